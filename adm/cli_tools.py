@@ -138,13 +138,12 @@ def verify(
     results: Annotated[
         Path | None, typer.Argument(help="A results folder; that of the params file if not given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
-    from adm.tools import verify as tool
+    from adm.tools import jobs as tool
 
-    if not tool.run(results or Path(load(params).paths.results), out):
+    if not tool.verify(results or Path(load(params).paths.results)):
         raise typer.Exit(1)
 
 
@@ -155,13 +154,12 @@ def accept(
         typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")] = "",
-    code: Annotated[str, typer.Option("--code", help="Of several older digests, the first digits of one.")] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
     from adm.tools import jobs as tool
 
-    tool.accept(Pipeline(load(params)), verb, reason, code)
+    tool.accept(Pipeline(load(params)), verb, reason)
 
 
 @tools.command(rich_help_panel=LOOK)
@@ -184,7 +182,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Compare two results: artifacts, params, scores, verdicts. Exit code 1 if they differ."""
+    """Compare two results: files, params, scores, verdicts. Exit code 1 if they differ."""
     from adm.artifacts.comparison import Tolerance
     from adm.tools import compare as tool
 
@@ -218,10 +216,10 @@ def publish(
 
 @tools.command(rich_help_panel=START)
 def plan(params: ParamsFile = Path("params.yaml")) -> None:
-    """Print what a params file costs: operations, days and bytes."""
-    from adm.tools import plan as tool
+    """Print what a params file costs: operations, and days of devices."""
+    from adm.planning import costs
 
-    print(*tool.run(load(params)), sep="\n")
+    print(*costs.plan(load(params)), sep="\n")
 
 
 @tools.command(rich_help_panel=START)

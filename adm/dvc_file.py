@@ -1,14 +1,10 @@
 """The generated dvc.yaml of a params file: one stage for each job, with exact dependencies and outputs."""
 
 import os
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from adm.config.metrics import METRICS
 from adm.params import UserError, read
 from adm.params.section import AT
-from adm.params.tables import OwnTableParams
 from adm.pipeline import Job, Pipeline
 
 NAME = "dvc.yaml"
@@ -41,7 +37,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     lines = [f"# Generated from {params}: do not edit.", "#", f"#   {command_of(params)}", "", "stages:"]
     for job in whole.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
-    lines += _shown(whole, folder)
+    lines += _metrics(whole, folder)
     return "\n".join(lines) + "\n"
 
 
@@ -79,33 +75,10 @@ def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:
     ]
 
 
-def _shown(pipeline: Pipeline, folder: Path) -> list[str]:
-    """Declare what `dvc metrics` and `dvc plots` show where it is, so that no stage has another output for them."""
+def _metrics(pipeline: Pipeline, folder: Path) -> list[str]:
+    """Declare what `dvc metrics` shows where it is, so that no stage has another output for it."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
-    path = partial(os.path.relpath, start=folder)
-
     # Of scores their folders: DVC looks for the files.
-    scored = dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)
-    metrics = [f"- {path(found)}" for found in scored]
-    metrics += [f"- {path(job.outputs['json'])}" for job in jobs if job.kind.name == "claims"]
-    plots, losses = [], dict[str, list[str]]()
-    for job in jobs:
-        if job.kind.name == "figure":
-            plots.append(f"- {path(job.outputs['png'])}")
-        elif job.kind.name == "table" and (metric := _drawn(pipeline.params.tables[job.key])):
-            bars = ["    template: bar_horizontal", f"    x: {metric}", "    y: Run"]
-            plots += [f"- {path(job.outputs['csv'])}:", *bars]
-        elif job.kind.name == "train":
-            logs = losses.setdefault(pipeline.params.model_of(job.key), [])
-            logs.append(f"      {path(job.outputs['log'])}: loss")
-    for model, logs in losses.items():
-        plots += [f"- loss of {model}:", "    x: step", "    y:", *logs]
-    sections = {"metrics": metrics, "plots": plots}
-    return [line for name, entries in sections.items() if entries for line in (f"{name}:", *entries)]
-
-
-def _drawn(table: Any) -> str | None:
-    """Find the heading of an own table's first metric whose column holds numbers alone; None if it has none."""
-    if not isinstance(table, OwnTableParams) or table.intervals:
-        return None
-    return next((METRICS[name].label for name in table.metrics if METRICS[name].digits is None), None)
+    shown = [*dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
+    shown += [job.outputs["json"] for job in jobs if job.kind.name == "claims"]
+    return ["metrics:", *(f"- {os.path.relpath(path, folder)}" for path in shown)] if shown else []

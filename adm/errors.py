@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any
 
 LONGEST = 2000
 """Characters of a message; names in a file may have any length."""
@@ -42,14 +41,6 @@ def one_line(text: str) -> str:
 def brief(error: BaseException) -> str:
     """Shorten a library's error about a file."""
     return " ".join(str(error).split())[:120] or type(error).__name__
-
-
-def shown(value: Any) -> str:
-    """Print any value for a message."""
-    try:
-        return repr(value)
-    except (ValueError, RecursionError):  # too many digits, or too deep
-        return f"a {type(value).__name__} that cannot be printed"
 
 
 def accepted(keys: Collection[str], key: str) -> str:

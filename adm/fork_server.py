@@ -58,23 +58,13 @@ def run_in_fork(arguments: list[str]) -> int | None:
         connection.connect(os.environ[PLACE])
     except (KeyError, OSError):
         return None
-    umask = os.umask(0)
-    os.umask(umask)
-    # It is ignored by commands that a script starts in the background.
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    request = {
-        "arguments": arguments,
-        "folder": str(Path.cwd()),
-        "environment": dict(os.environ),
-        "umask": umask,
-        "interruptible": not ignored,
-    }
-    message = json.dumps(request).encode()
+    message = json.dumps({"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
     socket.send_fds(connection, [len(message).to_bytes(LENGTH_BYTES)], [0, 1, 2])
     connection.sendall(message)
     job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: _send(job, number))
+        if signal.getsignal(number) != signal.SIG_IGN:  # as SIGINT is in what a script starts in the background
+            signal.signal(number, lambda number, _: _send(job, number))
     ended = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)
     code = os.waitstatus_to_exitcode(int.from_bytes(ended)) if ended else -signal.SIGKILL
     return code if code >= 0 else 128 - code
@@ -145,12 +135,11 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler if request["interruptible"] else signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
             os.close(stream)
         os.chdir(request["folder"])
-        os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
         del os.environ[PLACE]  # processes that the job starts are its own

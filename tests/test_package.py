@@ -33,7 +33,7 @@ import sys
 from importlib import import_module
 from adm.errors import EXTRAS
 sys.modules |= dict.fromkeys(EXTRAS)
-for name in ("adm.api", *(f"adm.tools.{tool}" for tool in ("score", "generate", "export", "compare", "verify"))):
+for name in ("adm.api", *(f"adm.tools.{tool}" for tool in ("score", "generate", "export", "jobs"))):
     import_module(name)
 from adm.cli import main
 sys.argv = ["adm", "table", "table_14"]

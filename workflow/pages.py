@@ -30,7 +30,7 @@ from adm.cli import app
 from adm.config.metrics import METRICS
 from adm.paper import captions
 from adm.params import load
-from adm.tools import plan
+from adm.planning.costs import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -270,7 +270,7 @@ def _command(verb: str, key: str, scale: str) -> str:
 @cache
 def _plan(scale: str) -> list[str]:
     """Tell what a scale costs."""
-    return list(plan.run(load(ROOT / PARAMS[scale])))
+    return list(plan(load(ROOT / PARAMS[scale])))
 
 
 PARTS: dict[str, Callable[..., Iterable[str]]] = {

@@ -12,12 +12,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from adm.dvc_file import MEASURED
 from adm.errors import UserError, some
 from adm.metrics.intervals import TAIL
 from adm.report.lottery import ROWS
 from adm.report.verdicts import read_verdicts
-from adm.tools.compare import Number, held
+from adm.tools.compare import Number, held, is_measured
 from adm.tools.publish import ARCHIVE, NOTE, processors, published
 
 RETRAINING = 3.2
@@ -81,7 +80,7 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
             theirs = held(str(out), Path(), Path(scratch))
         except UserError as error:
             raise UserError(f"{str(error).replace(scratch, str(out / ARCHIVE))}; type: adm publish") from error
-        files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not _is_measured(path)]
+        files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not is_measured(path)]
         differ = [path for path in files if not _same(path, results / path.relative_to(scratch))]
         before = processors(Path(scratch))
     ours = held(str(results), Path(), Path(scratch))
@@ -127,11 +126,6 @@ def within(ours: Number, theirs: Number, ratio: float = RETRAINING) -> bool:
     """
     sampled = [(score.high - score.low) / 2 / WIDE_95 for score in (ours, theirs)]
     return abs(ours.value - theirs.value) <= WIDE_99 * np.sqrt(1 + ratio**2) * np.hypot(*sampled)
-
-
-def _is_measured(path: Path) -> bool:
-    """Tell whether a file holds what is measured in seconds."""
-    return path.stem in MEASURED or path.parent.name in ("training", "throughput")
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -1,62 +1,36 @@
-"""Comparison of artifacts: equal, close, apart in nothing but seconds, or different, and where."""
+"""Comparison of files: equal, close, or different, and where."""
 
 import csv
 import filecmp
 import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adm.artifacts.inventory import Artifact
 from adm.artifacts.manifest import MANIFEST
-from adm.artifacts.reading import ARRAYS, open_arrays, read_json, readable
+from adm.artifacts.reading import read_arrays, read_json, readable
 from adm.artifacts.seal import MADE_WITH, SEAL
 from adm.errors import UserError
 
 CHUNK = 1 << 18
 """Numbers compared at a time: about 10 MB with all that is computed from them."""
 
-CONTENT = "facts"
-"""The key of a manifest that describes the content."""
-
 MADE_BY = "made_by"
 """The key of a file that tells how it was made, or a part of it."""
-
-RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
-"""Endings of files that show the same content as the file of another ending beside them."""
 
 NUMBER = re.compile(r"(?<![\w.+\-−])[-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")
 """A number that stands alone in a text: no part of a key or of a version."""
 
-# Numbers that are measured in seconds, and therefore differ between runs.
-
-LOG_COLUMNS = frozenset({"seconds", "images_per_second"})
-"""Columns of a training log that are measured."""
-
-THROUGHPUT = frozenset({"device", "images_per_second", "mfu", "peak_flops", "peak_flops_of_repetitions"})
-"""Keys of a measured throughput."""
-
-TABLE, FIGURE = "table_7", "figure_5_seconds"
-
-TABLE_COLUMNS = frozenset({"Here", "Images/s, here", "Utilisation, here"})
-"""The measured columns of the table; the others come from the paper and the params file."""
-
-SPEED = "images a second"
-"""Text that the `measure` of a claim about speed contains."""
-
-FINDINGS = frozenset({"verdict", "effect", "estimate", "low", "high", "note", "needs", "risk"})
-"""Keys of a claim that hold measured results; the other keys describe the claim."""
-
 
 class Kind(StrEnum):
-    """How two artifacts compare, from best to worst."""
+    """How two files compare, from best to worst."""
 
     EQUAL = "equal"
     REMADE = "remade"
@@ -71,7 +45,7 @@ MEANING = {
     Kind.EQUAL: "the same bytes",
     Kind.REMADE: "the same content, by other params, code, versions or parents",
     Kind.CLOSE: "within the tolerance",
-    Kind.MEASURED: "apart in nothing but what is measured in seconds",
+    Kind.MEASURED: "of what is measured in seconds",
     Kind.DIFFERENT: "beyond the tolerance, of another kind, or damaged",
     Kind.ONLY_A: "missing in B",
     Kind.ONLY_B: "missing in A",
@@ -94,10 +68,10 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Compared:
-    """How two artifacts, or two files, compare.
+    """How two files compare.
 
     Attributes:
-        kind: The worst of their files' kinds.
+        kind: Of Kind.
         words: The place of the largest difference, and its values; "" if they are equal.
     """
 
@@ -110,128 +84,120 @@ class Difference:
     """What differs.
 
     Attributes:
-        words: What was found.
-        where: The place; "" for the whole.
+        words: What was found, and where.
         apart: How far apart the numbers are; infinity for anything else.
         is_close: Whether that is within the tolerance.
-        is_measured: Whether it is of what is measured in seconds.
     """
 
     words: str
-    where: str = ""
     apart: float = math.inf
     is_close: bool = False
-    is_measured: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """How two things compare that differ in this alone."""
-        return Kind.MEASURED if self.is_measured else Kind.CLOSE if self.is_close else Kind.DIFFERENT
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.words}" if self.where else self.words
-
-
-Leaf = tuple[str, Any, bool]
-"""A value in a file: its place, itself, and whether it is measured in seconds."""
-
-
-def compare_artifacts(a: Artifact, b: Artifact, tolerance: Tolerance) -> Compared:
-    """Compare two artifacts file by file; a file that cannot be read is a difference, not an error."""
-    if a.is_folder != b.is_folder:
-        here, there = ("a folder" if one.is_folder else "a file" for one in (a, b))
-        return Compared(Kind.DIFFERENT, f"is {here}, there {there}")
-    found = []
-    for name in sorted(a.files.keys() | b.files.keys()):
-        if name not in a.files or name not in b.files:
-            compared = Compared(Kind.DIFFERENT, f"is missing {'here' if name in b.files else 'there'}")
-        else:
-            compared = compare_files(a.files[name], b.files[name], tolerance)
-        within = a.is_folder and compared.words
-        found.append(replace(compared, words=f"{name}: {compared.words}") if within else compared)
-    return max(found, key=lambda one: [*Kind].index(one.kind))
 
 
 def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
-    """Compare the content of two files."""
+    """Compare the content of two files; one that cannot be read is a difference, not an error."""
     try:
         if filecmp.cmp(a, b, shallow=False):
             return Compared(Kind.EQUAL)
-        if a.suffix == ".json":
-            return _compare_json(a, b, tolerance)
-        return _judge(_differences(a, b, tolerance))
+        ours, theirs = _values(a), _values(b)
     except UserError as error:
         return Compared(Kind.DIFFERENT, str(error))
     except OSError as error:
         return Compared(Kind.DIFFERENT, f"{error.filename}: cannot be read: {error.strerror}")
-
-
-def shows_another(path: Path) -> bool:
-    """Tell whether a file shows what the file of another ending beside it holds: a table's csv, or a figure's png."""
-    return path.suffix in RENDERED and path.with_suffix(RENDERED[path.suffix]).is_file()
-
-
-def _judge(differences: Iterable[Difference]) -> Compared:
-    """Return the kind of two files whose bytes differ, with the worst of their differences."""
-    ranks = [Kind.CLOSE, Kind.MEASURED, Kind.DIFFERENT]
+    found = list(_differences(ours, theirs, tolerance))
+    if not found and a.suffix == ".json":
+        return Compared(Kind.REMADE, "the same content, made otherwise")
     equal = Difference("the same content, stored in other bytes", is_close=True)
-    worst = max(differences, key=lambda one: (ranks.index(one.kind), one.apart), default=equal)
-    return Compared(worst.kind, str(worst))
+    worst = max(found, key=lambda one: (not one.is_close, one.apart), default=equal)
+    return Compared(Kind.CLOSE if worst.is_close else Kind.DIFFERENT, worst.words)
 
 
-def _differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
-    if a.suffix in ARRAYS:
-        yield from _array_differences(a, b, tolerance)
-    elif a.suffix == ".csv":
-        yield from _compare_leaves(_cells(a), _cells(b), tolerance)
-    elif a.suffix in (".md", ".tex"):
-        ours, theirs = ([(f"line {n}", line, False) for n, line in enumerate(_lines(path), start=1)] for path in (a, b))
-        yield from _compare_leaves(ours, theirs, tolerance)
-    elif a.suffix == ".png":
-        x, y = _pixels(a), _pixels(b)
-        if x.shape != y.shape:
-            yield Difference(f"an image of shape {x.shape}, there {y.shape}")
-        elif found := _largest("pixel ", [(x.ravel(), y.ravel())], x.shape, "C", tolerance):
-            yield replace(found, is_measured=a.stem == FIGURE)
+def _values(path: Path) -> dict[str, Any]:
+    """Read the arrays, numbers and texts of a file by their places."""
+    match path.suffix:
+        case ".npy" | ".npz" | ".safetensors":
+            return dict(read_arrays(path))
+        case ".json":
+            return dict(_leaves(_content(read_json(path), path.name == MANIFEST)))
+        case ".csv":
+            return dict(_cells(path))
+        case ".md" | ".tex":
+            return {f"line {number}": line for number, line in enumerate(_lines(path), start=1)}
+        case ".png":
+            with readable(path, "is no readable png"), Image.open(path) as image:
+                return {"pixel ": np.asarray(image.convert("RGBA"))}
+    return {"its bytes": path.read_bytes()}
+
+
+def _content(content: dict[str, Any], is_manifest: bool) -> dict[str, Any]:
+    """Return the content of a JSON file, without what tells how it was made but for its facts."""
+    made = content if is_manifest else content.get(MADE_BY)
+    said = {} if is_manifest else {key: value for key, value in content.items() if key != SEAL}
+    return {**said, "facts": made.get("facts", {}) if isinstance(made, dict) else {}}
+
+
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values in a JSON value by their places, but for what tells how it, or a part of it, was made."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            if key != MADE_BY:
+                yield from _leaves(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{place}[{number}]")
     else:
-        yield Difference("its bytes differ")
+        yield place, value
 
 
-def _array_differences(a: Path, b: Path, tolerance: Tolerance) -> Iterator[Difference]:
-    ours, theirs = open_arrays(a), open_arrays(b)
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in ours or name not in theirs:
-            yield Difference(f"is missing {'here' if name in theirs else 'there'}", name)
+def _cells(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a csv, and its cells."""
+    with readable(path, "is no readable csv"):
+        columns, *rows = csv.reader(_lines(path))
+    yield "its columns", ", ".join(columns)
+    for number, cells in enumerate(rows, start=1):
+        yield f"row {number}", len(cells)
+        yield from ((f"row {number}, {column}", cell) for column, cell in zip(columns, cells, strict=False))
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
+    with readable(path, "is no readable text"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [line for line in lines if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} "))]
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], tolerance: Tolerance) -> Iterator[Difference]:
+    for place in dict.fromkeys([*ours, *theirs]):
+        if place not in ours or place not in theirs:
+            yield Difference(f"{place}: is missing {'here' if place in theirs else 'there'}")
             continue
-        x, y = ours[name], theirs[name]
-        if (x.dtype, x.shape, x.order) != (y.dtype, y.shape, y.order):
-            here, there = (f"{one.dtype} of shape {one.shape} in order {one.order}" for one in (x, y))
-            yield Difference(f"{here}, there {there}", name)
-        elif found := _largest(name, zip(x.chunks(CHUNK), y.chunks(CHUNK), strict=True), x.shape, x.order, tolerance):
-            yield found
+        x, y = ours[place], theirs[place]
+        if isinstance(x, np.ndarray):
+            yield from _differences_of_arrays(place, x, y, tolerance)
+        elif isinstance(x, str) and isinstance(y, str):
+            yield from _differences_of_texts(place, x, y, tolerance)
+        elif {type(x), type(y)} <= {int, float}:
+            yield from _differences_of_numbers(place, x, y, tolerance)
+        elif isinstance(x, bytes):
+            yield Difference(f"{place} differ")
+        elif type(x) is not type(y) or x != y:
+            yield Difference(f"{place}: {_short(x)}, there {_short(y)}")
 
 
-def _largest(
-    place: str,
-    pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]],
-    shape: tuple[int, ...],
-    order: Literal["F", "C"],
-    tolerance: Tolerance,
-) -> Difference | None:
-    """Return the largest difference of two arrays in flat chunks; one beyond the tolerance before any within."""
-    found: Difference | None = None
-    num_different = start = 0
-    for x, y in pairs:
-        apart, is_close = _apart(x, y, tolerance)
-        num_different += int(np.count_nonzero(apart))
+def _differences_of_arrays(place: str, x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> Iterator[Difference]:
+    """Yield the largest difference in each chunk of two arrays; one beyond the tolerance before any within."""
+    if (x.dtype, x.shape) != (y.dtype, y.shape):
+        yield Difference(f"{place}: {x.dtype} of shape {x.shape}, there {y.dtype} of shape {y.shape}")
+        return
+    ours, theirs = x.reshape(-1), y.reshape(-1)
+    for start in range(0, len(ours), CHUNK):
+        here, there = ours[start : start + CHUNK], theirs[start : start + CHUNK]
+        apart, is_close = _apart(here, there, tolerance)
         most = int(np.argmax(apart if is_close.all() else np.where(is_close, -1.0, apart)))
-        index = [int(number) for number in np.unravel_index(start + most, shape, order=order)] if shape else ""
-        words = f"{x[most]}, there {y[most]}"
-        here = Difference(words, f"{place}{index}", float(apart[most]), bool(is_close[most]))
-        if apart[most] and (found is None or (not here.is_close, here.apart) > (not found.is_close, found.apart)):
-            found = here
-        start += len(x)
-    return found and replace(found, words=f"{found.words}; {num_different} of {math.prod(shape)} differ")
+        if apart[most]:
+            index = [int(number) for number in np.unravel_index(start + most, x.shape)] if x.size > 1 else ""
+            words = f"{place}{index}: {here[most]}, there {there[most]}"
+            yield Difference(words, float(apart[most]), bool(is_close[most]))
 
 
 def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -250,101 +216,20 @@ def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDAr
     return apart, same | (np.isfinite(apart) & (apart <= limit))
 
 
-def _compare_json(a: Path, b: Path, tolerance: Tolerance) -> Compared:
-    """Compare the content of two files, but for how they were made."""
-    ours, theirs = (_content(read_json(path), path.name == MANIFEST) for path in (a, b))
-    differences = list(_compare_leaves(ours, theirs, tolerance))
-    return _judge(differences) if differences else Compared(Kind.REMADE, "the same content, made otherwise")
-
-
-def _content(content: dict[str, Any], is_manifest: bool) -> Iterator[Leaf]:
-    """Return the content of a JSON file, without what tells how it was made but for the facts of a manifest."""
-    made = content if is_manifest else content.get(MADE_BY, {})
-    made = made if isinstance(made, dict) else {}
-    said = {} if is_manifest else {key: value for key, value in content.items() if key not in (MADE_BY, SEAL)}
-    return _leaves({**said, CONTENT: made.get(CONTENT, {})}, str(made.get("stage")))
-
-
-def _leaves(value: Any, stage: str = "", place: str = "", is_measured: bool = False) -> Iterator[Leaf]:
-    """Yield the values in a JSON value that `stage` made, but for what tells how a run of a curve was made."""
-    if isinstance(value, dict) and value:
-        measured = THROUGHPUT if stage == "throughput" else frozenset()
-        if stage == "claims" and SPEED in str(value.get("measure", "")):
-            measured = FINDINGS
-        for key, inner in value.items():
-            if key != MADE_BY:
-                yield from _leaves(inner, stage, f"{place}.{key}" if place else key, is_measured or key in measured)
-    elif isinstance(value, list) and value:
-        for number, inner in enumerate(value):
-            yield from _leaves(inner, stage, f"{place}[{number}]", is_measured)
-    else:
-        yield place, value, is_measured
-
-
-def _cells(path: Path) -> Iterator[Leaf]:
-    """Yield the columns of a csv, and its cells."""
-    with readable(path, "is no readable csv"):
-        columns, *rows = csv.reader(_lines(path))
-    yield "its columns", ", ".join(columns), False
-    for number, cells in enumerate(rows, start=1):
-        row = dict(zip(columns, cells, strict=False))
-        measured = FINDINGS if SPEED in row.get("measure", "") else LOG_COLUMNS
-        measured |= TABLE_COLUMNS if path.stem == TABLE else frozenset()
-        yield f"row {number}", len(cells), False
-        for column, cell in row.items():
-            yield f"row {number}, {column}", cell, column in measured
-
-
-def _compare_leaves(a: Iterable[Leaf], b: Iterable[Leaf], tolerance: Tolerance) -> Iterator[Difference]:
-    ours, theirs = ({place: (value, is_measured) for place, value, is_measured in leaves} for leaves in (a, b))
-    for place, (value, is_measured) in (ours | theirs).items():
-        if place not in ours or place not in theirs:
-            missing = f"is missing {'here' if place in theirs else 'there'}"
-            yield Difference(missing, place, is_measured=is_measured)
-        else:
-            for found in _compare_values(ours[place][0], value, tolerance):
-                yield replace(found, where=place, is_measured=is_measured)
-
-
-def _compare_values(a: Any, b: Any, tolerance: Tolerance) -> Iterator[Difference]:
-    if isinstance(a, str) and isinstance(b, str):
-        yield from compare_texts(a, b, tolerance)
-    elif {type(a), type(b)} <= {int, float}:
-        yield from _compare_numbers(a, b, tolerance)
-    elif type(a) is not type(b) or a != b:
-        yield Difference(f"{_short(a)}, there {_short(b)}")
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text; the last ones of a log are not data: the fingerprint of its params, and its seal."""
-    with readable(path, "is no readable text"):
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [line for line in lines if not line.startswith((f"# {MADE_WITH} ", f"# {SEAL} "))]
-
-
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    with readable(path, "is no readable png"), Image.open(path) as image:
-        return np.asarray(image.convert("RGBA"))
-
-
-def compare_texts(a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
+def _differences_of_texts(place: str, a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
     """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
     a, b = (re.sub("-{2,}", "--", " ".join(text.split())) for text in (a, b))
     if NUMBER.sub("0", a) != NUMBER.sub("0", b):
-        yield Difference(f"{_short(a)}, there {_short(b)}")
+        yield Difference(f"{place}: {_short(a)}, there {_short(b)}")
         return
     for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
         if x != y:
-            yield from _compare_numbers(_parse(x), _parse(y), tolerance)
+            yield from _differences_of_numbers(place, _parse(x), _parse(y), tolerance)
 
 
-def _compare_numbers(a: float, b: float, tolerance: Tolerance) -> Iterator[Difference]:
-    if a == b or (math.isnan(a) and math.isnan(b)):
-        return
-    apart = abs(a - b)
-    is_whole = isinstance(a, int) and isinstance(b, int)
-    limit = tolerance.atol + (0.0 if is_whole else tolerance.rtol * max(abs(a), abs(b)))
-    yield Difference(f"{a}, there {b}", "", float(apart), math.isfinite(apart) and apart <= limit)
+def _differences_of_numbers(place: str, a: float, b: float, tolerance: Tolerance) -> Iterator[Difference]:
+    x, y = np.split(np.array([a, b]), 2)
+    return _differences_of_arrays(place, x, y, tolerance)
 
 
 def _parse(number: str) -> float:

@@ -133,17 +133,21 @@ def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifes
     manifest = read_record(folder)
     if stages and manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")
+    for mistake in damage(folder, manifest, checked):
+        raise UserError(mistake)
+    return manifest
+
+
+def damage(folder: Path, manifest: Manifest, checked: slice = EVERY) -> Iterator[str]:
+    """Tell of each file of an artifact that is missing, or has another content than when it was written."""
     files = list(manifest.files.items())[checked]
     for name, digest in progress(files, unit="file", name=f"checking {folder.name}"):
         if name in ("", ".", "..") or Path(name).name != name:
-            raise UserError(f"{folder / MANIFEST}: names the file {name!r}, which does not lie in the folder")
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: does not exist, though the manifest names it")
-        if sha256(folder / name) != digest:
-            raise UserError(
-                f"{folder / name}: is not the file that was written: its sha256 differs from the manifest's"
-            )
-    return manifest
+            yield f"{folder / MANIFEST}: names the file {name!r}, which does not lie in the folder"
+        elif not (folder / name).is_file():
+            yield f"{folder / name}: does not exist, though the manifest names it"
+        elif sha256(folder / name) != digest:
+            yield f"{folder / name}: is not the file that was written: its sha256 differs from the manifest's"
 
 
 def identity(path: Path) -> str:

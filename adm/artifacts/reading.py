@@ -3,11 +3,9 @@
 import json
 import math
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal
 from zipfile import ZIP_STORED, ZipFile
@@ -21,12 +19,6 @@ from adm.errors import UserError, brief
 
 LOCAL_HEADER = struct.Struct("<26x2H")
 """The beginning of an entry of a zip: it ends with the lengths of the entry's name and of the extra field behind it."""
-
-ARRAYS = frozenset({".npy", ".npz", ".safetensors"})
-"""Endings of the files that `open_arrays` takes."""
-
-PIECE = 1 << 18
-"""Numbers read at a time."""
 
 STRETCH = 4096
 """Number of rows checked at once."""
@@ -44,23 +36,20 @@ class StoredArray:
         dtype: Its dtype, of numbers.
         shape: Its shape.
         order: "F" if its first axis is the fastest, as stored, else "C".
-        open: Opens a stream in which the array's bytes begin after `skip` bytes.
-        skip: How many bytes come first.
-        offset: The byte of the file at which the array begins; None if it is compressed.
+        skip: The length of its header.
+        path: The file.
+        name: The array's name, in an npz.
+        offset: The byte of the file at which the numbers begin; None if they are compressed.
     """
 
     place: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     order: Literal["F", "C"]
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
-    skip: int = 0
-    offset: int | None = None
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
+    skip: int
+    path: Path
+    name: str
+    offset: int | None
 
     def require(self, dtype: str, shape: Shape) -> None:
         """Check dtype and shape before numbers are read.
@@ -74,35 +63,28 @@ class StoredArray:
             wanted = ", ".join("any" if length is None else str(length) for length in shape)
             raise UserError(f"{self.place}: has shape {self.shape}, not ({wanted})")
 
-    def chunks(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield its numbers in the order stored, flat, `length` at a time; the last chunk may be shorter."""
-        with readable(self.place, "cannot be read"), self.open() as stream:
-            stream.seek(self.skip)
-            for start in range(0, self.size, length):
-                count = min(length, self.size - start)
-                content = stream.read(count * self.dtype.itemsize)
-                if len(content) != count * self.dtype.itemsize:
-                    raise ValueError(f"ends after {start + len(content) // self.dtype.itemsize} of {self.size} numbers")
-                yield np.frombuffer(content, self.dtype)
-
     def rows(self, length: int) -> Iterator[NDArray[Any]]:
         """Yield its rows in order, `length` at a time; the last chunk may be shorter."""
-        for chunk in self.chunks(length * math.prod(self.shape[1:])):
-            yield chunk.reshape(-1, *self.shape[1:])
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with readable(self.place, "cannot be read"), ZipFile(self.path) as archive, archive.open(self.name) as stream:
+            stream.seek(self.skip)
+            for start in range(0, self.shape[0], length):
+                count = min(length, self.shape[0] - start)
+                content = stream.read(count * row)
+                if len(content) != count * row:
+                    raise ValueError(f"ends after {start + len(content) // row} of {self.shape[0]} rows")
+                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
 
     def read(self) -> NDArray[Any]:
         """Read it whole."""
-        with readable(self.place, "cannot be read"):
-            values = np.empty(self.size, self.dtype)
-            for number, chunk in enumerate(self.chunks(PIECE)):
-                values[number * PIECE : number * PIECE + len(chunk)] = chunk
-            return values.reshape(self.shape, order=self.order)
+        with readable(self.place, "cannot be read"), ZipFile(self.path) as archive, archive.open(self.name) as stream:
+            return npy.read_array(stream, allow_pickle=False)
 
-    def map(self, path: Path) -> NDArray[Any]:
+    def map(self) -> NDArray[Any]:
         """Map it into memory, read-only, from its file."""
         assert self.offset is not None
         with readable(self.place, "cannot be read"):
-            return np.memmap(path, self.dtype, "r", self.offset, self.shape, self.order)
+            return np.memmap(self.path, self.dtype, "r", self.offset, self.shape, self.order)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -124,9 +106,10 @@ def read_npy(path: Path, dtype: str, shape: Shape) -> NDArray[Any]:
     Raises:
         UserError: As `read_npz`.
     """
-    array = _open_npy(path)
+    with readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
+        array = _stored(str(path), file, path.stat().st_size, path)
     array.require(dtype, shape)
-    values = array.map(path)
+    values = array.map()
     _require_finite(array.place, values)
     return values
 
@@ -147,7 +130,7 @@ def read_npz(
     for name, (dtype, shape) in expected.items():
         array = open_array(path, name)
         array.require(dtype, shape)
-        arrays[name] = array.map(path) if name in mapped and array.offset is not None else array.read()
+        arrays[name] = array.map() if name in mapped and array.offset is not None else array.read()
         _require_finite(array.place, arrays[name])
     return arrays
 
@@ -186,12 +169,6 @@ def open_array(path: Path, name: str) -> StoredArray:
         UserError: The file is missing, truncated or no npz, lacks the array, or holds one that is none of numbers, or
             has fewer or more bytes than it declares.
     """
-
-    @contextmanager
-    def open_entry() -> Iterator[IO[bytes]]:
-        with ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
-            yield stream
-
     if name not in (names := names_in_npz(path)):
         raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
     with _open_npz(path) as archive, path.open("rb") as file:
@@ -201,20 +178,24 @@ def open_array(path: Path, name: str) -> StoredArray:
             file.seek(entry.header_offset)
             offset = entry.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
         with archive.open(entry) as stream:
-            return _stored(f"{path}: {name}", stream, entry.file_size, open_entry, offset)
+            return _stored(f"{path}: {name}", stream, entry.file_size, path, entry.filename, offset)
 
 
-def open_arrays(path: Path) -> dict[str, StoredArray]:
-    """Open all arrays of an npy, npz or safetensors file, by name; the one of an npy is called "".
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an npy, npz or safetensors file, by name; the one of an npy is called "", and is mapped.
 
     Raises:
         UserError: The file is missing, damaged or of another format, or holds Python objects.
     """
-    if path.suffix == ".npy":
-        return {"": _open_npy(path)}
-    if path.suffix == ".npz":
-        return {name: open_array(path, name) for name in names_in_npz(path)}
-    return _open_safetensors(path)
+    with readable(path, "is no readable file of arrays"):
+        if path.suffix == ".npy":
+            return {"": npy.open_memmap(path, mode="r")}
+        if path.suffix == ".npz":
+            return {name: open_array(path, name).read() for name in names_in_npz(path)}
+        # Imported here: stages that read npz alone need not wait for it.
+        from safetensors.numpy import load_file  # noqa: PLC0415
+
+        return dict(load_file(path))
 
 
 @contextmanager
@@ -236,33 +217,8 @@ def _open_npz(path: Path) -> Iterator[ZipFile]:
         yield archive
 
 
-def _open_npy(path: Path) -> StoredArray:
-    with readable(path, "is no readable npy, truncated or of another format"), path.open("rb") as file:
-        return _stored(str(path), file, path.stat().st_size, lambda: path.open("rb"), 0)
-
-
-def _open_safetensors(path: Path) -> dict[str, StoredArray]:
-    # Imported here: stages that read npz alone need not wait for it.
-    from safetensors import safe_open  # noqa: PLC0415
-
-    def content(name: str) -> BytesIO:
-        with safe_open(path, "np") as file:
-            return BytesIO(file.get_tensor(name).tobytes())
-
-    arrays = {}
-    with readable(path, "is no readable safetensors, truncated or of another format"), safe_open(path, "np") as file:
-        for name in file.keys():  # noqa: SIM118, for a file is no dictionary
-            found = file.get_tensor(name)
-            arrays[name] = StoredArray(f"{path}: {name}", found.dtype, found.shape, "C", partial(content, name))
-    return arrays
-
-
 def _stored(
-    place: str,
-    stream: IO[bytes],
-    length: int,
-    reopen: Callable[[], AbstractContextManager[IO[bytes]]],
-    offset: int | None,
+    place: str, stream: IO[bytes], length: int, path: Path, name: str = "", offset: int | None = 0
 ) -> StoredArray:
     """Read the header of an npy, at the head of a stream of so many bytes, and check it."""
     with readable(place, "is no array"):
@@ -279,7 +235,7 @@ def _stored(
     if length - skip != wanted:
         raise UserError(f"{place}: holds {length - skip} bytes of numbers, but shape {shape} takes {wanted}")
     begin = None if offset is None else offset + skip
-    return StoredArray(place, dtype, tuple(map(int, shape)), "F" if is_fortran else "C", reopen, skip, begin)
+    return StoredArray(place, dtype, tuple(map(int, shape)), "F" if is_fortran else "C", skip, path, name, begin)
 
 
 def _require_finite(place: str, array: NDArray[Any]) -> None:

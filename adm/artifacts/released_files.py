@@ -7,7 +7,7 @@ from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
 from adm.config.files import PublishedFile
-from adm.config.released import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES, about
+from adm.config.released import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES
 from adm.errors import UserError, accepted
 
 FOLDER = "ADM_FILES"
@@ -59,15 +59,14 @@ def placed(path: Path) -> Path:
 
 
 def listing(to: Path | None = None) -> list[str]:
-    """Write lines that tell every released file's name, size and place, and which are there already."""
+    """Write lines that tell every released file's name and place, and which are there already."""
     lines: list[str] = []
     kinds = {"Checkpoints": [*CHECKPOINTS], "References": [*REFERENCES], "Samples": [*SAMPLES], "Graphs": ["inception"]}
     for kind, names in kinds.items():
         lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
         for name in names:
             path, file = released_path(name, to), RELEASED[name]
-            size = f"{'' if file.size else 'about '}{about(name) / 1e9:.2f} GB"
-            lines.append(f"  {name:<40} {size:>13}  {path if path.is_file() else file.url}")
+            lines.append(f"  {name:<40}  {path if path.is_file() else file.url}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Sections of networks: the UNet, the upsampler and the noisy classifier (Tables 11-13)."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -109,7 +110,8 @@ class UpsamplerParams(UNetParams):
 
 
 class ClassifierParams(EncoderParams):
-    """The noisy classifier p(y | x_t): the UNet's encoder and a pooling head."""
+    """The noisy classifier p(y | x_t): the UNet's encoder and attention that pools its last feature map."""
+
+    GONE: ClassVar[Mapping[str, Any]] = {"pooling": "attention"}
 
     num_classes: PositiveInt
-    pooling: Literal["attention", "adaptive", "spatial", "spatial_v2"] = "attention"

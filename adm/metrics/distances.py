@@ -21,9 +21,6 @@ FLOOR = 1.0e-30
 SPARE_CANDIDATES = 4
 """Extra neighbours kept beyond k, because rounding can hide the right ones."""
 
-LARGEST = 1.0e150
-"""Largest feature: its squares, summed over all dimensions, are still finite in float64."""
-
 BLOCK = 2048
 """Rows and columns of the largest matrix that is held; no distance depends on it."""
 
@@ -60,20 +57,17 @@ def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
     two does not round, and keeps float32 from overflow.
 
     Args:
-        first: (N, D), finite, no entry beyond LARGEST.
+        first: (N, D), finite.
         second: (M, D), likewise.
 
     Returns:
         Both clouds; the same object twice if both sets are the same array.
 
     Raises:
-        ValueError: the dimensions disagree, or a value is beyond LARGEST.
+        ValueError: the dimensions disagree.
     """
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"features of {first.shape[1]} and {second.shape[1]} dimensions, expected the same")
-    for rows in (first, second):
-        if max(float(rows.max()), -float(rows.min())) > LARGEST:
-            raise ValueError(f"features hold values beyond {LARGEST:g}, expected squares that fit float64")
     centre = first.mean(axis=0, dtype=np.float64)
     peak = max(
         np.sqrt(np.square(rows[i] - centre).sum(axis=1).max()) for rows in (first, second) for i in slices(len(rows))
@@ -219,19 +213,6 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int) -> tuple[Bounds, I
     Distances within one cloud are symmetric: each block above the diagonal is computed once, for rows and columns.
     """
     num_queries, num_points = len(queries.features), len(points.features)
-    if num_points <= BLOCK and num_kept < num_points:  # all bounds of a query fit into a block: no merging
-        indices = np.empty((num_queries, num_kept), dtype=np.int64)
-        bounds = np.empty((num_queries, num_kept), dtype=np.float32)
-        for rows in shown_slices(num_queries, "neighbours", max(1, BLOCK**2 // num_points)):
-            of_rows = _lower_bounds(queries, rows, points, slice(None))
-            if queries is points:
-                of_rows[np.arange(len(of_rows)), np.arange(rows.start, rows.stop)] = np.inf
-            nearest = np.argpartition(of_rows, num_kept - 1, axis=1)[:, :num_kept]
-            found = np.take_along_axis(of_rows, nearest, axis=1)
-            order = np.argsort(found, axis=1)
-            bounds[rows] = np.take_along_axis(found, order, axis=1)
-            indices[rows] = np.take_along_axis(nearest, order, axis=1)
-        return bounds, indices
     bounds = np.full((num_queries, num_kept), np.inf, dtype=np.float32)
     indices = np.zeros((num_queries, num_kept), dtype=np.int64)
     for rows in shown_slices(num_queries, "neighbours"):
@@ -248,31 +229,16 @@ def _candidates(queries: Cloud, points: Cloud, num_kept: int) -> tuple[Bounds, I
 
 
 def _merge(bounds: Bounds, indices: IndexArray, distances: Bounds, offset: int) -> None:
-    """Merge the distances (R, C) to points `offset`, `offset` + 1, ... into the smallest so far (R, K).
-
-    Only distances below the largest one kept are sorted; these are few.
-    """
-    num_rows, num_columns = distances.shape
-    near = distances < bounds[:, -1:]
-    count = np.count_nonzero(near)
-    if count > 16 * num_rows and num_columns > 64:  # crowded: a part is merged before the rest
-        part = num_columns // 8
-        _merge(bounds, indices, distances[:, :part], offset)
-        _merge(bounds, indices, distances[:, part:], offset + part)
-    elif count > 0:
-        if near.flags.c_contiguous:
-            rows, columns = np.divmod(np.flatnonzero(near), num_columns)
-        else:  # a transposed block, searched in the order of its memory
-            columns, rows = np.divmod(np.flatnonzero(near.T), num_rows)
-        changed, position = np.unique(rows, return_inverse=True)
-        num_kept = bounds.shape[1]
-        owners = np.concatenate([np.repeat(np.arange(len(changed)), num_kept), position])
-        values = np.concatenate([bounds[changed].ravel(), distances[rows, columns]])
-        others = np.concatenate([indices[changed].ravel(), columns + offset])
-        order = np.lexsort((values, owners))
-        starts = np.searchsorted(owners[order], np.arange(len(changed)))
-        order = order[starts[:, None] + np.arange(num_kept)]
-        bounds[changed], indices[changed] = values[order], others[order]
+    """Merge the distances (R, C) to points `offset`, `offset` + 1, ... into the smallest so far (R, K)."""
+    num_kept = bounds.shape[1]
+    both = np.concatenate([bounds, distances], axis=1)
+    nearest = np.argpartition(both, num_kept - 1, axis=1)[:, :num_kept]
+    values = np.take_along_axis(both, nearest, axis=1)
+    order = np.argsort(values, axis=1)
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    earlier = np.take_along_axis(indices, np.minimum(nearest, num_kept - 1), axis=1)
+    indices[:] = np.where(nearest < num_kept, earlier, nearest - num_kept + offset)
+    bounds[:] = np.take_along_axis(values, order, axis=1)
 
 
 def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArray, Distances]:

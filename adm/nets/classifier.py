@@ -5,11 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams
-from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, num_heads, zero_parameters
+from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, num_heads
 from adm.nets.unet import Encoder
-
-SPATIAL_WIDTH = 2048
-"""Hidden width of the perceptron at the end of a spatial pooling."""
 
 
 class AttentionPooling(nn.Module):
@@ -39,26 +36,8 @@ class AttentionPooling(nn.Module):
         return logits
 
 
-def _head(params: ClassifierParams, feature_channels: list[int]) -> nn.Sequential:
-    """Return the layers from the encoder's feature maps to the logits; spatial poolings start from the maps' means."""
-    channels, width = feature_channels[-1], sum(feature_channels)
-    match params.pooling:
-        case "attention":
-            return nn.Sequential(GroupNorm(channels, params.groups), nn.SiLU(), AttentionPooling(params, channels))
-        case "adaptive":
-            last = zero_parameters(nn.Conv2d(channels, params.num_classes, 1))
-            return nn.Sequential(
-                GroupNorm(channels, params.groups), nn.SiLU(), nn.AdaptiveAvgPool2d(1), last, nn.Flatten()
-            )
-        case "spatial":
-            layers: list[nn.Module] = [nn.ReLU()]
-        case "spatial_v2":
-            layers = [GroupNorm(SPATIAL_WIDTH, params.groups), nn.SiLU()]
-    return nn.Sequential(nn.Linear(width, SPATIAL_WIDTH), *layers, nn.Linear(SPATIAL_WIDTH, params.num_classes))
-
-
 class Classifier(nn.Module):
-    """A classifier of noisy images: the UNet's encoder and a pooling head.
+    """A classifier of noisy images: the UNet's encoder and attention that pools its last feature map.
 
     Source: Section 4; Table 12.
     """
@@ -68,7 +47,8 @@ class Classifier(nn.Module):
         self.params = params
         self.time_embedding = TimeEmbedding(params.channels)
         self.encoder = Encoder(params, params.image_channels)
-        self.output = _head(params, self.encoder.feature_channels)
+        channels = self.encoder.feature_channels[-1]
+        self.output = nn.Sequential(GroupNorm(channels, params.groups), nn.SiLU(), AttentionPooling(params, channels))
 
     def forward(self, x: Tensor, t: Tensor, torso: torch.dtype | None = None) -> Tensor:
         """Classify noisy images.
@@ -82,9 +62,5 @@ class Classifier(nn.Module):
             (B, num_classes) logits, of x's dtype.
         """
         features = self.encoder(x.to(torso or x.dtype), F.silu(self.time_embedding(t)))
-        if self.params.pooling in ("spatial", "spatial_v2"):
-            pooled = torch.cat([feature.to(x.dtype).mean(dim=(2, 3)) for feature in features], dim=1)
-        else:
-            pooled = features[-1].to(x.dtype)
-        logits: Tensor = self.output(pooled)
+        logits: Tensor = self.output(features[-1].to(x.dtype))
         return logits

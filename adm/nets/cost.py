@@ -89,7 +89,7 @@ def _unprojected_flops(network: NetworkParams) -> int:
     Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the rest;
     ours project only this token. The paper counts its own networks.
     """
-    if isinstance(network, ClassifierParams) and network.pooling == "attention":
+    if isinstance(network, ClassifierParams):
         dropped_tokens = network.resolutions[-1] ** 2
         return 2 * dropped_tokens * network.level_channels[-1] * network.num_classes
     return 0

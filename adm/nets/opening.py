@@ -213,8 +213,8 @@ def _identified(path: Path) -> str:
     """Find the preset of a file in the released format: that which its name says, if it fits, else the first to fit."""
     found = shapes(read_released(path))
     named = CHECKPOINTS.get(path.stem)
-    if named is not None and not differing(preset_shapes(named.preset), found):
-        return named.preset
+    if named is not None and not differing(preset_shapes(named), found):
+        return named
     differences = compare_presets(found)
     fitting = [preset for preset, different in differences.items() if not different]
     if fitting:

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from adm.config.respacing import STEPS_PATTERN
-from adm.errors import UserError, shown
+from adm.errors import UserError
 from adm.params import checks, report_checks
 from adm.params.expansion import write_out
 from adm.params.reading import read
@@ -82,7 +82,7 @@ def line_of(error: dict[str, Any]) -> str:
     if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
         message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
     cure = _cure(error["type"], error["input"]) or f"{message[0].lower()}{message[1:]}"
-    return f"{place}: {shown(error['input'])} is not accepted: {cure}"
+    return f"{place}: {error['input']!r} is not accepted: {cure}"
 
 
 def _cure(kind: str, value: Any) -> str | None:

@@ -64,7 +64,7 @@ def read_yaml(path: Path) -> Any:
 
     Raises:
         OSError: The file cannot be opened.
-        UserError: It is no YAML in UTF-8, gives a key twice, or holds a whole number beyond 64 bits.
+        UserError: It is no YAML in UTF-8, or gives a key twice.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
@@ -104,26 +104,14 @@ def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
 
 
 class _Loader(yaml.CSafeLoader):
-    """PyYAML's safe loader that also refuses numbers beyond 64 bits, and repeated keys, which PyYAML accepts."""
+    """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    raise _refusal(f"key {key.value!r} stands twice", key)
+                    problem = f"key {key.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
-        number = int(self.construct_yaml_int(node))
-        if abs(number) >= 1 << 63:
-            raise _refusal(f"the whole number {node.value[:20]}... is beyond 64 bits", node)
-        return number
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
-
-
-def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from adm.pipeline.cost import LABEL, Bytes, Counts, Files, Quantity, Weights, pixels, reference_bytes
 from adm.pipeline.jobs import Job, Kind
 
 if TYPE_CHECKING:
@@ -20,13 +19,6 @@ def _fetched(graph: "Pipeline") -> Iterator[Job]:
             yield graph.job(FETCH, f"{part}/{key}", {}, published=published.file)
 
 
-def _fetch_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    size: int | None = job.sections["published"].size
-    # A file of unknown size is assumed to be as large as the artifact made from it.
-    part, _, key = job.key.partition("/")
-    yield from [Bytes(size)] if size is not None else _adopted_bytes(part, key, counts)
-
-
 def _adopt(part: str, folder: str) -> Kind:
     def jobs(graph: "Pipeline") -> Iterator[Job]:
         for key, published in getattr(graph.params.published, part).items():
@@ -34,15 +26,11 @@ def _adopt(part: str, folder: str) -> Kind:
             source = {"source": graph.path("fetch", f"{part}/{key}")}
             yield graph.job(kind, key, source, published=published, **model)
 
-    def cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-        return _adopted_bytes(part, job.key, counts)
-
     kind = Kind(
         name=f"adopt_{part}",
         help="Turn a published file into the artifact that it stands for.",
         outputs={"out": f"{folder}/{{key}}/"},
         jobs=jobs,
-        cost=cost,
         libraries=("numpy", "safetensors", "torch"),
         verb="adopt",
         prefix=f"{part}/",
@@ -50,33 +38,10 @@ def _adopt(part: str, folder: str) -> Kind:
     return kind
 
 
-def _adopted_bytes(part: str, key: str, counts: Counts) -> Iterator[Quantity]:
-    params = counts.params
-    match part:
-        case "checkpoints":
-            # A published checkpoint has only the averaged weights.
-            yield Weights(params.models[params.published.checkpoints[key].model], 1)
-        case "samples":
-            samples = params.published.samples[key]
-            yield Bytes(pixels(samples.num_samples, samples.image_size) + samples.num_samples * LABEL)
-        case "references":
-            yield Bytes(reference_bytes(counts, key))
-        case "graphs":
-            yield Bytes(params.published.graphs[key].size or 0)
-
-
 def _prepared(graph: "Pipeline") -> Iterator[Job]:
     for key, dataset in graph.params.datasets.items():
         if dataset.of is None:
             yield graph.job(PREPARE, key, {}, dataset=dataset.prepared)
-
-
-def _prepare_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    dataset, images = job.sections["dataset"], counts.datasets[job.key]
-    if dataset.stored == "files":
-        yield Files(dataset, images)
-    else:
-        yield Bytes(pixels(images, dataset.side) + images * LABEL)
 
 
 FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "references", "graphs": "extractors"}
@@ -88,14 +53,12 @@ FETCH = Kind(
     help="Download a released file by its name, or a published file of a params file.",
     outputs={"out": "downloads/{key}/"},
     jobs=_fetched,
-    cost=_fetch_cost,
 )
 PREPARE = Kind(
     name="prepare",
     help="Turn a source of images into shards.",
     outputs={"out": "data/{key}/"},
     jobs=_prepared,
-    cost=_prepare_cost,
     libraries=("numpy", "pillow"),
     priority=2,  # all training waits for it
 )

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adm.params.runs import SamplingParams
-from adm.pipeline.cost import LABEL, Bytes, Counts, Quantity, pixels, sampled
+from adm.pipeline.cost import Counts, Quantity, sampled
 from adm.pipeline.jobs import Job, Kind
-from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
+from adm.sampling.blocks import WHOLE, Shard, blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -51,15 +51,6 @@ def _sample_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
     images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
     networks = (job.sections.get(name) for name in ("classifier_model", "guide_model"))
     yield from sampled(run, images, job.sections["model"], *networks)
-    yield _samples(job, counts, len(samples_of(shard, run.num_samples, run.micro_batch)))
-
-
-def _stored(job: Job, counts: Counts) -> Iterator[Quantity]:
-    yield _samples(job, counts, job.sections["run"].num_samples)
-
-
-def _samples(job: Job, counts: Counts, images: int) -> Bytes:
-    return Bytes(pixels(images, counts.params.image_size_of(job.key)) + images * LABEL)
 
 
 def _of_gans(graph: "Pipeline") -> Iterator[Job]:
@@ -85,7 +76,6 @@ GATHER = Kind(
     help="Join the shards of a run.",
     outputs={"out": "samples/{key}/"},
     jobs=_gathered,
-    cost=_stored,
     libraries=("torch",),
     made_by="sample",  # what it would have written, byte for byte
 )
@@ -94,7 +84,6 @@ SAMPLE_GAN = Kind(
     help="Sample a GAN under truncation.",
     outputs={"out": "samples/{key}/"},
     jobs=_of_gans,
-    cost=_stored,
     libraries=("torch",),
 )
 

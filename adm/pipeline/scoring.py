@@ -61,9 +61,7 @@ def _features_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
         images = counts.of_reference(key)
     else:
         images = counts.datasets[counts.params.references[key].dataset]
-    extractor = job.sections["extractor"]
-    yield cost.Seen(extractor, images)
-    yield cost.Bytes(images * sum(cost.features_of(counts.params, extractor)) * cost.FLOAT)
+    yield cost.Seen(job.sections["extractor"], images)
 
 
 def _fitted(graph: "Pipeline") -> Iterator[Job]:
@@ -71,13 +69,6 @@ def _fitted(graph: "Pipeline") -> Iterator[Job]:
         inputs = {"features": graph.path("dataset_features", key), "data": graph.dataset(reference.dataset)}
         size = of_files(graph.params.datasets[reference.dataset])
         yield graph.job(REFERENCE, key, inputs, reference=reference, **size)
-
-
-def _reference_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
-    dataset = job.sections["reference"].dataset
-    yield cost.Bytes(
-        cost.reference_bytes(counts, job.key, unseen=counts.datasets[dataset] - counts.trained_on(dataset))
-    )
 
 
 def _evaluated(graph: "Pipeline") -> Iterator[Job]:
@@ -180,7 +171,6 @@ REFERENCE = Kind(
     outputs={"out": "references/{key}/"},
     section="references",
     jobs=_fitted,
-    cost=_reference_cost,
     libraries=("numpy",),
 )
 EVALUATE = Kind(

@@ -27,7 +27,6 @@ def _interpolate_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     yield cost.Passes(model, encoded + decoded, study.precision)
     if study.gradient_scale:
         yield cost.Passes(job.sections["classifier_model"], cost.GRADIENT * decoded, study.classifier_precision)
-    yield cost.Bytes(study.pairs * (study.points + 2) * cost.pixels(1, counts.params.datasets[study.dataset].side))
 
 
 def _neighbours(graph: "Pipeline") -> Iterator[Job]:
@@ -39,12 +38,6 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
             "dataset_features": graph.path("dataset_features", graph.params.scored[study.run].reference),
         }
         yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
-
-
-def _neighbours_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
-    study, params = job.sections["neighbours"], counts.params
-    samples, real = params.scored[study.run].num_samples, counts.trained_on(neighbours_dataset(params, job.key))
-    yield cost.Bytes(samples * (study.k * (cost.LABEL + cost.DOUBLE) + 1) + real * cost.DOUBLE)
 
 
 def _varied(graph: "Pipeline") -> Iterator[Job]:
@@ -59,7 +52,6 @@ def _vary_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     for scale in study.scales:
         scaled = run.model_copy(update={"gradient_scale": scale})
         yield from cost.sampled(scaled, count, job.sections["model"], job.sections["classifier_model"])
-    yield cost.Bytes(cost.pixels(count * len(study.scales), counts.params.image_size_of(study.run)))
 
 
 def _likelihood_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
@@ -85,7 +77,6 @@ NEIGHBOURS = Kind(
     outputs=STUDY,
     section="neighbours",
     jobs=_neighbours,
-    cost=_neighbours_cost,
     libraries=("numpy",),
 )
 VARY = Kind(

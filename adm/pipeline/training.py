@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adm.pipeline.cost import Counts, Passes, Quantity, Weights
+from adm.pipeline.cost import Counts, Passes, Quantity
 from adm.pipeline.jobs import Job, Kind
 from adm.report.compute import PASSES
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 def _initial(graph: "Pipeline") -> Iterator[Job]:
     for key, model in graph.params.models.items():
         yield graph.job(INIT, key, {}, model=model)
-
-
-def _init_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    yield Weights(job.sections["model"], 2)  # the weights and their average
 
 
 def _trained(graph: "Pipeline") -> Iterator[Job]:
@@ -35,16 +31,9 @@ def _trained(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    # Imported late: the graph is built without numpy.
-    from adm.config.averages import snapshot_steps  # noqa: PLC0415
-
     segment, model, start = (job.sections[name] for name in ("segment", "model", "start"))
     training = model.training
     yield Passes(model, PASSES * (segment.stop - start) * training.batch_size, training.precision)
-    # Of its averages, those in its own snapshots; those of earlier segments are links to theirs.
-    kept = training.averages
-    snapshots = 0 if kept is None else sum(step > start for step in snapshot_steps(kept.every, segment.stop))
-    yield Weights(model, 4 + snapshots * (len(kept.lengths) if kept else 0))  # the average and both moments, too
 
 
 def _sizes(graph: "Pipeline") -> Iterator[Job]:
@@ -65,7 +54,6 @@ INIT = Kind(
     outputs={"out": "checkpoints/{key}-0/"},
     section="models",
     jobs=_initial,
-    cost=_init_cost,
     libraries=("torch", "safetensors"),
     priority=2,
 )

@@ -1,18 +1,23 @@
-"""Costs of all jobs of a params file: operations and bytes of the quantities that their kinds declare."""
+"""What a params file costs, before anything runs: operations of all jobs, and days of devices."""
 
 import math
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import pandas as pd
+
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets.cost import forward_flops, parameter_count
+from adm.nets.cost import forward_flops
 from adm.paper import table_cells
+from adm.params import Params
 from adm.params.data import PublishedGraphParams
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import FLOAT, INDEX, LABEL, Bytes, Files, Passes, Seen, Weights
-from adm.planning.images import bytes_of_files, count_images
-from adm.report.compute import Device
+from adm.pipeline.cost import Passes, Seen
+from adm.planning.images import count_images
+from adm.report.compute import DEVICES, SECONDS_PER_DAY, Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
 """Precisions that are planned as float32; no share of a peak in TensorFloat-32 is published."""
@@ -46,24 +51,16 @@ class Cost:
     Attributes:
         job: The job.
         work: Its work on accelerators.
-        writes: Bytes of the artifact that it writes, without some kilobytes of headers and json; of sizes, scores,
-            likelihoods and what is shown none.
     """
 
     job: Job
     work: tuple[Work, ...]
-    writes: int
 
     @property
     def group(self) -> str:
         """Its kind, with that of its model if there is one: what tables sum over."""
         model = getattr(self.job.sections.get("model"), "kind", "")
         return f"{self.job.kind.name}, {model}" if model else self.job.kind.name
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether its artifact stays: shards of a run are deleted once they are gathered."""
-        return not self.job.shard
 
     @property
     def flops(self) -> float:
@@ -79,7 +76,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """
     costs, counts = dict[str, Cost](), count_images(pipeline)
     for name, job in pipeline.jobs.items():
-        work, stored = list[Work](), 0
+        work = list[Work]()
         for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
             match quantity:
                 case Passes(model, count, precision) if count:
@@ -88,13 +85,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
                 case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
                     flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
                     work.append(Work(images * flops, SINGLE_SHARE, single=True))
-                case Bytes(size):
-                    stored += size
-                case Weights(model, copies):
-                    stored += copies * FLOAT * parameter_count(model)
-                case Files(dataset, images):
-                    stored += bytes_of_files(dataset, images) + images * (INDEX + LABEL)
-        costs[name] = Cost(job, tuple(work), stored)
+        costs[name] = Cost(job, tuple(work))
     return costs
 
 
@@ -132,3 +123,30 @@ def share_of(model: AnyModel, precision: Precision) -> float:
     side, measured = model.network.image_size, measured_shares()
     sizes = [size for kind, size in measured if kind == model.kind]
     return measured[model.kind, min(sizes, key=lambda size: abs(math.log(size / side)))]
+
+
+def plan(params: Params) -> Iterator[str]:
+    """Yield the lines of a plan, in Markdown.
+
+    Raises:
+        UserError: The images of a dataset cannot be counted.
+    """
+    groups, alone = defaultdict[str, list[Cost]](list), "processors alone"
+    for cost in costs_of(Pipeline(params)).values():
+        groups[cost.group if cost.work else alone].append(cost)
+    rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
+    table = pd.DataFrame([*rows, _times("all", [cost for costs in groups.values() for cost in costs])])
+    yield "What the jobs compute, and days of one device at the shares of its peak that the paper reached:"
+    yield ""
+    yield from table.to_markdown(index=False, disable_numparse=True).splitlines()
+
+
+def _days(costs: Iterable[Cost], device: Device) -> str:
+    days = sum(seconds_on(cost, device) for cost in costs) / SECONDS_PER_DAY
+    return f"{days:.0f}" if days >= 100 else f"{days:.1f}"
+
+
+def _times(group: str, costs: list[Cost]) -> dict[str, object]:
+    flops = f"{sum(cost.flops for cost in costs) / 1e18:.3g}"
+    days = {f"{device.name}-days": _days(costs, device) for device in DEVICES}
+    return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **days}

@@ -1,10 +1,7 @@
-"""Numbers of images of datasets, references and jobs, and bytes of image files, without decoding any image."""
+"""Numbers of images of datasets, without decoding any image."""
 
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from adm.artifacts.manifest import read_record
 from adm.data.sources import SOURCES, parts_of
 from adm.params import UserError
 from adm.params.data import DatasetParams
@@ -17,10 +14,6 @@ FIXED = {"digits": 1_797, "idx": 60_000}
 FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
 """Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
 
-BYTES_OF_A_FILE = 147_897_477_120 // FOLDERS["imagenet"]
-"""Average bytes of an image file of ImageNet, which any other that is not here counts as. Source: the size of
-ILSVRC2012_img_train.tar; headers of archives are less than 1 % of it."""
-
 
 def count_images(pipeline: Pipeline) -> Counts:
     """Count the images that the jobs of a params file process.
@@ -32,10 +25,9 @@ def count_images(pipeline: Pipeline) -> Counts:
     for key, dataset in pipeline.params.datasets.items():
         # A folder is listed only once, even if its images are prepared or read at several sizes.
         same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
-        prepared = _prepared(pipeline.dataset(key), dataset.prepared)
-        if prepared is None and same not in listed:
+        if same not in listed:
             listed[same] = images_of_dataset(key, dataset)
-        counts[key] = listed[same] if prepared is None else prepared
+        counts[key] = listed[same]
     return Counts(pipeline.params, counts)
 
 
@@ -60,23 +52,3 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
     return count if dataset.limit is None else min(count, dataset.limit)
-
-
-def bytes_of_files(dataset: DatasetParams, count: int) -> int:
-    """Add up the bytes of the image files of a dataset that stores them: of `count`, if it is not here, an average."""
-    if not Path(str(dataset.root)).is_dir():
-        return count * BYTES_OF_A_FILE
-    source = SOURCES[dataset.source](dataset)
-    assert source.file is not None
-    kept = np.concatenate(list(parts_of(source, dataset).values()))
-    return sum(source.file(int(index)).stat().st_size for index in kept)
-
-
-def _prepared(folder: Path, dataset: DatasetParams) -> int | None:
-    """Read the number of images of a prepared dataset; None if there is none, or its section differs."""
-    try:
-        manifest = read_record(folder)
-    except UserError:
-        return None
-    count = manifest.facts.get("num_images")
-    return count if manifest.params.get("dataset") == dataset.values() and isinstance(count, int) else None

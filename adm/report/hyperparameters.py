@@ -99,7 +99,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "learning rate": _scientific(training.learning_rate),
     }
     if isinstance(model, ClassifierModel):
-        rows["attention pooling"] = "yes" if model.network.pooling == "attention" else "no"
+        rows["attention pooling"] = "yes"
     return {name: str(value) for name, value in rows.items()}
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +159,23 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
     content = read_sealed_json(path)
-    if isinstance(curve := content.get("runs"), dict):
-        content = curve.get(run, {})
+    curve = content.get("runs")
+    score = _score(path, curve.get(run, {}) if isinstance(curve, dict) else content)
+    return replace(score, seed=getattr(params.scored[run], "seed", None))
+
+
+def read_scores(path: Path) -> dict[str, Score]:
+    """Read the runs of a file of scores, without their seeds: one, whose key is the file's name, or those of a curve.
+
+    Raises:
+        UserError: The file is missing, or holds no score.
+    """
+    content = read_sealed_json(path)
+    curve = content.get("runs")
+    return {run: _score(path, one) for run, one in (curve if isinstance(curve, dict) else {path.stem: content}).items()}
+
+
+def _score(path: Path, content: Mapping[str, Any]) -> Score:
     try:
         return Score(
             metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
@@ -169,7 +184,6 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
                 for name, spread in content["jackknife"].items()
             },
             num_samples=content["num_samples"],
-            seed=getattr(params.scored[run], "seed", None),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: holds no scored run as this version writes it ({brief(error)})") from error

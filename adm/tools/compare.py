@@ -1,39 +1,41 @@
 """`compare`: what differs between two results folders.
 
-Artifacts are compared within a tolerance, where both sides have them; scores of runs by their intervals. What is
+Files are compared within a tolerance, where both sides have them; scores of runs by their intervals. What is
 published holds scores and verdicts and no other artifacts.
 """
 
-import csv
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from tabulate import tabulate
 
-from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_artifacts, shows_another
-from adm.artifacts.inventory import find_artifacts
+from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_files
 from adm.artifacts.manifest import DEFAULT, differing
-from adm.artifacts.seal import read_sealed_json
 from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
 from adm.errors import one_line
-from adm.machine import available_cores
-from adm.metrics.intervals import Block, t_interval
+from adm.metrics.intervals import block_of, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
+from adm.report.metrics import Score, read_scores
+from adm.report.verdicts import Verdict, read_verdicts
 from adm.tools.jobs import params_kept
 from adm.tools.publish import ARCHIVE, unpack
 
 logger = logging.getLogger(__name__)
+
+SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
+"""What a results folder holds beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
+
+RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
+"""Endings of files that show the same content as the file of another ending beside them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Held:
 
 
 def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | None) -> bool:
-    """Print each artifact that is not equal, then the params, metrics and verdicts that differ, and counts.
+    """Print each file that is not equal, then the params, metrics and verdicts that differ, and counts.
 
     A metric differs if the two intervals have no point in common; one without an interval, if it differs in six digits.
 
@@ -87,11 +89,11 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         a: A results folder.
         b: Another one; None is the results of the params file.
         params: The params file.
-        tolerance: Of the numbers of artifacts.
+        tolerance: Of the numbers in files.
         out: A JSON file to write.
 
     Returns:
-        Whether the sides agree: their artifacts within the tolerance, but for what is measured in seconds; of what is
+        Whether the sides agree: their files within the tolerance, but for what is measured in seconds; of what is
         published, whether nothing differs.
 
     Raises:
@@ -101,17 +103,17 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
     folders = [side.results for side in sides if side.results is not None]
     for side in sides:
-        if not side.scores and not side.claims and not (side.results and find_artifacts(side.results)):
+        if not side.scores and not side.claims and not (side.results and _files(side.results)):
             raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
-    artifacts = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
-    for path, one in artifacts.items():
+    files = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
+    for path, one in files.items():
         if one.kind != Kind.EQUAL:
             print(f"{one.kind:<10}  {': '.join(filter(None, (path, one.words)))}")
-    kinds_of = Counter(one.kind for one in artifacts.values())
+    kinds_of = Counter(one.kind for one in files.values())
     names = [side.name for side in sides]
-    if artifacts:
+    if files:
         rows = [[str(kind), kinds_of[kind], MEANING[kind]] for kind in Kind]
-        print(tabulate(rows, ["", "artifacts", f"A is {names[0]}, B is {names[1]}"], tablefmt="github"), end="\n\n")
+        print(tabulate(rows, ["", "files", f"A is {names[0]}, B is {names[1]}"], tablefmt="github"), end="\n\n")
     differences, counts = differences_of(*sides)
     if differences:
         rows = [
@@ -127,13 +129,13 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     if out is not None:
         report = {
             **dict(zip("ab", names, strict=True)),
-            "artifacts": {"counts": kinds_of, **{path: asdict(one) for path, one in artifacts.items()}},
+            "files": {"counts": kinds_of, **{path: asdict(one) for path, one in files.items()}},
             "numbers": counts,
             "differences": [asdict(one) for one in differences],
         }
         with new_file(out) as partial:
             write_json(partial, report)
-    return set(kinds_of) <= SOUND if artifacts else not differences
+    return set(kinds_of) <= SOUND if files else not differences
 
 
 def differences_of(a: Held, b: Held) -> tuple[list[Change], dict[str, int]]:
@@ -194,17 +196,32 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     return _read(name, kept, folder, is_whole)
 
 
+def is_measured(path: Path) -> bool:
+    """Tell whether a file of results, by its path, holds what is measured in seconds, which differs from run to run."""
+    return path.stem in MEASURED or path.parent.name in ("training", "throughput")
+
+
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
-    """Compare the artifacts of two folders by their paths; files that show what another one holds are left out."""
-    ours, theirs = (
-        {path: one for path, one in find_artifacts(folder).items() if not shows_another(one.path)} for folder in (a, b)
-    )
-    both = sorted(ours.keys() & theirs.keys())
+    """Compare the files of two folders by their paths."""
+    ours, theirs = _files(a), _files(b)
     found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
-    with ThreadPoolExecutor(available_cores()) as pool:
-        pairs = pool.map(lambda path: compare_artifacts(ours[path], theirs[path], tolerance), both)
-        found |= zip(both, progress(pairs, total=len(both), unit="artifact"), strict=True)
-    return {path: found[path] for path in sorted(found)}
+    for path in progress(sorted(ours & theirs), unit="file"):
+        one = compare_files(a / path, b / path, tolerance)
+        measured = one.kind == Kind.DIFFERENT and is_measured(path)
+        found[path] = replace(one, kind=Kind.MEASURED) if measured else one
+    return {path.as_posix(): found[path] for path in sorted(found)}
+
+
+def _files(results: Path) -> set[Path]:
+    """List the files of results but hidden ones, SCRATCH, and those that show what another one holds."""
+    paths = {path.relative_to(results): path for path in results.rglob("*") if not path.is_dir()}
+    return {
+        name
+        for name, path in paths.items()
+        if name.parts[0] not in SCRATCH
+        and not any(part.startswith(".") for part in name.parts)
+        and not (path.suffix in RENDERED and path.with_suffix(RENDERED[path.suffix]).is_file())
+    }
 
 
 def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) -> Held:
@@ -212,46 +229,29 @@ def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) 
         paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))
         return [path for path in paths if path.stem not in MEASURED]
 
-    scores = {run: score for kind in SCORED for path in files(kind, "out") for run, score in _scores(path)}
-    claims = {key: verdict for path in files("claims", "csv") for key, verdict in _claims(path)}
+    read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
+    scores = {run: dict(_metrics(score)) for found in read for run, score in found.items()}
+    claims = {one.key: _words(one) for path in files("claims", "csv") for one in read_verdicts(path)}
     values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
     return Held(name, values, scores, claims, root if is_whole else None)
 
 
-def _scores(path: Path) -> Iterator[tuple[str, dict[str, Number]]]:
-    """Yield the runs of a score file, which is of one or of a curve, with their metrics."""
-    content = read_sealed_json(path)
-    try:
-        for run, scored in content.get("runs", {path.stem: content}).items():
-            yield run, dict(_metrics(scored["metrics"], scored["jackknife"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: is of another format: it holds no scored run with metrics and jackknife") from error
-
-
-def _metrics(
-    metrics: Mapping[str, float | None], spreads: Mapping[str, Mapping[str, list[float]]]
-) -> Iterator[tuple[str, Number]]:
+def _metrics(score: Score) -> Iterator[tuple[str, Number]]:
     errors = {metric.error for metric in METRICS.values()}
-    for name, value in metrics.items():
+    for name, value in score.metrics.items():
         if value is None or name in errors:
             continue
-        error = metrics.get((name in METRICS and METRICS[name].error) or "") or 0
-        interval: tuple[float, ...] = (value - 1.96 * error, value + 1.96 * error)
-        if name in spreads:
-            values, pairs = (np.array(spreads[name][part], np.float64)[:, None] for part in ("values", "pairs"))
-            interval = t_interval(Block(values, pairs))[1:]
-        yield name, Number(*(float(f"{number:.6g}") for number in (value, *interval)))
+        error = score.metrics.get((name in METRICS and METRICS[name].error) or "") or 0
+        ends: tuple[float, ...] = (value - 1.96 * error, value + 1.96 * error)
+        if name in score.jackknife:
+            ends = t_interval(block_of([score.jackknife[name]]))[1:]
+        yield name, Number(*(float(f"{number:.6g}") for number in (value, *ends)))
 
 
-def _claims(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the claims of a csv, each with its verdict and its interval."""
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            try:
-                estimate = [float(row[name]) for name in ("estimate", "low", "high") if row["estimate"]]
-                yield row["key"], f"{row['verdict']}: {Number(*estimate)}" if estimate else row["verdict"]
-            except (KeyError, ValueError) as error:
-                raise UserError(f"{path}: is of another format: it holds no claim with a verdict ({error})") from error
+def _words(claim: Verdict) -> str:
+    if claim.estimate is None or claim.low is None or claim.high is None:
+        return claim.verdict
+    return f"{claim.verdict}: {Number(claim.estimate, claim.low, claim.high)}"
 
 
 def _text(value: Any) -> str:

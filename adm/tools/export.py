@@ -9,7 +9,7 @@ import torch
 
 from adm.api import Model
 from adm.config.models import ClassifierModel
-from adm.errors import UserError, shown
+from adm.errors import UserError
 from adm.nets.opening import open_network, write_network
 from adm.nets.release import ReleasedDtype, compare_presets, export_released, read_released, shapes
 
@@ -50,8 +50,8 @@ def run(
             for field, fixed in RELEASED.items() if opened.preset is None else ():
                 if (found := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
-                        f"{source}: cannot be written in the released format: {field} is {shown(found)}, and that "
-                        f"of the released code is {shown(fixed)}"
+                        f"{source}: cannot be written in the released format: {field} is {found!r}, and that "
+                        f"of the released code is {fixed!r}"
                     )
             export_released(out, opened.network.state_dict(), dtype)
         case _:

@@ -1,11 +1,11 @@
-"""`jobs` and `accept`: which jobs of a params file are done, which would be done again and why, and which need not.
+"""`jobs`, `verify` and `accept`: which jobs of a params file are done, which would be done again and why, and need not.
 
-What is stale `adm.pipeline.carrying` decides; `adm verify` asks the same of each artifact by itself.
+What is stale `adm.pipeline.carrying` decides. `jobs` reads no large file; `verify` reads all, and finds the damaged.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
-from adm.artifacts.manifest import MANIFEST, read_record
+from adm.artifacts.manifest import MANIFEST, damage, read_record
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_file, write_json
 from adm.errors import accepted, some
-from adm.params import Params, UserError
+from adm.params import Params, UserError, load
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale, tells
+from adm.progress import progress
 
 
 @dataclass(frozen=True)
@@ -128,28 +129,70 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
             yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
-def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> None:
+def verify(results: Path) -> bool:
+    """Check every artifact that tells what made it; print a line for each wrong one, and counts.
+
+    Returns:
+        Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves.
+
+    Raises:
+        UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
+    """
+    # Of a run in shards, the whole remains.
+    pipeline = Pipeline(load(params_kept(results)), 1, results)
+    made = {
+        path: job
+        for path, job in pipeline.makers.items()
+        if path.exists() and (tells(job, path) or path == job.outputs.get("log"))
+    }
+    identify, wrong, other = cache(identity_if_any), dict[str, list[str]](), list[str]()
+    for path, job in progress(made.items(), total=len(made), unit="artifact"):
+        name, mistakes = path.relative_to(results).as_posix(), list(_mistakes(job, path, identify))
+        if CODE in mistakes:
+            other.append(name)
+        if mistakes := [each for each in mistakes if each != CODE]:
+            wrong[name] = mistakes
+    for name, mistakes in wrong.items():
+        print(f"{name}: {some(mistakes, separator='; ')}")
+    if other:
+        print(f"made by other code than today's, or by the same under another Python: {some(other)}")
+    print(f"{len(made)} artifacts: {len(made) - len(wrong)} sound, {len(wrong)} wrong; {len(other)} made by other code")
+    return not wrong
+
+
+def _mistakes(job: Job, path: Path, identify: Callable[[Path], str | None]) -> Iterator[str]:
+    """Tell of damage, and of what is stale by the record; what is wrong with a parent is told of the parent."""
+    # The path stands at the head of the line already.
+    within = f"{path if path.is_dir() else path.parent}/"
+    try:
+        if path.is_dir():
+            yield from (mistake.removeprefix(within) for mistake in damage(path, read_record(path)))
+        yield from stale(job, path, identify)
+    except UserError as error:
+        yield str(error).removeprefix(within)
+
+
+def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     """Have today's code of a stage stand for the code that its artifacts were made with.
 
     Neither engine then runs it again for its code. What is recorded is part of the project, for all its params files.
+    Of several older codes that stands for most artifacts; those of the others are made again.
 
     Args:
         pipeline: The jobs whose artifacts tell which code that was.
         verb: The stage; None accepts the code of all.
         reason: Why it computes the same, in words.
-        prefix: The first digits of the digest of that code, where artifacts were made with several.
 
     Raises:
-        UserError: There is no artifact of the verb that tells its code, or they were made with the code of several
-            digests and `prefix` names none or several of them.
+        UserError: There is no artifact of the verb that tells its code.
     """
-    codes = dict[str, Counter[tuple[str, str]]]()
+    # By maker and by its digest of today, of which a stage whose jobs name several samplers, say, has several.
+    codes = defaultdict[str, defaultdict[str, Counter[str]]](lambda: defaultdict(Counter))
     # Of a run in shards, the whole remains.
     for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
         maker = job.kind.made_by
         if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
-            made = code_of_record(maker, made_by.code), job.triggers["code"]
-            codes.setdefault(maker, Counter())[made] += 1
+            codes[maker][job.triggers["code"]][code_of_record(maker, made_by.code)] += 1
     stage = (verb or "").replace("-", "_")
     if verb and stage not in codes:
         telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
@@ -157,18 +200,14 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str, prefix: str) -> No
         raise UserError(f"{verb!r}: no artifact in {pipeline.root} tells that it was made by this verb{known}")
     record, is_new = read_accepted(), False
     for maker in [stage] if verb else codes:
-        others = [pair for pair in codes[maker] if pair[0] != pair[1]]
-        chosen = {today: code for code, today in others if code.startswith(prefix)}
-        # A stage has several digests today if its jobs name several rows of a registry: samplers, say.
-        if others and len(chosen) != max(1, sum(code.startswith(prefix) for code, _ in others)):
-            told = ", ".join(f"{code[:12]} ({codes[maker][code, today]})" for code, today in others)
-            raise UserError(
-                f"{maker}: artifacts were made with code {told}; name one by --code PREFIX, given {prefix!r}"
-            )
-        for today, code in chosen.items():
-            record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
-            is_new = True
-        count = sum(codes[maker][code, today] for today, code in chosen.items())
+        count = 0
+        for today, made_with in codes[maker].items():
+            others = Counter({code: many for code, many in made_with.items() if code != today})
+            for code, many in others.most_common(1):
+                record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
+                count, is_new = count + many, True
+            if len(others) > 1:
+                print(f"{maker}: {others.total() - many} artifacts of {len(others) - 1} other codes are made again")
         print(f"{maker}: today's code stands for that of {count} artifacts" if count else f"{maker}: nothing to accept")
     if is_new:
         with new_file(ACCEPTED) as path:

@@ -21,6 +21,7 @@ from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
 from adm.pipeline.carrying import carry_out
 from adm.progress import progress
+from adm.report.spent import spent, table, trained
 
 ARCHIVE = "scores.tar.xz"
 
@@ -48,9 +49,6 @@ def run(pipeline: Pipeline) -> None:
     Raises:
         UserError: An artifact that is to be published does not exist.
     """
-    # Imported late: what compares published results needs no pandas.
-    from adm.report.spent import spent, table, trained  # noqa: PLC0415
-
     training = trained(pipeline.root).to_csv(index=False, lineterminator="\n")
     texts = {"spent.md": "\n".join(table(spent(pipeline.root))) + "\n", "training.csv": training}
     _write(pipeline, published(pipeline.root), texts)

@@ -12,7 +12,7 @@ from PIL import Image
 import adm as package
 from adm.api import Sampling
 from adm.config.networks import UNetParams
-from adm.config.released import CHECKPOINTS, Released
+from adm.config.released import CHECKPOINTS
 from adm.data.images import open_images
 from adm.nets import PRESETS
 from adm.nets.release import preset_shapes
@@ -226,7 +226,7 @@ def released(tmp_path, monkeypatch):
         monkeypatch.delitem(PRESETS, name)
     monkeypatch.setitem(PRESETS, "tiny", TINY)
     monkeypatch.setitem(PRESETS, "wide", TINY.model_copy(update={"channels": 64}))
-    monkeypatch.setitem(CHECKPOINTS, "8x8_diffusion", Released("tiny", 1))
+    monkeypatch.setitem(CHECKPOINTS, "8x8_diffusion", "tiny")
     draws = torch.Generator().manual_seed(0)
     state = {name: 0.1 * torch.randn(shape, generator=draws) for name, shape in preset_shapes("tiny").items()}
     torch.save(state, tmp_path / "8x8_diffusion.pt")

@@ -97,7 +97,6 @@ def test_points_without_a_spread():
         (np.zeros((5, 2)), np.zeros((5, 3)), "features of 2 and 3 dimensions, expected the same"),
         (np.zeros((1, 2)), np.zeros((5, 2)), "reference features hold 1 samples, expected at least 2"),
         (np.zeros((5, 2)), np.full((5, 2), np.nan), "sample features hold NaN"),
-        (np.zeros((5, 2)), np.full((5, 2), -1.0e21), r"features hold values beyond 1e\+20, expected kernels"),
     ],
 )
 def test_bad_input_is_refused(real, fake, message):

@@ -62,7 +62,7 @@ def common(config):
 def section(entry):
     config = ENTRIES[entry]["config"]
     if entry.startswith("classifier"):
-        return ClassifierParams(**common(config), num_classes=1000, pooling=config["pool"])
+        return ClassifierParams(**common(config), num_classes=1000)
     num_classes = 1000 if config["class_cond"] else None
     if "small_size" in config:
         return UpsamplerParams(**common(config), num_classes=num_classes, low_resolution=config["small_size"])

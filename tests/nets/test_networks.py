@@ -108,11 +108,8 @@ def test_addition_to_single_channels_is_refused(kind, network):
 
 
 @every_combination
-@pytest.mark.parametrize("pooling", ["attention", "adaptive", "spatial", "spatial_v2"])
-def test_classifier(options, pooling):
-    net = Classifier(small(ClassifierParams, pooling=pooling, **options))
-    if pooling == "adaptive":  # the one head that ends in a zero-initialised layer
-        assert not net(X, T).any()
+def test_classifier(options):
+    net = Classifier(small(ClassifierParams, **options))
     logits = perturbed(net)(X, T)
     assert logits.shape == (2, 5)
     assert not unreached(net, logits)
@@ -216,9 +213,8 @@ def test_bfloat16(options):
     assert (out - expected).abs().max() < 0.05 * expected.abs().max()
 
 
-@pytest.mark.parametrize("pooling", ["attention", "adaptive", "spatial", "spatial_v2"])
-def test_bfloat16_of_classifiers(pooling):
-    net = perturbed(Classifier(small(ClassifierParams, pooling=pooling))).eval()
+def test_bfloat16_of_classifiers():
+    net = perturbed(Classifier(small(ClassifierParams))).eval()
     expected = net(X, T)
     out = Forward.frozen(net, "bfloat16")(X, T)
     assert out.dtype == torch.float32
@@ -238,7 +234,6 @@ def test_double_weights_stay_double():
     [
         (lambda params: UNet(params, 6), small(groups=8)),
         (Classifier, small(ClassifierParams, groups=8)),
-        (Classifier, small(ClassifierParams, groups=8, pooling="spatial_v2")),
     ],
 )
 def test_every_normalisation_has_the_groups_of_the_section(network, params):
@@ -371,16 +366,6 @@ def test_attention_pooling_always_uses_the_new_order(order):
     pooled = naive_attention(qkv, 4, "new")[:, 0]
     expected = pooled @ net.projection.weight[:, :, 0].T + net.projection.bias
     torch.testing.assert_close(net(h.unflatten(2, (4, 4))), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_spatial_pooling_sees_every_feature_map():
-    net = Classifier(small(ClassifierParams, pooling="spatial"))
-    assert net.output[0].in_features == 64 * 3 + 128 * 2
-    assert net.output[0].out_features == net.output[2].in_features == 2048
-    features = perturbed(net).encoder(X, F.silu(net.time_embedding(T)))
-    means = torch.cat([feature.flatten(2).mean(dim=2) for feature in features], dim=1)
-    expected = net.output[2](net.output[0](means).clamp(min=0))
-    torch.testing.assert_close(net(X, T), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["unet.encoder.blocks.1.residual.skip.weight", "encoder.blocks.0.residual.x", ""])

@@ -8,7 +8,7 @@ from making import make, record
 
 from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
-from adm.config.released import CHECKPOINTS, Released
+from adm.config.released import CHECKPOINTS
 from adm.errors import UserError
 from adm.nets import PRESETS
 from adm.nets.opening import open_network
@@ -31,8 +31,8 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", TINY)
     monkeypatch.setitem(PRESETS, "tiny_new", TINY.model_copy(update={"attention_order": "new"}))
     monkeypatch.setitem(PRESETS, "wide", TINY.model_copy(update={"channels": 64}))
-    monkeypatch.setitem(CHECKPOINTS, "8x8_new", Released("tiny_new", 1))
-    monkeypatch.setitem(CHECKPOINTS, "8x8_wide", Released("wide", 1))
+    monkeypatch.setitem(CHECKPOINTS, "8x8_new", "tiny_new")
+    monkeypatch.setitem(CHECKPOINTS, "8x8_wide", "wide")
     for name, preset in (("mine", "tiny"), ("8x8_new", "tiny_new"), ("8x8_wide", "tiny")):
         draws = torch.Generator().manual_seed(0)
         state = {key: 0.1 * torch.randn(shape, generator=draws) for key, shape in preset_shapes(preset).items()}
@@ -96,6 +96,6 @@ def test_a_manifest_of_no_model_is_named(files):
 def test_the_presets_are_the_models_of_the_released_scale(root):
     params = load(root / "scales" / "released" / "params.yaml")
     for checkpoint in params.published.checkpoints.values():
-        preset = CHECKPOINTS[checkpoint.filename.removesuffix(".pt")].preset
+        preset = CHECKPOINTS[checkpoint.filename.removesuffix(".pt")]
         found, wanted = preset_model(preset), params.models[checkpoint.model]
         assert (found.kind, found.network, found.noise) == (wanted.kind, wanted.network, wanted.noise), preset

@@ -30,7 +30,6 @@ OUT_OF_RANGE = [
     (f"{NETWORK}.channel_multiplier", []),
     (f"{NETWORK}.channel_multiplier.0", float("nan")),
     ("models.classifier-128.network.num_classes", None),
-    ("models.classifier-128.network.pooling", "max"),
     (f"{TRAINING}.batch_size", 0),
     (f"{TRAINING}.batch_size", 32.0),
     (f"{TRAINING}.learning_rate", "1e-4"),

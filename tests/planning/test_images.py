@@ -1,15 +1,11 @@
 """Numbers of images: of folders that are here, of datasets that are known, and of what was prepared."""
 
 import pytest
-import yaml
-from making import make
 from PIL import Image
 
-from adm.params import UserError, load
+from adm.params import UserError
 from adm.params.data import DatasetParams
-from adm.pipeline import Pipeline
-from adm.planning.images import count_images, images_of_dataset
-from adm.stages import prepare
+from adm.planning.images import images_of_dataset
 
 
 @pytest.fixture
@@ -49,31 +45,8 @@ def test_datasets_that_are_not_here_are_known_by_name(embedded, paper):
     assert images_of_dataset("half", half) == 640_584
 
 
-def test_what_is_held_out_is_counted_apart(embedded):
-    quarter = embedded.datasets["digits"].model_copy(update={"held_out": 0.25})
-    counts = count_images(Pipeline(embedded.model_copy(update={"datasets": embedded.datasets | {"digits": quarter}})))
-    assert (counts.datasets["digits"], counts.trained_on("digits")) == (1797, 1797 - 449)
-
-
 def test_a_dataset_that_is_neither_here_nor_known_is_refused(photos):
     gone = photos.model_copy(update={"root": "somewhere/else"})
     with pytest.raises(UserError, match=r"^datasets\.mine\.root: 'somewhere/else'.*imagenet") as error:
         images_of_dataset("mine", gone)
     assert "\n" not in str(error.value)
-
-
-def test_a_prepared_dataset_is_counted_by_its_manifest(photos, tmp_path):
-    file, results = tmp_path / "params.yaml", tmp_path / "results"
-
-    def count(**changes):
-        section = photos.model_copy(update=changes).model_dump(exclude_defaults=True)
-        file.write_text(yaml.safe_dump({"paths": {"results": str(results)}, "datasets": {"photos": section}}))
-        return count_images(Pipeline(load(file))).datasets["photos"]
-
-    assert count() == 5
-    make(prepare, photos, results / "data" / "photos")
-    (tmp_path / "photos").rename(tmp_path / "elsewhere")
-    assert count() == 5
-    # What was prepared with another section tells nothing of this one.
-    with pytest.raises(UserError, match="photos' does not exist"):
-        count(limit=3)

@@ -18,7 +18,6 @@ from making import make, record, timed
 from pydantic import TypeAdapter
 from scipy import stats
 
-from adm.artifacts.comparison import FINDINGS, SPEED
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
@@ -600,8 +599,7 @@ def test_what_is_measured_in_seconds_is_told_apart_from_the_papers_claims_and_fr
         content = json.loads(write(scale, claims, group).with_suffix(".json").read_text())
         assert list(content["claims"]) == list(claims)
         for claim in content["claims"].values():
-            assert set(claim) > FINDINGS
-            assert (SPEED in claim["measure"]) == (group == "speed")
+            assert ("images a second" in claim["measure"]) == (group == "speed")
         found[group] = set(content["made_by"]["inputs"])
     assert (found["paper"], found["speed"]) == ({"metrics/a", "metrics/b"}, {"throughput/t"})
     assert grouped({}) == {}

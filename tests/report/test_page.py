@@ -17,11 +17,11 @@ from PIL import Image
 
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.cli import carry_out
-from adm.params import UserError, load
+from adm.params import load
 from adm.pipeline import Pipeline
 from adm.pipeline.exhibits import content_of_page
 from adm.report.metrics import read_metrics
-from adm.report.page.document import MOST, document
+from adm.report.page.document import document
 from adm.report.page.pictures import picture
 
 CAPTION = 'Runs with <b>bold</b> & "quoted" names.'
@@ -198,26 +198,15 @@ def test_the_summary_counts_verdicts_with_failures_first(made, parsed):
     assert rows == ["does not hold", "holds"]
 
 
-def test_each_thing_tells_its_command_its_params_and_its_hashes(made, parsed):
+def test_each_thing_tells_its_command(made, parsed):
     commands = [code["text"] for code in parsed.of("code")]
     for words in ("claims own", "table mine", "figure along", "figure images"):
         assert f"adm {words} --params {made / 'params.yaml'}" in commands
-    (params,) = [one["text"] for one in parsed.of("pre") if one["aria-label"] == "Params of Mine"]
-    found = yaml.safe_load(params)
-    assert found["tables"].keys() == {"mine"}
-    assert found["runs"].keys() == {"a-4", "a-9"}
-    assert found["models"]["m"]["training"]["learning_rate"] == 1.0e-3
-    assert "figures" not in found
-    digests = subprocess.run(
-        ["sha256sum", made / "tiny" / "tables" / "mine.csv"], capture_output=True, text=True, check=True
-    )
-    assert digests.stdout.split()[0] in commands
 
 
 def test_the_same_artifacts_are_the_same_bytes_by_hand_and_by_an_engine(scale, adm):
     first = page_of(scale, adm, "--up-to-date")
     assert page_of(scale, adm, "--up-to-date") == first
-    assert len(first.encode()) < MOST
 
 
 def test_what_is_missing_is_named_with_its_command(scale, adm):
@@ -269,17 +258,10 @@ def test_a_verdict_that_there_is_none_of_is_refused(scale, adm):
     assert "1.verdict" in err
 
 
-def test_a_picture_that_is_too_large_has_fewer_pixels(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (300, 500, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "noise.png")
-    size = (tmp_path / "noise.png").stat().st_size
-    whole, reduced = (picture({"png": tmp_path / "noise.png"}, most) for most in (size, size // 5))
-    assert (whole.is_reduced, reduced.is_reduced) == (False, True)
-    assert (whole.width, whole.height) == (reduced.width, reduced.height) == (240, 144)
-    assert len(reduced.source) * 3 // 4 <= size // 5 + 99
-    (tmp_path / "other.png").write_bytes(b"no")
-    with pytest.raises(UserError, match=r"other\.png: is no readable png"):
-        picture({"png": tmp_path / "other.png"}, size)
+def test_a_picture_is_as_large_on_the_page_as_in_print(tmp_path):
+    Image.new("RGB", (500, 300)).save(tmp_path / "image.png")
+    found = picture({"png": tmp_path / "image.png"})
+    assert (found.width, found.height) == (240, 144)
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -292,7 +274,7 @@ console.error = console.warn = (...words) => found.errors.push(words.join(" "));
 </script>"""
 
 AFTER = """<script>
-const lines = () => [...document.querySelectorAll("#table-mine table:not(.plain) tbody tr")];
+const lines = () => [...document.querySelectorAll("#table-mine table tbody tr")];
 const rows = () => lines().map((row) => row.cells[0].textContent);
 const sorted = (heading) => heading.getAttribute("aria-sort");
 const fid = document.querySelectorAll("#table-mine thead th")[2];

@@ -59,7 +59,6 @@ def test_the_released_files_are_listed_and_those_that_are_there_marked(adm, tmp_
     assert lines.keys() == RELEASED.keys()
     assert str(tmp_path / "lsun_cat.pt") in lines["lsun_cat"]
     assert RELEASED["lsun_horse"].url in lines["lsun_horse"]
-    assert "about 2.22 GB" in lines["256x256_diffusion"]
 
 
 def test_a_mistyped_name_is_told_its_nearest(adm, tmp_path):
@@ -130,4 +129,4 @@ def test_all_that_the_released_scale_fetches_is_known_by_name(root):
         file.url for kind in (published.checkpoints, published.samples, published.references) for file in kind.values()
     }
     assert urls | {RELEASED["inception"].url} == {file.url for file in RELEASED.values()}
-    assert {released.preset for released in CHECKPOINTS.values()} == PRESETS.keys()
+    assert {*CHECKPOINTS.values()} == PRESETS.keys()

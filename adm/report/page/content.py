@@ -22,7 +22,6 @@ class Exhibit:
         caption: Its caption in the params file, or the paper's; "" for claims.
         command: The command that makes it.
         files: Its files, by their endings without the dot; some or all may not exist.
-        rests_on: The parts of the params file that it rests on, as YAML.
         stale: Why it would be made again; "" if it would not.
     """
 
@@ -31,7 +30,6 @@ class Exhibit:
     caption: str
     command: str
     files: Mapping[str, Path]
-    rests_on: str
     stale: str = ""
 
     @property

@@ -9,7 +9,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from adm.artifacts.manifest import sha256
 from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.report.metrics import read_log
@@ -17,9 +16,6 @@ from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
-
-MOST = 15_000_000
-"""The largest number of bytes of a page."""
 
 
 @dataclass
@@ -38,11 +34,6 @@ class Shown:
         """Whether there is anything to show."""
         return bool(self.table or self.picture)
 
-    @property
-    def hashes(self) -> dict[str, str]:
-        """The sha256 of each of its files, by their paths."""
-        return {str(path): sha256(path) for path in self.exhibit.found.values()}
-
 
 def document(content: Content) -> str:
     """Write the page as HTML.
@@ -51,21 +42,19 @@ def document(content: Content) -> str:
         content: What it shows. What does not exist is named in the page.
 
     Raises:
-        UserError: Nothing of it exists, a file is not as this version writes it, or the page would be too large.
+        UserError: Nothing of it exists, or a file is not as this version writes it.
     """
     if not any(exhibit.found for exhibit in content.exhibits):
         first = next(path for exhibit in content.exhibits for path in exhibit.files.values())
         raise UserError(f"{first}: does not exist, nor does anything else of a report; make it: {content.everything}")
     claims = [_claims(exhibit) for exhibit in content.of_kind("claims")]
     tables = [_table(exhibit) for exhibit in content.of_kind("table")]
-    figures = content.of_kind("figure")
-    # Written as text, the bytes of pictures take a third more.
-    pictures = [_figure(exhibit, int(0.6 * MOST / len(figures))) for exhibit in figures]
+    pictures = [_figure(exhibit) for exhibit in content.of_kind("figure")]
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
     shown = [*claims, *tables, *pictures]
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         content=content,
         claims=claims,
         tables=tables,
@@ -79,11 +68,6 @@ def document(content: Content) -> str:
         trained=trained,
         trainings=trainings,
     )
-    if len(text.encode()) > MOST:
-        raise UserError(
-            f"{content.name}: its report would have {len(text.encode())} bytes; at most {MOST} are accepted"
-        )
-    return text
 
 
 def _claims(exhibit: Exhibit) -> Shown:
@@ -102,8 +86,8 @@ def _table(exhibit: Exhibit) -> Shown:
     return shown
 
 
-def _figure(exhibit: Exhibit, most: int) -> Shown:
-    shown = Shown(exhibit, title(exhibit.key), exhibit.caption, picture=picture(exhibit.found, most))
+def _figure(exhibit: Exhibit) -> Shown:
+    shown = Shown(exhibit, title(exhibit.key), exhibit.caption, picture=picture(exhibit.found))
     if shown.picture and shown.picture.caption:
         shown.caption = shown.picture.caption.removeprefix(f"{shown.title}: ")
     return shown

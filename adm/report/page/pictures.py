@@ -31,37 +31,33 @@ class Picture:
         width: In pixels of the page.
         height: As the width; an image that is higher shows its upper part alone.
         caption: The caption that the figure's file holds; "" if it holds none.
-        is_reduced: Whether it has fewer pixels than the figure's file.
     """
 
     source: str
     width: int
     height: int
     caption: str = ""
-    is_reduced: bool = False
 
 
-def picture(files: Mapping[str, Path], most: int) -> Picture | None:
+def picture(files: Mapping[str, Path]) -> Picture | None:
     """Show a figure as an image of a page; None if there is no file to show.
 
     Args:
         files: Those of its files that exist, by ending.
-        most: The largest number of bytes of the image.
 
     Raises:
         UserError: A file is no image.
     """
     drawing = None
     if "svg" in files:
-        content = files["svg"].read_bytes()
-        drawing, has_pixels = _of_svg(content, str(files["svg"]))
-        if not has_pixels and len(content) <= most:
+        drawing, has_pixels = _of_svg(files["svg"].read_bytes(), str(files["svg"]))
+        if not has_pixels:
             return drawing
     if "png" not in files:
         return None
-    pixels = _of_png(files["png"], most)
+    pixels = _of_png(files["png"])
     # Below the drawing the png has its caption, which the page shows as text.
-    return replace(drawing, source=pixels.source, is_reduced=pixels.is_reduced) if drawing else pixels
+    return replace(drawing, source=pixels.source) if drawing else pixels
 
 
 def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
@@ -75,22 +71,11 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
     return Picture(_uri("svg+xml", content), width, height, caption), has_pixels
 
 
-def _of_png(path: Path, most: int) -> Picture:
-    """Show a png as an image of a page, reduced if it has more than `most` bytes."""
-    with readable(path, "is no readable png"):
-        content = path.read_bytes()
-        is_reduced = len(content) > most
-        with Image.open(BytesIO(content)) as opened:
-            image = opened.convert("RGB") if is_reduced else opened
-            width, height = opened.size
-            factor = 1
-            while len(content) > most and factor < min(width, height):
-                factor += 1
-                written = BytesIO()
-                image.reduce(factor).save(written, "png", optimize=True)
-                content = written.getvalue()
-    width, height = (round(side * CSS_INCH / DPI) for side in (width, height))
-    return Picture(_uri("png", content), width, height, is_reduced=is_reduced)
+def _of_png(path: Path) -> Picture:
+    """Show a png as an image of a page."""
+    with readable(path, "is no readable png"), Image.open(path) as image:
+        width, height = (round(side * CSS_INCH / DPI) for side in image.size)
+    return Picture(_uri("png", path.read_bytes()), width, height)
 
 
 def _uri(kind: str, content: bytes) -> str:

@@ -42,7 +42,7 @@ const compare = (a, b) => {
   const numbers = a - b;
   return Number.isNaN(numbers) ? a.localeCompare(b, "en", { numeric: true }) : numbers;
 };
-for (const table of document.querySelectorAll("table:not(.plain)")) {
+for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];
   const original = [...body.rows];
   const headings = columns(table);

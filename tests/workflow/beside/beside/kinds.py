@@ -6,7 +6,6 @@ from adm.config.base import Seed
 from adm.params.references import Dataset, Images
 from adm.params.section import Section
 from adm.pipeline import Kind
-from adm.pipeline.cost import Bytes
 
 
 class SubspaceParams(Section):
@@ -26,12 +25,6 @@ class SheetParams(Section):
     columns: PositiveInt = 4
 
 
-def _cost(job, counts):
-    study = job.sections["subspace"]
-    numbers = 3 * counts.params.datasets[study.dataset].side ** 2
-    yield Bytes(4 * numbers * study.rank)
-
-
 SUBSPACE = Kind(
     name="subspace",
     help="Train a linear subspace of a dataset's images.",
@@ -40,7 +33,6 @@ SUBSPACE = Kind(
     params=SubspaceParams,
     reads=("dataset",),
     libraries=("numpy",),
-    cost=_cost,
     stage="beside.subspace",
 )
 SHEET = Kind(

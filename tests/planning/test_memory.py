@@ -1,0 +1,102 @@
+"""Memory that stages hold: it does not grow with the number of images."""
+
+import tracemalloc
+
+import numpy as np
+from making import make, record
+
+from adm.artifacts.manifest import write_manifest
+from adm.artifacts.reading import read_npy
+from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shards
+from adm.metrics import distances
+from adm.metrics.batches import write_features
+from adm.metrics.features import Executor, Features
+from adm.metrics.manifold import precision_recall
+from adm.params.data import ReferenceParams
+from adm.sampling.batch import Samples, write_shard
+from adm.sampling.blocks import Shard, samples_of
+from adm.stages import gather, reference
+
+
+def peak_of(function):
+    """Bytes that a function holds at most beyond what was there before."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_gathering_holds_no_more_of_a_longer_run(paper, tmp_path):
+    (tmp_path / "input").write_text("")
+    inputs, side, held = {"checkpoint": tmp_path / "input"}, 32, {}
+    # The first call alone imports and remembers things.
+    for samples in (64, 1024, 4096):
+        run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": samples})
+        for number in (1, 2):
+            count = len(samples_of(Shard(number, 2), samples, run.micro_batch))
+            images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
+            write_shard(
+                tmp_path / f"{number}.npz",
+                run,
+                record("sample", {"run": run}, inputs),
+                Shard(number, 2),
+                [Samples(images, labels)],
+            )
+        parts, made_by = (
+            {f"shards/{n}-of-2": tmp_path / f"{n}.npz" for n in (1, 2)},
+            record("sample", {"run": run}, inputs),
+        )
+        taken = run, parts, tmp_path / "out", made_by
+        held[samples] = peak_of(lambda taken=taken: gather.run(*taken))
+    assert held[4096] - held[1024] < 3072 * 3 * side**2 / 20
+
+
+INCEPTION = (2048, 17 * 17 * 7, 1008)
+
+
+class Constant(Executor):
+    """Features of the 2015 graph's widths that no graph computed."""
+
+    def _outputs(self, batch):
+        return tuple(np.zeros((len(batch), width), np.float32) for width in INCEPTION)
+
+
+def test_features_are_held_a_batch_at_a_time(tmp_path):
+    graph, held = Constant(tmp_path / "graph"), {}
+    for count in (64, 256, 1024):
+        images = np.zeros((count, 2, 2, 3), np.uint8)
+        held[count] = peak_of(lambda images=images: write_features(tmp_path, len(images), graph.batches(images, 32)))
+        assert read_npy(tmp_path / "pool.npy", "float32", (count, INCEPTION[0])).shape
+    assert held[1024] - held[256] < 768 * 4 * sum(INCEPTION) / 20
+
+
+def test_fitting_a_reference_holds_no_more_of_a_larger_dataset(tmp_path):
+    side, widths, held = 8, (64, 64, 4), {}
+    # Statistics are summed over thousands of rows at once.
+    for count in (100, 9000, 24000):
+        data, features = tmp_path / f"data-{count}", tmp_path / f"features-{count}"
+        with new_folder(data) as folder:
+            write_shards(folder, np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64), 1000)
+            write_manifest(folder, record("prepare", {}, {}, []))
+        with new_folder(features) as folder:
+            write_features(folder, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
+            write_manifest(folder, record("features", {}, {"images": data, "graph": data}, []))
+        section = ReferenceParams(dataset="d", extractor="e", num_images=count)
+        held[count] = peak_of(lambda s=section, f=features, d=data: make(reference, s, f, d, tmp_path / "out"))
+    assert held[24000] - held[9000] < 15000 * (3 * side**2 + 4 * sum(widths)) / 5
+
+
+def test_neighbours_and_manifolds_hold_pooled_features_once(monkeypatch):
+    """4 bytes a pooled feature of either set; a point's neighbours and bounds come on top."""
+    monkeypatch.setattr(distances, "BLOCK", 256)
+    width, held = 1024, {}
+    for count in (100, 1000, 2000):
+        first, second = (np.random.default_rng(seed).random((count, width), np.float32) for seed in (0, 1))
+        held["neighbours", count] = peak_of(lambda a=first, b=second: distances.nearest(a, b, 3))
+        held["manifolds", count] = peak_of(lambda a=first, b=second: precision_recall(a, b))
+    for what in ("neighbours", "manifolds"):
+        grown = held[what, 2000] - held[what, 1000]
+        assert 2 * 1000 * 4 * width < grown < 1.5 * 2 * 1000 * 4 * width, what
