@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
 from adm.config.released import INCEPTION
-from adm.data.sources import SOURCES, cropped, parts_of
+from adm.data.sources import SOURCES, cropped, held_out_of
 from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
@@ -75,17 +75,20 @@ def run(
     path = Path("scales", name, "params.yaml")
     _check_asked(name, path, channels, hours, device)
     channel_multiplier(image_size)
-    found = survey(images, image_size, is_labelled)
+    found = survey(images, image_size, is_labelled, background)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
-    trained_on = found.num_images - int(np.floor(found.num_images * HELD_OUT))
+    labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
+    trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
+    if found.num_images - len(trained) < 2:
+        raise UserError(f"{images}: nearly all are near-duplicates, so that none can be held out; {found.alike_told}")
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
         num_classes=len(found.counts) if is_labelled else None,
-        num_images=trained_on,
+        num_images=len(trained),
         device=device,
         hours=hours,
         cores=available_cores(),
@@ -100,7 +103,6 @@ def run(
         dvc.write_text(render_dvc(path, [path], pipeline), encoding="utf-8")
     dataset = pipeline.params.datasets["images"]
     source = SOURCES[dataset.source](dataset)
-    trained = parts_of(source, dataset)["training"]
     shown = trained[np.linspace(0, len(trained) - 1, min(SHOWN, len(trained))).astype(int)]
     names = [[*found.counts][label] for label in source.labels[shown]] if is_labelled else None
     save_sheet(path.with_name(SHEET), cropped(source, shown, dataset), names)
@@ -152,10 +154,12 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
     if found.left_out:
         lines.append(f"  left out: {', '.join(f'{count} {ending}' for ending, count in found.left_out.most_common())}")
+    if found.alike_told:
+        lines.append(f"  {found.alike_told}; each is trained on or held out whole")
     if channels == 3 and found.modes and found.is_grey:
         lines.append("  none has colours: --channels 1 trains faster")
     if not found.decoded:
-        lines.append(f"  more than {MOST_DECODED}, so their headers alone were read")
+        lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")
     return lines
 
 

@@ -1,5 +1,6 @@
 """A source of labelled images: labels in memory, images read on demand."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,11 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.streaming import CHUNK, stretches
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
+from adm.data.duplicates import alike_told, first_alike, thumbnail
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
+from adm.progress import rows_of
+
+logger = logging.getLogger(__name__)
+
+Alike = NDArray[np.int64] | None
+"""(N,), what `first_alike` returns for all images of a source; None if nobody looked."""
 
 FEWEST = 2
 """Fewest images of a part of a dataset: a covariance needs two."""
@@ -35,8 +44,10 @@ class Source:
     file: Callable[[int], Path] | None = None
 
 
-def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
+def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[Part, NDArray[np.int64]]:
     """Choose a dataset's training images and, if there are any, its held-out images: their indices, in order.
+
+    Near-duplicates are in one part.
 
     Raises:
         UserError: A class in `classes` has no image, there are fewer images than `limit`, a label is not below
@@ -56,7 +67,7 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
         raise UserError(f"{source.name}: has a class {labels[kept].max()}, but num_classes is {dataset.num_classes}")
     if not dataset.held_out:
         return {"training": kept}
-    held_out = held_out_of(labels, dataset.held_out)[kept]
+    held_out = held_out_of(labels, dataset.held_out, alike)[kept]
     parts: dict[Part, NDArray[np.int64]] = {"training": kept[~held_out], "held_out": kept[held_out]}
     for name, indices in parts.items():
         if len(indices) < FEWEST:
@@ -65,14 +76,36 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
     return parts
 
 
-def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+def alike_in(source: Source, dataset: ImageSource) -> Alike:
+    """Read a source's files to find near-duplicates, and log them; None if nothing is held out, or there are no files.
+
+    Raises:
+        UserError: A file is no readable image.
+    """
+    if source.file is None or not dataset.held_out:
+        return None
+    file, count = source.file, len(source.labels)
+    with ThreadPoolExecutor() as pool:
+        stretched = stretches(np.arange(count), CHUNK)
+        chunks = (list(pool.map(lambda index: thumbnail(source.read(index)), some)) for some in stretched)
+        alike = first_alike(np.concatenate(list(rows_of(chunks, count, name="near-duplicates"))))
+    if told := alike_told(alike, lambda index: str(file(index).relative_to(source.name))):
+        logger.info("%s: %s; each is trained on or held out whole", source.name, told)
+    return alike
+
+
+def held_out_of(labels: NDArray[np.int64], share: float, alike: Alike = None) -> NDArray[np.bool_]:
     """Choose a share, in [0, 1), of the images of every class at random, with a fixed seed.
 
-    Labels (N,) are of all images of a source, so that the choice is the same for any view of it.
+    Labels (N,) are of all images of a source, so that the choice is the same for any view of it. Where some are
+    `alike`, the share is one of their groups; each is of the class of its first image.
 
     Returns:
         (N,) bool; floor(share N) values are true, and the number in each class differs from its share by less than 1.
     """
+    if alike is not None:
+        first, group = np.unique(alike, return_inverse=True)
+        return held_out_of(labels[first], share)[group]
     order = np.random.default_rng(0).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     # With images sorted by class, an image is chosen wherever floor(share * images so far) increases.
