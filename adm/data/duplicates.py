@@ -10,55 +10,42 @@ from scipy.sparse.csgraph import connected_components
 
 from adm.errors import some
 
-SIDE = 8
-"""Of a thumbnail, in pixels: small enough that sizes and compression leave no trace."""
-
 FARTHEST, FARTHEST_SHARE = 5.0, 0.3
 """How far two near-duplicates' thumbnails lie apart at most, as a root mean square: in grey levels, and as a share of
 the lower standard deviation of the two. Without the latter all images of a clear sky would be alike."""
 
-BLOCK = 512
-"""Images that are compared with others at once."""
-
 
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Shrink an image, (H, W, 3) uint8, to (8, 8, 3) uint8; its sides' ratio is lost."""
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    """Shrink an image, (H, W, 3) uint8, to (8, 8, 3) uint8, where sizes and compression leave little trace."""
+    return np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BICUBIC))
 
 
 def first_alike(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Find the groups of images that near-duplicates link; their order does not decide who is together.
-
-    Args:
-        thumbnails: Of all images, (N, 8, 8, 3) uint8.
+    """Find the groups of images, thumbnails of which are (N, 8, 8, 3) uint8, that near-duplicates link, in any order.
 
     Returns:
         (N,): the index of the first image of each image's group; its own, if nothing is like it.
     """
-    count = len(thumbnails)
-    # Means of near-duplicates are nearer than their pixels: sorted by them, only a stretch is compared with an image.
     values = thumbnails.astype(np.float32) - 128
+    # Means of near-duplicates are nearer than their pixels: sorted by them, only a stretch is compared with an image.
     means = values.mean(axis=(1, 2, 3))
     order = np.argsort(means, kind="stable")
-    values, means = values[order], means[order]
+    values, means, groups = values[order], means[order], np.arange(len(order))
     # Mirroring changes the sign of the odd part alone. All are integers below 2^24, so that float32 is exact.
-    left, right = values[:, :, : SIDE // 2], values[:, :, : SIDE // 2 - 1 : -1]
-    even, odd = (left + right).reshape(count, -1), (left - right).reshape(count, -1)
+    left, right = values[:, :, :4], values[:, :, :3:-1]
+    even, odd = (part.reshape(len(order), -1) for part in (left + right, left - right))
     norms = (even**2).sum(axis=1) + (odd**2).sum(axis=1)
     spread = np.sqrt(values.var(axis=(1, 2)).mean(axis=1))
     farthest = 2 * values[:1].size * np.minimum(FARTHEST, FARTHEST_SHARE * spread) ** 2
-    groups = np.arange(count)
-    for start in range(0, count, BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(order), 512):
+        rows = slice(start, start + 512)
         near = slice(start, int(np.searchsorted(means, means[rows][-1] + FARTHEST + 0.01)))
         products = even[rows] @ even[near].T + np.abs(odd[rows] @ odd[near].T)
         distances = norms[rows, None] + norms[near] - 2 * products
-        one, other = np.nonzero(distances <= np.minimum(farthest[rows, None], farthest[near]))
-        links = coo_array((np.ones(len(one)), (groups[start + one], groups[start + other])), (count, count))
+        one, other = groups[start + np.array(np.nonzero(distances <= np.minimum(farthest[rows, None], farthest[near])))]
+        links = coo_array((np.ones(len(one)), (one, other)), (len(order), len(order)))
         groups = connected_components(links, directed=False)[1][groups]
-    found = np.empty(count, np.int64)
-    found[order] = groups
-    _, first, group = np.unique(found, return_index=True, return_inverse=True)
+    _, first, group = np.unique(groups[np.argsort(order)], return_index=True, return_inverse=True)
     return first[group]
 
 

@@ -38,10 +38,8 @@ class Survey:
         sides: The shortest and the longest short side, in pixels.
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
-        decoded: Whether images were decoded, not only opened.
         left_out: How many files of other endings lie beside the images, by their endings.
-        alike: Which images are near-duplicates, as `first_alike` has it; None if not all were decoded.
-        alike_told: The same in words; "" if none are.
+        alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None if headers alone were read.
     """
 
     root: Path
@@ -51,7 +49,6 @@ class Survey:
     sides: tuple[int, int]
     broken: dict[str, str]
     small: dict[str, str]
-    decoded: bool
     left_out: Counter[str]
     alike: NDArray[np.int64] | None
     alike_told: str
@@ -104,7 +101,7 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
     )
     alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
-    return Survey(root, source, counts, modes, shortest, broken, small, decoded, left_out, alike, told)
+    return Survey(root, source, counts, modes, shortest, broken, small, left_out, alike, told)
 
 
 def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:

@@ -65,7 +65,7 @@ def _convert_released(source: Path, out: Path, preset: str | None, dtype: Releas
 
 
 def identify(file: Path) -> list[str]:
-    """Compare a file in the released format with every preset.
+    """Compare a file in the released format with every preset, or tell what a checkpoint's folder holds.
 
     Returns:
         Lines to print: the number of parameters by dtype, and the presets that the file fits. If it fits none, the
@@ -74,6 +74,8 @@ def identify(file: Path) -> list[str]:
     Raises:
         UserError: The file is no checkpoint in the released format.
     """
+    if file.is_dir():
+        return [open_network(file).describe()]
     state = read_released(file)
     counts = Counter[str]()
     for tensor in state.values():

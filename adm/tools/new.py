@@ -82,8 +82,6 @@ def run(
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
     trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
-    if found.num_images - len(trained) < 2:
-        raise UserError(f"{images}: nearly all are near-duplicates, so that none can be held out; {found.alike_told}")
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
@@ -135,11 +133,11 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
             raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}")
     if found.num_images < FEWEST:
         raise UserError(
-            f"{images}: has {found.num_images} images; to train on most and hold some out, {FEWEST} are needed"
+            f"{images}: has {found.num_images} of the {FEWEST} images that it takes to train on most and hold some out"
         )
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
-            raise UserError(f"{images}: class {name!r} has {count} images; each class needs {FEWEST_OF_CLASS}")
+            raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
         if not name.isprintable():
             raise UserError(f"{images}: class {name!r} has a name that cannot be printed; rename its folder")
 
@@ -158,7 +156,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
         lines.append(f"  {found.alike_told}; each is trained on or held out whole")
     if channels == 3 and found.modes and found.is_grey:
         lines.append("  none has colours: --channels 1 trains faster")
-    if not found.decoded:
+    if found.num_images > MOST_DECODED:
         lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")
     return lines
 
@@ -185,7 +183,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None) -> li
 
 
 def _duration(hours: float) -> str:
-    return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} hours"
 
 
 def params_text(found: Survey, wanted: Request, recipe: Recipe, graph: Path | None, background: str) -> str:

@@ -239,4 +239,4 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_there_is_not_is_one_line(generate):
-    assert "has no GPU" in generate("--device", "cuda", expected=2)
+    assert "is not here" in generate("--device", "cuda", expected=2)

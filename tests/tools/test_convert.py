@@ -85,6 +85,7 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
     make(init, model, tmp_path / "c")
     monkeypatch.setitem(PRESETS, "tiny", model.network)
     assert adm("convert", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
+    assert f"{tmp_path / 'c'}: {kind} model" in adm("convert", tmp_path / "c")[1]
     found = open_network(tmp_path / "a.pt", "tiny").network.state_dict()
     wanted = load_file(tmp_path / "c" / "ema.safetensors")
     assert found.keys() == wanted.keys()

@@ -9,19 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.streaming import CHUNK, stretches
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
-from adm.progress import rows_of
-
-logger = logging.getLogger(__name__)
+from adm.progress import progress
 
 Alike = NDArray[np.int64] | None
-"""(N,), what `first_alike` returns for all images of a source; None if nobody looked."""
 
 FEWEST = 2
 """Fewest images of a part of a dataset: a covariance needs two."""
@@ -45,9 +41,7 @@ class Source:
 
 
 def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[Part, NDArray[np.int64]]:
-    """Choose a dataset's training images and, if there are any, its held-out images: their indices, in order.
-
-    Near-duplicates are in one part.
+    """Choose a dataset's training images and, if any, its held-out ones, of `alike` ones all: indices, in order.
 
     Raises:
         UserError: A class in `classes` has no image, there are fewer images than `limit`, a label is not below
@@ -82,15 +76,13 @@ def alike_in(source: Source, dataset: ImageSource) -> Alike:
     Raises:
         UserError: A file is no readable image.
     """
-    if source.file is None or not dataset.held_out:
+    if (file := source.file) is None or not dataset.held_out:
         return None
-    file, count = source.file, len(source.labels)
     with ThreadPoolExecutor() as pool:
-        stretched = stretches(np.arange(count), CHUNK)
-        chunks = (list(pool.map(lambda index: thumbnail(source.read(index)), some)) for some in stretched)
-        alike = first_alike(np.concatenate(list(rows_of(chunks, count, name="near-duplicates"))))
+        thumbnails = pool.map(lambda index: thumbnail(source.read(index)), range(len(source.labels)))
+        alike = first_alike(np.stack([*progress(thumbnails, len(source.labels), "image", name="near-duplicates")]))
     if told := alike_told(alike, lambda index: str(file(index).relative_to(source.name))):
-        logger.info("%s: %s; each is trained on or held out whole", source.name, told)
+        logging.getLogger(__name__).info("%s: %s; each is trained on or held out whole", source.name, told)
     return alike
 
 
