@@ -203,7 +203,7 @@ MISTAKES = {
     "no schedule": (("--steps", "fast25"), "steps: 'fast25' is not accepted: write 'N'"),
     "no number of images": (("-n", "0"), "num: 0 is not accepted"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
-    "no device": (("--device", "tpu"), "device: 'tpu' is not accepted"),
+    "no device": (("--device", "tpu"), "device 'tpu': is none here"),
     "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
     "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),

@@ -181,9 +181,9 @@ BAD_FLAGS = {
     ),
     "more samples than there are": (["--num-samples", 91], "holds 90 of the 91 images"),
     "no graph there": (["--graph", "none.pb"], "none.pb"),
-    "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 images to score; 8 are needed"),
+    "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 of the 8 images"),
     "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "is not for executor 'tensorflow'"),
-    "a device that is none": (["--device", "abacus"], "--device 'abacus': String should match pattern"),
+    "a device that is none": (["--device", "abacus"], "--device 'abacus': is none; there are auto, cpu, cuda"),
 }
 
 

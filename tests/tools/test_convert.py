@@ -308,7 +308,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is no readable checkpoint", "convert {source}")
+@case("{source}: is no checkpoint", "convert {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 

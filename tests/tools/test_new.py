@@ -241,7 +241,7 @@ BROKEN = {
     "cut files": (unreadable, (), "cut-0.png"),
     "too small": (too_small, (), "low.png (64x31)"),
     "few of a class": (few_of_a_class, (), "'cat' has 2"),
-    "few": (few, (), "30 images"),
+    "few": (few, (), "30 of the 40 images"),
     "size that does not halve": (None, ("--size", 36), "36"),
     "size of no pixel": (None, ("--size", 0), "0"),
     "size beyond all": (None, ("--size", 1024), "1024"),
