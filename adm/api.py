@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer
 Progress = Callable[[int, int], None]
 """Is called after each step with the number of steps done, and of all steps."""
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = str | torch.device
 
 C = TypeVar("C", bound=Config)
 
@@ -399,12 +399,12 @@ class Model:
         side = self.params.network.image_size
         return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
 
-    def _counted(self, classes: Classes, num: int | None, latents: Latents | None) -> int:
+    def _counted(self, classes: Any, num: int | None, latents: Latents | None) -> int:
         if num is not None:
             return num
         if latents is not None:
             return len(latents)
-        return 1 if classes is None or isinstance(classes, int | str | np.integer) else len(classes)
+        return len(classes) if np.ndim(classes) else 1
 
     def _check_steps(self, steps: str | None) -> int:
         """Count the steps of a schedule, which must fit the model."""
@@ -414,9 +414,12 @@ class Model:
         except ValueError as error:
             raise UserError(str(error)) from error
 
-    def _numbers(self, classes: Classes, num: int) -> Labels:
+    def _numbers(self, classes: Any, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
-        asked = [classes] if isinstance(classes, int | str | np.integer) else list(() if classes is None else classes)
+        asked: list[Any] = list(() if classes is None else classes if np.ndim(classes) else [classes])
+        for given in asked:
+            if np.ndim(given) or np.asarray(given).dtype.kind not in "biuU":
+                raise UserError(f"class {given!r}: is no class; a whole number or a name is accepted")
         num_classes, names = self.num_classes, self.class_names
         if num_classes is None:
             raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
@@ -492,10 +495,6 @@ def load(
     """
     if threads is not None:
         make_deterministic(threads)
-    if device not in get_args(Device):
-        raise UserError(f"device {device!r}: is none; there are {', '.join(get_args(Device))}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     place = resolve_device(device)
     opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
     if isinstance(opened.model, ClassifierModel):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from adm.artifacts.writing import new_file
+from adm.config.samplers import SAMPLERS
 from adm.params import UserError, load, read
 from adm.pipeline import Pipeline
 
@@ -64,11 +65,11 @@ def generate(
     classifier: Annotated[str | None, typer.Option(help="Guides the samples; given as CHECKPOINT.")] = None,
     scale: Annotated[float | None, typer.Option(help="The gradient scale; Table 14's if not given.")] = None,
     steps: Annotated[str | None, typer.Option(help="250 if not given; or 25, ddim25 and so on.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="If not given, ddim for steps that begin so, else ddpm.")] = None,
+    sampler: Annotated[str | None, typer.Option(help=f"{', '.join(SAMPLERS)}; by steps if not given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
     upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
     init: Annotated[str | None, typer.Option(help="An npz with arr_0, float32 (N, C, H, W), to start from.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; auto is a GPU if any.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto (a GPU if any), cpu, cuda, cuda:1 or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32, tf32, bfloat16 or float16.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
     threads: Annotated[int | None, typer.Option(help="All cores if not given; the last bits depend on it.")] = None,
@@ -241,6 +242,7 @@ def new(
 
 @tools.command(rich_help_panel=START)
 def check(
+    file: Annotated[Path | None, typer.Argument(help="The params file, too.")] = None,
     params: ParamsFile = Path("params.yaml"),
     dvc: Annotated[bool, typer.Option("--dvc", help="Fail if the dvc.yaml beside it is not of this file.")] = False,
 ) -> None:
@@ -248,6 +250,7 @@ def check(
     from adm.dvc_file import NAME, check_stages
     from adm.params.claims import not_tested
 
+    params = file or params
     pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
     if dvc:
         check_stages(stages, params, pipeline)

@@ -23,7 +23,7 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError, about
 from adm.machine import available_cores
-from adm.metrics.batches import write_features
+from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
@@ -113,7 +113,7 @@ def open_reference(path: Path) -> Reference:
     Raises:
         UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
     """
-    if path.is_dir() or not path.is_file():
+    if not path.is_file():
         return Reference(path, None, open_images(path))
     names = names_in_npz(path)
     found = [name for name in STATISTICS if name in names]
@@ -147,6 +147,7 @@ def measure(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
+    samples, reference = (_of_artifact(one) if isinstance(one, Path) else one for one in (samples, reference))
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
     limit = options.num_samples
     fake = open_images(samples, limit) if isinstance(samples, Path) else images_of(samples, "samples", limit)
@@ -155,7 +156,7 @@ def measure(
     else:
         real = Reference(Path("reference"), None, images_of(reference, "reference"))
     _check_inputs(fake, real, options)
-    graph = placed(graph)
+    graph = placed(_of_artifact(graph))
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
@@ -166,7 +167,7 @@ def measure(
     with (
         about(f"{fake.path} against {real.path}"),
         threadpool_limits(params.threads),
-        TemporaryDirectory(prefix="adm-features-") as folder,
+        TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
         extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
         found = score(extractor, fake, real, options)
@@ -187,16 +188,21 @@ def measure(
     }
 
 
+def _of_artifact(path: Path) -> Path:
+    """Name the file in the folder of an artifact: of a reference, of samples or of an extractor."""
+    return next((path / name for name in (REFERENCE, "samples.npz", GRAPH) if (path / name).is_file()), path)
+
+
 def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     """Check early what would otherwise fail only after hours."""
     fewest = FEWEST_FURTHER if options.further else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
     if options.intervals and fake.count < FEWEST_FOR_INTERVALS:
-        raise UserError(f"--intervals: {fake.path} has {fake.count} images to score; {FEWEST_FOR_INTERVALS} are needed")
+        raise UserError(f"--intervals: {fake.path} has {fake.count} of the {FEWEST_FOR_INTERVALS} images they take")
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
-            raise UserError(f"{images.path}: holds {images.count} images, fewer than {fewest}")
+            raise UserError(f"{images.path}: holds {images.count} of the {fewest} images that it takes")
     if real.images is None and options.further:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
 
@@ -221,7 +227,7 @@ def _check_dimensions(
 
 
 def graph_params(
-    executor: Literal["torch", "tensorflow"], device: str, compiled: bool, batch: int, threads: int | None
+    executor: Literal["torch", "tensorflow"], device: object, compiled: bool, batch: int, threads: int | None
 ) -> PlacedGraphParams:
     """Tell how to run a graph; `threads` None means all cores, `device` "auto" a GPU if torch finds one, else the CPU.
 
@@ -233,12 +239,13 @@ def graph_params(
         device = "cuda" if executor == "torch" and torch.cuda.is_available() else "cpu"
     try:
         return PlacedGraphParams(
-            executor=executor, device=device, compiled=compiled, feature_batch=batch, threads=threads
+            executor=executor, device=str(device), compiled=compiled, feature_batch=batch, threads=threads
         )
     except ValidationError as error:
         first = error.errors()[0]
         place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
-        raise UserError(place + first["msg"].removeprefix("Value error, ")) from error
+        what = "is none; there are auto, cpu, cuda and cuda:1" if first["loc"] == ("device",) else first["msg"]
+        raise UserError(place + what.removeprefix("Value error, ")) from error
 
 
 def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:

@@ -129,28 +129,35 @@ class Group:
 ALONE = Group()
 
 
-def resolve_device(device: str, number: int = 0) -> torch.device:
+def resolve_device(device: str | torch.device, number: int = 0) -> torch.device:
     """Choose the device of a process: the CPU, or for "cuda" a GPU that no other process holds.
 
     Args:
-        device: "cpu" or "cuda".
+        device: "cpu" or "cuda"; a user's may be "auto", a GPU where there is one, "cuda:1", "mps" or a torch.device.
         number: The number of the process among those of its job on this machine. It tries the GPU of this number first.
 
     Raises:
-        UserError: No GPU is left for it.
+        UserError: It is none, or no GPU is left for it.
     """
-    if device == "cpu":
-        return CPU
-    count = torch.cuda.device_count()
+    kind, _, index = str(device).partition(":")
+    known = ["cpu", "cuda", *(["mps"] if torch.backends.mps.is_available() else [])]
+    if kind not in ("auto", *known) or not (index or "0").isdecimal():
+        raise UserError(f"device {str(device)!r}: is none here; there are auto, {', '.join(known)} and cuda:NUMBER")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind != "cuda":
+        return torch.device(kind)
+    count, number = torch.cuda.device_count(), int(index or number)
     if number >= count:
-        raise UserError(f"device {device!r}: process {number} has no GPU; there are {count} here")
-    # Numbers count what CUDA_VISIBLE_DEVICES shows to this job; uuids are the same for all jobs.
-    number = take_gpu([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
+        raise UserError(f"device {str(device)!r}: is not here; number of GPUs that torch finds: {count}")
+    if not index:
+        # Numbers count what CUDA_VISIBLE_DEVICES shows to this job; uuids are the same for all jobs.
+        number = take_gpu([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)], number)
     torch.cuda.set_device(number)
     # cuBLAS is deterministic only with workspaces of fixed sizes.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     allow_tf32(False)
-    return torch.device(device, number)
+    return torch.device("cuda", number)
 
 
 @contextmanager

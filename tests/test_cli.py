@@ -170,6 +170,7 @@ def test_a_broken_params_file_is_a_mistake_too(refused, project):
 
 def test_an_old_dvc_yaml_is_a_note_unless_it_is_asked_for(adm, refused, project):
     code, out, err = adm("check")
+    assert adm("check", "params.yaml") == (code, out, err)
     assert (code, err, "dvc" in out.lower()) == (0, "", False)
     assert "dvc.yaml" in refused("check", "--dvc")
     (project / "dvc.yaml").write_text("stages: {}\n")

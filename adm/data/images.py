@@ -201,5 +201,5 @@ def _counted(place: str, shape: tuple[int, ...], limit: int | None) -> int:
     if 0 in shape:
         raise UserError(f"{place}: holds no image")
     if limit is not None and limit > shape[0]:
-        raise UserError(f"{place}: holds {shape[0]} images, fewer than the {limit} asked for")
+        raise UserError(f"{place}: holds {shape[0]} of the {limit} images asked for")
     return shape[0] if limit is None else limit

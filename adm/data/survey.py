@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from adm.data.decoding import open_image
+import numpy as np
+from numpy.typing import NDArray
+
+from adm.data.decoding import as_seen, open_image
+from adm.data.duplicates import alike_told, first_alike, thumbnail
 from adm.data.sources.folders import ENDINGS, class_names, names_of_images
 from adm.errors import UserError, brief
 from adm.progress import progress
@@ -34,8 +38,8 @@ class Survey:
         sides: The shortest and the longest short side, in pixels.
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
-        decoded: Whether images were decoded, not only opened.
         left_out: How many files of other endings lie beside the images, by their endings.
+        alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None if headers alone were read.
     """
 
     root: Path
@@ -45,8 +49,9 @@ class Survey:
     sides: tuple[int, int]
     broken: dict[str, str]
     small: dict[str, str]
-    decoded: bool
     left_out: Counter[str]
+    alike: NDArray[np.int64] | None
+    alike_told: str
 
     @property
     def num_images(self) -> int:
@@ -59,13 +64,14 @@ class Survey:
         return all(mode in GREY or mode.startswith("I;") for mode in self.modes)
 
 
-def survey(folder: Path, side: int, has_labels: bool) -> Survey:
+def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey:
     """Look at a folder of images.
 
     Args:
         folder: With a folder of images a class; without labels images may lie in the folder itself.
         side: The short side that each image must have at least, so that none is enlarged.
         has_labels: Whether there must be classes: two at least.
+        background: The colour that transparent images are laid on.
 
     Raises:
         UserError: The folder, or a class, holds no image, or there are no classes.
@@ -75,13 +81,14 @@ def survey(folder: Path, side: int, has_labels: bool) -> Survey:
     files = [Path(root, name, file) for name, files in names.items() for file in files]
     decoded = len(files) <= MOST_DECODED
     modes: Counter[str] = Counter()
-    broken, small, sides = {}, {}, []
-    for file, looked in _looks(files, decoded):
+    broken, small, sides, thumbnails = {}, {}, [], []
+    for file, looked in _looks(files, background if decoded else None):
         shown = str(file.relative_to(root))
         if isinstance(looked, str):
             broken[shown] = looked
             continue
-        mode, width, height = looked
+        mode, width, height, small_copy = looked
+        thumbnails.append(small_copy)
         modes[mode] += 1
         sides.append(min(width, height))
         if sides[-1] < side:
@@ -92,7 +99,9 @@ def survey(folder: Path, side: int, has_labels: bool) -> Survey:
     left_out = Counter(
         path.suffix.lower() or path.name for path in others if not path.name.lower().endswith((*ENDINGS, ".ds_store"))
     )
-    return Survey(root, source, counts, modes, shortest, broken, small, decoded, left_out)
+    alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
+    told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
+    return Survey(root, source, counts, modes, shortest, broken, small, left_out, alike, told)
 
 
 def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:
@@ -116,15 +125,14 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
     return folder, "folder" if len(classes) > 1 else "lsun", found
 
 
-def _looks(files: list[Path], decode: bool) -> Iterator[tuple[Path, tuple[str, int, int] | str]]:
-    """Tell of each file its mode, width and height, or what is wrong with it."""
+def _looks(files: list[Path], background: str | None) -> Iterator[tuple[Path, tuple[Any, ...] | str]]:
+    """Tell of each file its mode, width, height and thumbnail, or what is wrong; no background: none is decoded."""
 
-    def look(file: Path) -> tuple[str, int, int] | str:
+    def look(file: Path) -> tuple[Any, ...] | str:
         try:
             with open_image(file) as image:
-                if decode:
-                    image.load()
-                return image.mode, image.width, image.height
+                seen = None if background is None else thumbnail(np.asarray(as_seen(image, background)))
+                return image.mode, image.width, image.height, seen
         except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
             return brief(error)
 

@@ -86,7 +86,7 @@ class LoadedNetwork:
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
         if self.class_names and not self.preset:
             classes += f" ({some(self.class_names, 12)})"
-        known = f"preset {self.preset}" if self.preset else f"a {self.model.kind} model"
+        known = f"preset {self.preset}" if self.preset else f"{self.model.kind} model"
         side = f"{params.image_size}x{params.image_size}"
         order = f"attention order {params.attention_order}"
         return f"{self.path}: {known}, {side}, {classes}, schedule {noise.schedule}, {order}"
@@ -220,5 +220,5 @@ def _identified(path: Path) -> str:
     if fitting:
         return fitting[0]
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
-    first = some(different, separator="; ")
+    first = some(different, separator="; ") + "; a network of one's own is read from its folder, checkpoints/KEY"
     raise UserError(f"{path}: fits no preset; of the nearest, {nearest}, {len(different)} tensors differ: {first}")

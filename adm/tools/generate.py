@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 from pydantic import Field
 
-from adm.api import Device, Model, Sampling, checked, load
+from adm.api import Model, Sampling, checked, load
 from adm.artifacts.class_names import Names, class_name
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
@@ -60,7 +60,7 @@ class Call(Section):
     steps: str | None = None
     sampler: str | None = None
     seed: Seed = 0
-    device: Device = "auto"
+    device: str = "auto"
     precision: Precision = "float32"
     batch: PositiveInt | None = None
     threads: PositiveInt | None = None
@@ -217,7 +217,7 @@ def _begin(out: Path, call: Call, model: Model, upsampler: Model | None, earlier
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
-    print(f"{call.num} images, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
+    print(f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
     files = {name: opened.path for name, opened in used.items() if opened}
     if call.init is not None:
         files["init"] = Path(call.init)

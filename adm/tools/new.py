@@ -14,7 +14,7 @@ from adm.artifacts.released_files import released_folder
 from adm.artifacts.writing import new_files
 from adm.config.data import Extractor
 from adm.config.released import INCEPTION
-from adm.data.sources import SOURCES, Source, cropped, parts_of
+from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
@@ -85,17 +85,18 @@ def run(
     path = Path("scales", name, "params.yaml")
     _check_asked(name, path, channels, hours, device)
     channel_multiplier(image_size)
-    found = survey(images, image_size, is_labelled)
+    found = survey(images, image_size, is_labelled, background)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
-    trained_on = found.num_images - int(np.floor(found.num_images * HELD_OUT))
+    labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
+    trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
         num_classes=len(found.counts) if is_labelled else None,
-        num_images=trained_on,
+        num_images=len(trained),
         device=device,
         hours=hours,
         cores=available_cores(),
@@ -105,7 +106,6 @@ def run(
     dataset = _dataset(found, wanted, background)
     section = DatasetParams.model_validate(dataset)
     source = SOURCES[section.source](section)
-    trained = parts_of(source, section)["training"]
     extractor = _extractor(source, _spread(trained, TRIED_ON), section, wanted) if graph is None else {}
     text = params_text(wanted, recipe, graph, dataset, extractor)
     pipeline = Pipeline(check(yaml.safe_load(text), path))
@@ -150,11 +150,11 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
             raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}")
     if found.num_images < FEWEST:
         raise UserError(
-            f"{images}: has {found.num_images} images; to train on most and hold some out, {FEWEST} are needed"
+            f"{images}: has {found.num_images} of the {FEWEST} images that it takes to train on most and hold some out"
         )
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
-            raise UserError(f"{images}: class {name!r} has {count} images; each class needs {FEWEST_OF_CLASS}")
+            raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
         if not name.isprintable():
             raise UserError(f"{images}: class {name!r} has a name that cannot be printed; rename its folder")
 
@@ -169,10 +169,12 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
     if found.left_out:
         lines.append(f"  left out: {', '.join(f'{count} {ending}' for ending, count in found.left_out.most_common())}")
+    if found.alike_told:
+        lines.append(f"  {found.alike_told}; each is trained on or held out whole")
     if channels == 3 and found.modes and found.is_grey:
         lines.append("  none has colours: --channels 1 trains faster")
-    if not found.decoded:
-        lines.append(f"  more than {MOST_DECODED}, so their headers alone were read")
+    if found.num_images > MOST_DECODED:
+        lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")
     return lines
 
 
@@ -205,7 +207,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
 
 
 def _duration(hours: float) -> str:
-    return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} hours"
 
 
 def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:

@@ -47,12 +47,12 @@ def _check_place(out: Path) -> None:
 def _print_scores(title: str, report: dict[str, Any]) -> None:
     metrics, intervals = report["metrics"], report.get("intervals", {})
     columns = [name for name in METRICS if name in metrics]
-    rows = [["", *(f"{metrics[name]:.4f}" for name in columns)]]
+    rows = [["Score", *(f"{metrics[name]:.4f}" for name in columns)]]
     if intervals:
         ends = [intervals.get(name) for name in columns]
         rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
     print(f"{title}: {report['provenance']['samples']['num_images']} samples")
-    print(tabulate(rows, ["", *(METRICS[name].label for name in columns)], tablefmt="github", disable_numparse=True))
+    print(tabulate(rows, ["Metric", *(METRICS[name].label for name in columns)], "github", disable_numparse=True))
     further = report.get("further", {})
     rows = []
     for name, metric in METRICS.items():

@@ -251,7 +251,7 @@ MISTAKES = {
     "no schedule": (("--steps", "fast25"), "steps: 'fast25' is not accepted: write 'N'"),
     "no number of images": (("-n", "0"), "num: 0 is not accepted"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
-    "no device": (("--device", "tpu"), "device: 'tpu' is not accepted"),
+    "no device": (("--device", "tpu"), "device 'tpu': is none here"),
     "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
     "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),
@@ -287,7 +287,7 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_there_is_not_is_one_line(generate):
-    assert "has no GPU" in generate("--device", "cuda", expected=2)
+    assert "is not here" in generate("--device", "cuda", expected=2)
 
 
 @pytest.fixture

@@ -234,8 +234,21 @@ def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(
     assert (guided.sample([1] * 4, steps=STEPS, seed=SEED, scale=20.0) != expected).any()
 
 
+@pytest.mark.parametrize("classes", [1.0, [1.5], np.array([0.5]), [None], [[1]]])
+def test_a_class_is_a_whole_number_or_a_name(model, classes):
+    with pytest.raises(UserError, match="is no class"):
+        model.sample(classes, steps=STEPS)
+
+
+def test_devices_are_those_of_torch(checkpoint):
+    assert adm.load(checkpoint(), device=torch.device("cpu")).device == torch.device("cpu")
+    for device in ("tpu", "cuda:x", "cuda:4096", torch.device("meta"), None):
+        with pytest.raises(UserError, match="device '"):
+            adm.load(checkpoint(), device=device)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_there_is_not_is_named(checkpoint):
-    with pytest.raises(UserError, match="has no GPU"):
+    with pytest.raises(UserError, match="is not here"):
         adm.load(checkpoint(), device="cuda")
     assert adm.load(checkpoint(), device="auto").device.type == "cpu"

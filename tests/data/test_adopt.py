@@ -163,7 +163,7 @@ def test_samples_without_labels_are_of_class_zero(tmp_path, adopted):
 WRONG_SAMPLES = {
     "dtype": ((IMAGES / 255,), "arr_0: has dtype float64, not uint8"),
     "side": ((IMAGES[:, 1:],), "arr_0: holds images of 7x8, not of image_size 8"),
-    "count": ((IMAGES[:5],), "arr_0: holds 5 images, fewer than the 12 asked for"),
+    "count": ((IMAGES[:5],), "arr_0: holds 5 of the 12 images"),
     "labels": ((IMAGES, np.zeros(11, np.int64)), "arr_1: has shape (11,), not (12)"),
     "label type": ((IMAGES, np.zeros(12)), "arr_1: has dtype float64, not integers"),
     "pickle": ((np.array([Harmful()], dtype=object),), "holds pickled Python objects, which are never loaded"),
@@ -204,7 +204,7 @@ WRONG_REFERENCES = {
     "shape": ({"sigma": np.eye(3)}, "mu and sigma: mean of shape (4,) with covariance of shape (3, 3)"),
     "nan": ({"mu_s": np.full(3, np.nan)}, "mu_s and sigma_s: mean or covariance hold NaN"),
     "integers": ({"mu": np.arange(4)}, "mu: has dtype int64, not floats"),
-    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 images, fewer than the 10 asked for"),
+    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 of the 10 images"),
 }
 
 

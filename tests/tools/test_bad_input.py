@@ -110,7 +110,7 @@ BAD_SAMPLES = {
     "a single value": (lambda p: npz(p / "a.npz", arr_0=np.uint8(3)), "arr_0: is a single value"),
     "Fortran order": (lambda p: npz(p / "a.npz", arr_0=np.asfortranarray(PIXELS)), "arr_0: is in Fortran order"),
     "zero images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:0]), "arr_0: holds no image"),
-    "three images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:3]), "a.npz: holds 3 images, fewer than 4"),
+    "three images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:3]), "a.npz: holds 3 of the 4 images"),
     "empty folder": (lambda p: folder(p / "f"), "f: holds no image; accepted are files that end in .jpg"),
     "mixed sizes": (
         lambda p: folder(p / "f", rgb(), rgb(), rgb(), rgb(9)),
@@ -170,7 +170,7 @@ BAD_REFERENCES = {
         lambda p, b: reference(p / "r.npz", b, sigma_s=np.triu(np.ones((112, 112)))),
         "sigma_s: is no covariance; it must be symmetric",
     ),
-    "too few images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS[:2]), "r.npz: holds 2 images, fewer than 4"),
+    "too few images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS[:2]), "r.npz: holds 2 of the 4 images"),
 }
 
 BAD_FLAGS = {
@@ -179,11 +179,11 @@ BAD_FLAGS = {
         ["--num-samples", 5, "--further"],
         "--num-samples 5: is too few; what is asked for",
     ),
-    "more samples than there are": (["--num-samples", 91], "holds 90 images, fewer than the 91 asked for"),
+    "more samples than there are": (["--num-samples", 91], "holds 90 of the 91 images"),
     "no graph there": (["--graph", "none.pb"], "none.pb"),
-    "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 images to score; 8 are needed"),
+    "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 of the 8 images"),
     "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "is not for executor 'tensorflow'"),
-    "a device that is none": (["--device", "abacus"], "--device 'abacus': String should match pattern"),
+    "a device that is none": (["--device", "abacus"], "--device 'abacus': is none; there are auto, cpu, cuda"),
 }
 
 

@@ -85,6 +85,7 @@ def test_a_checkpoint_of_the_pipeline_is_exported(adm, tmp_path, tiny_model, ran
     make(init, model, tmp_path / "c")
     monkeypatch.setitem(PRESETS, "tiny", model.network)
     assert adm("export", tmp_path / "c", tmp_path / "a.pt") == (0, "", "")
+    assert f"{tmp_path / 'c'}: {kind} model" in adm("export", tmp_path / "c")[1]
     found = open_network(tmp_path / "a.pt", "tiny").network.state_dict()
     wanted = load_file(tmp_path / "c" / "ema.safetensors")
     assert found.keys() == wanted.keys()
@@ -237,9 +238,7 @@ def unknown_preset(path, state):
     torch.save(state, path)
 
 
-@case(
-    "{source}: tells no preset, so one must be given; adm export {source} tells which fit", "export {source} {out}"
-)
+@case("{source}: tells no preset, so one must be given; adm export {source} tells which fit", "export {source} {out}")
 def no_preset_given(path, state):
     torch.save(state, path)
 
@@ -295,7 +294,7 @@ def a_preset_for_a_checkpoint(path, state):
     path.mkdir()
 
 
-@case("{source}: is no checkpoint: it holds no manifest.json", "export {source}")
+@case("{source}: is no checkpoint", "export {source}")
 def a_folder_identified(path, state):
     path.mkdir()
 

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from PIL import Image
 
 from adm.config.released import INCEPTION
+from adm.data.sources import SOURCES, alike_in, parts_of
 from adm.dvc_file import check_stages
 from adm.nets.cost import forward_flops
 from adm.params import load
@@ -104,6 +105,20 @@ def test_what_is_left_out_is_counted_and_a_sheet_shows_what_is_trained(adm, imag
     with Image.open("scales/mine/images.png") as sheet:
         reds = (np.asarray(sheet.convert("RGB")) == [255, 0, 0]).all(axis=2)
     assert reds.sum() >= 32 * 32
+
+
+def test_near_duplicates_are_told_and_the_rest_is_planned_for(adm, images):
+    for number in range(12):
+        with Image.open(images / "no" / f"{number:03}.png") as image:
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(images / "no" / f"{number:03}-mirrored.png")
+    code, out, _ = adm("new", "mine", "--images", images, "--size", 32)
+    assert code == 0
+    assert "102 near-duplicates in 45 groups: 007/000.png = no/000-mirrored.png = no/000.png" in out.replace("\n", "")
+    params = written()
+    # A reference of all images that are trained on exists only if as many are planned for as `prepare` gives.
+    source = SOURCES["folder"](params.datasets["images"])
+    parts = parts_of(source, params.datasets["images"], alike_in(source, params.datasets["images"]))
+    assert params.references["images"].num_images == len(parts["training"])
 
 
 def test_grids_find_as_many_samples_of_each_class_as_they_show(adm, images):
@@ -242,7 +257,7 @@ BROKEN = {
     "cut files": (unreadable, (), "cut-0.png"),
     "too small": (too_small, (), "low.png (64x31)"),
     "few of a class": (few_of_a_class, (), "'cat' has 2"),
-    "few": (few, (), "30 images"),
+    "few": (few, (), "30 of the 40 images"),
     "size that does not halve": (None, ("--size", 36), "36"),
     "size of no pixel": (None, ("--size", 0), "0"),
     "size beyond all": (None, ("--size", 1024), "1024"),

@@ -12,6 +12,7 @@ from PIL import Image
 from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
+from adm.errors import UserError
 from adm.evaluation import graph_params
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
@@ -84,6 +85,20 @@ def test_a_folder_of_images_is_a_batch(score, batches, tmp_path):
     found, _ = score(folder, "images.npz")
     # Another order of the same images: all but the last digits is the same.
     assert found["metrics"] == pytest.approx(expected["metrics"], rel=1e-6)
+
+
+def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):
+    places = {"samples": "samples.npz", "reference": "reference.npz", "extractor": "graph.pb"}
+    files = [batches / "samples.npz", batches / "both.npz", graph]
+    for file, (folder, name) in zip(files, places.items(), strict=True):
+        (tmp_path / folder).mkdir()
+        shutil.copy(file, tmp_path / folder / name)
+    scores = []
+    for samples, reference, extractor in (files, [tmp_path / folder for folder in places]):
+        out = tmp_path / "score.json"
+        assert adm("score", samples, reference, "--graph", extractor, "--threads", 1, "--out", out)[0] == 0
+        scores.append(json.loads(out.read_text())["metrics"])
+    assert scores[0] == scores[1]
 
 
 def test_stored_statistics_are_used_and_not_computed_again(score, batches, tmp_path):
@@ -255,3 +270,10 @@ def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
 def test_auto_is_a_gpu_where_there_is_one(monkeypatch, there, executor, asked_for, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     assert graph_params(executor, asked_for, False, 8, 1).device == device
+    if asked_for != "auto":
+        assert graph_params(executor, torch.device(asked_for), False, 8, 1).device == device
+
+
+def test_a_device_that_is_none_is_refused_by_what_there_is():
+    with pytest.raises(UserError, match=r"'tpu'.*cpu, cuda"):
+        graph_params("torch", "tpu", False, 8, 1)

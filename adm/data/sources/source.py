@@ -1,5 +1,6 @@
 """A source of labelled images: labels in memory, images read on demand."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,8 +13,12 @@ from adm.artifacts.class_names import Names
 from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
+from adm.data.duplicates import alike_told, first_alike, thumbnail
 from adm.data.shards import Encoded, Part
 from adm.errors import UserError
+from adm.progress import progress
+
+Alike = NDArray[np.int64] | None
 
 FEWEST = 2
 """Fewest images of a part of a dataset: a covariance needs two."""
@@ -38,8 +43,8 @@ class Source:
     class_names: Names = None
 
 
-def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int64]]:
-    """Choose a dataset's training images and, if there are any, its held-out images: their indices, in order.
+def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[Part, NDArray[np.int64]]:
+    """Choose a dataset's training images and, if any, its held-out ones, of `alike` ones all: indices, in order.
 
     Raises:
         UserError: A class in `classes` has no image, there are fewer images than `limit`, a label is not below
@@ -59,7 +64,7 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
         raise UserError(f"{source.name}: has a class {labels[kept].max()}, but num_classes is {dataset.num_classes}")
     if not dataset.held_out:
         return {"training": kept}
-    held_out = held_out_of(labels, dataset.held_out)[kept]
+    held_out = held_out_of(labels, dataset.held_out, alike)[kept]
     parts: dict[Part, NDArray[np.int64]] = {"training": kept[~held_out], "held_out": kept[held_out]}
     for name, indices in parts.items():
         if len(indices) < FEWEST:
@@ -68,14 +73,34 @@ def parts_of(source: Source, dataset: ImageSource) -> dict[Part, NDArray[np.int6
     return parts
 
 
-def held_out_of(labels: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+def alike_in(source: Source, dataset: ImageSource) -> Alike:
+    """Read a source's files to find near-duplicates, and log them; None if nothing is held out, or there are no files.
+
+    Raises:
+        UserError: A file is no readable image.
+    """
+    if (file := source.file) is None or not dataset.held_out:
+        return None
+    with ThreadPoolExecutor() as pool:
+        thumbnails = pool.map(lambda index: thumbnail(source.read(index)), range(len(source.labels)))
+        alike = first_alike(np.stack([*progress(thumbnails, len(source.labels), "image", name="near-duplicates")]))
+    if told := alike_told(alike, lambda index: str(file(index).relative_to(source.name))):
+        logging.getLogger(__name__).info("%s: %s; each is trained on or held out whole", source.name, told)
+    return alike
+
+
+def held_out_of(labels: NDArray[np.int64], share: float, alike: Alike = None) -> NDArray[np.bool_]:
     """Choose a share, in [0, 1), of the images of every class at random, with a fixed seed.
 
-    Labels (N,) are of all images of a source, so that the choice is the same for any view of it.
+    Labels (N,) are of all images of a source, so that the choice is the same for any view of it. Where some are
+    `alike`, the share is one of their groups; each is of the class of its first image.
 
     Returns:
         (N,) bool; floor(share N) values are true, and the number in each class differs from its share by less than 1.
     """
+    if alike is not None:
+        first, group = np.unique(alike, return_inverse=True)
+        return held_out_of(labels[first], share)[group]
     order = np.random.default_rng(0).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     # With images sorted by class, an image is chosen wherever floor(share * images so far) increases.
