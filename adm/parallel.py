@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from adm.machine import take_gpu
 
 LOST = 3
 """Exit code of a process that lost contact with another one. The other one's error tells why."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Signals that ask for an end: Ctrl-C, a scheduler's, and the warning that Slurm sends under `--signal=USR1@60`."""
 
 RUN_ID = "adm-"
 """Prefix of the ids of runs that `adm.launcher` starts."""
@@ -96,6 +100,15 @@ class Group:
             dist.broadcast(value, 0)
         return int(value)
 
+    def largest(self, number: int) -> int:
+        """Return the largest of the processes' numbers, each of which is at least 0."""
+        if self.size == 1:
+            return number
+        value = torch.tensor(number)
+        with _exit_if_lost():
+            dist.all_reduce(value, dist.ReduceOp.MAX)
+        return int(value)
+
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
 
@@ -127,6 +140,32 @@ class Group:
 
 
 ALONE = Group()
+
+
+@contextmanager
+def stops_noted(hand_on: Callable[[int], None] = lambda number: None) -> Iterator[list[int]]:
+    """Note signals that ask for an end while the block runs, in place of ending; a second Ctrl-C ends as always.
+
+    Args:
+        hand_on: Is given the number of every signal.
+    """
+    noted: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        hand_on(number)
+        if noted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    # Threads cannot handle signals. What a script starts in the background ignores Ctrl-C.
+    heeded = STOPPING if threading.current_thread() is threading.main_thread() else ()
+    is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    before = {one: signal.signal(one, note) for one in heeded if not (one == signal.SIGINT and is_ignored)}
+    try:
+        yield noted
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def resolve_device(device: str, number: int = 0) -> torch.device:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from adm.data.decoding import open_image
-from adm.data.sources.folders import ENDINGS, class_names, names_of_images
+from adm.data.listing import ENDINGS, class_names, names_of_images
 from adm.errors import UserError, brief
 from adm.progress import progress
 
