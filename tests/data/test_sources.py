@@ -18,7 +18,6 @@ from adm.artifacts.manifest import read_manifest
 from adm.data import listing
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
-from adm.data.listing import content
 from adm.data.shards import ImageShards
 from adm.data.sources import SOURCES
 from adm.data.sources.source import held_out_of
@@ -366,7 +365,7 @@ def test_names_and_bytes_alone_identify_the_images_of_a_folder(source, tmp_path,
     known = {}
 
     def identified(as_before):
-        found = content(dataset)
+        found = listing.content(dataset)
         assert (str(found) in known) == as_before
         known[str(found)] = True
 
