@@ -101,13 +101,8 @@ class Group:
         return int(value)
 
     def largest(self, number: int) -> int:
-        """Return the largest of the processes' numbers, each of which is at least 0."""
-        if self.size == 1:
-            return number
-        value = torch.tensor(number)
-        with _exit_if_lost():
-            dist.all_reduce(value, dist.ReduceOp.MAX)
-        return int(value)
+        """Return the largest of the processes' numbers."""
+        return max(map(int, self._gather_parts(torch.tensor(number)))) if self.size > 1 else number
 
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
@@ -144,11 +139,7 @@ ALONE = Group()
 
 @contextmanager
 def stops_noted(hand_on: Callable[[int], None] = lambda number: None) -> Iterator[list[int]]:
-    """Note signals that ask for an end while the block runs, in place of ending; a second Ctrl-C ends as always.
-
-    Args:
-        hand_on: Is given the number of every signal.
-    """
+    """Note signals that ask for an end, and hand on their numbers, while the block runs; a second Ctrl-C ends it."""
     noted: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -157,10 +148,10 @@ def stops_noted(hand_on: Callable[[int], None] = lambda number: None) -> Iterato
             raise KeyboardInterrupt
         noted.append(number)
 
-    # Threads cannot handle signals. What a script starts in the background ignores Ctrl-C.
-    heeded = STOPPING if threading.current_thread() is threading.main_thread() else ()
-    is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    before = {one: signal.signal(one, note) for one in heeded if not (one == signal.SIGINT and is_ignored)}
+    # The main thread alone can handle signals. What a script starts in the background goes on ignoring Ctrl-C.
+    is_main = threading.current_thread() is threading.main_thread()
+    heeded = [one for one in STOPPING if is_main and (one, signal.getsignal(one)) != (signal.SIGINT, signal.SIG_IGN)]
+    before = {one: signal.signal(one, note) for one in heeded}
     try:
         yield noted
     finally:

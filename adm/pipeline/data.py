@@ -80,10 +80,8 @@ def _prepared(graph: "Pipeline") -> Iterator[Job]:
 
 def _watched(dataset: DatasetParams, prepared: Path) -> dict[str, Any] | None:
     """Identify the images of a dataset; where its folder is not, those that it was prepared from."""
-    if Path(str(dataset.root)).is_dir():
-        return content(dataset)
-    with suppress(UserError):
-        return read_record(prepared).params.get("images")
+    with suppress(UserError):  # nothing was prepared
+        return content(dataset) if Path(str(dataset.root)).is_dir() else read_record(prepared).params.get("images")
     return None
 
 

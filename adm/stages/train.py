@@ -28,9 +28,6 @@ from adm.training.tasks import build_task
 
 logger = logging.getLogger(__name__)
 
-DUE = 1
-"""Asks for a save alone; it is below the numbers of the signals that ask for an end."""
-
 
 def run(
     segment: SegmentParams,
@@ -88,16 +85,17 @@ def run(
         saved_at = time.monotonic()
         with stops_noted() as stops:
             for report in reports:
-                # Signals reach processes at different steps, and their clocks differ: after each step they agree.
+                # Signals reach processes at different steps, and their clocks differ: after each step they agree on the
+                # number of a signal, or on 1, which is below those, for a save alone.
                 is_late = group.is_main and time.monotonic() - saved_at >= 60 * execution.save_minutes
-                asked = group.largest(stops[0] if stops else DUE * is_late)
+                asked = group.largest(stops[0] if stops else int(is_late))
                 is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
                 if asked or is_due or report.step == segment.stop:
                     group.check_identical(state.tensors(), f"iteration {report.step}")
                     if group.is_main:
                         save_rolling(state, rolling)
                     saved_at = time.monotonic()
-                if asked > DUE and report.step < segment.stop:
+                if asked > 1 and report.step < segment.stop:
                     group.barrier()  # the launcher ends all of them when one has ended
                     told = "stopped by %s at iteration %d of %d, which is saved; the same command goes on from there"
                     logger.warning(told, signal.Signals(asked).name, report.step, segment.stop)

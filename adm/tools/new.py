@@ -130,7 +130,7 @@ def _check_asked(name: str, path: Path, channels: int, hours: float, device: str
 
 def _check_results(results: Path) -> None:
     """Refuse a results folder that holds what is published, or the results of another params file."""
-    owner = "what is published" if published(Path(results.parent, "any")).parent == results else None
+    owner = "what is published" if results == published(results).parent else None
     for file in (Path("params.yaml"), *Path("scales").glob("*/params.yaml")):
         with suppress(UserError):  # what cannot be read owns nothing
             owner = f"the results of {file}" if Path(load(file).paths.results) == results else owner
