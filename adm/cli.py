@@ -227,6 +227,8 @@ def main() -> None:
     if threading.current_thread() is threading.main_thread():
         # Schedulers send SIGTERM; exiting like this removes unfinished files, as after any error.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        # Slurm's warning that the time is nearly over; training alone has something to save.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         with console(), extras_named():
             app(prog_name="adm")

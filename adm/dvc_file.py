@@ -32,6 +32,8 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
             f"{params}: paths.results: {pipeline.root} is outside the project, but DVC needs them in it: results/NAME"
         )
     whole = Pipeline(pipeline.params, 1)
+    watched = [Path(str(dataset.root)) for dataset in pipeline.params.datasets.values() if dataset.watched]
+    files = [*files, *dict.fromkeys(watched)]
     folder = params.parent
     root = os.path.relpath(Path(), folder)
     lines = [f"# Generated from {params}: do not edit.", "#", f"#   {command_of(params)}", "", "stages:"]

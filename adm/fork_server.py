@@ -62,7 +62,7 @@ def run_in_fork(arguments: list[str]) -> int | None:
     socket.send_fds(connection, [len(message).to_bytes(LENGTH_BYTES)], [0, 1, 2])
     connection.sendall(message)
     job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGINT is in what a script starts in the background
             signal.signal(number, lambda number, _: _send(job, number))
     ended = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)

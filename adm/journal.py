@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from signal import SIGTERM
+from signal import SIGINT, SIGTERM, SIGUSR1, Signals
 
 import yaml
 from tqdm import tqdm
@@ -119,7 +119,8 @@ def _ended(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C"
     if isinstance(error, SystemExit):
-        return "stopped by SIGTERM" if error.code == 128 + SIGTERM else f"ended with exit code {error.code}"
+        names = {128 + number: Signals(number).name for number in (SIGINT, SIGTERM, SIGUSR1)}
+        return f"stopped by {names[error.code]}" if error.code in names else f"ended with exit code {error.code}"
     return "failed"
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -15,7 +17,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from adm.errors import UserError
-from adm.parallel import LOST, RUN_ID
+from adm.parallel import LOST, RUN_ID, STOPPING, stops_noted
 
 SHUTDOWN = 10
 """Seconds between asking a process to end and killing it."""
@@ -37,6 +39,7 @@ def launch(processes: int, nodes: int, place: str) -> None:
     Raises:
         UserError: A process failed; the message names it and its error, and the others are ended. Or there are to be
             several nodes, and this is no job of Slurm that has them.
+        SystemExit: The processes ended because a signal asked for it, which was handed on to them.
     """
     command = ["-m", "adm", *sys.argv[1:]]
     # Where the launchers of the nodes meet, in a call that srun made.
@@ -65,15 +68,27 @@ def launch(processes: int, nodes: int, place: str) -> None:
         local_addr=None if met_at else "localhost",
         max_restarts=0,
         shutdown_timeout=SHUTDOWN,
+        # Others are handed on here: torch would kill processes that take longer than `SHUTDOWN` to save their state.
+        signals_to_handle="SIGHUP,SIGQUIT",
     )
     try:
-        elastic_launch(config, sys.executable)(*command)
+        with stops_noted(_hand_on) as stops:
+            elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as error:
+        if stops and any(failure.exitcode == 128 + stops[0] for failure in error.failures.values()):
+            sys.exit(128 + stops[0])
         raise UserError(first_failure(error, processes * nodes)) from error
     except (RendezvousError, dist.DistError) as error:
         raise UserError(f"cannot meet the other launchers at {config.rdzv_endpoint}: {error}") from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
+
+
+def _hand_on(number: int) -> None:
+    """Send a signal to the processes that this one started."""
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split():
+        with suppress(ProcessLookupError):
+            os.kill(int(child), number)
 
 
 def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
@@ -82,6 +97,7 @@ def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
     Raises:
         UserError: A call failed; the message is the first error that one of them prints, or else Slurm. The others are
             ended.
+        SystemExit: They ended because a signal, Slurm's warning, asked for it.
     """
     # They meet here and not on one of the nodes, whose end would end their meeting.
     store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
@@ -108,6 +124,8 @@ def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
         except BaseException:
             srun.terminate()
             raise
+    if srun.returncode - 128 in STOPPING:
+        sys.exit(srun.returncode)
     if srun.returncode:
         raise UserError([*ours, *others, f"srun ended with exit code {srun.returncode}"][0])
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from adm.machine import take_gpu
 
 LOST = 3
 """Exit code of a process that lost contact with another one. The other one's error tells why."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Signals that ask for an end: Ctrl-C, a scheduler's, and the warning that Slurm sends under `--signal=USR1@60`."""
 
 RUN_ID = "adm-"
 """Prefix of the ids of runs that `adm.launcher` starts."""
@@ -96,6 +100,10 @@ class Group:
             dist.broadcast(value, 0)
         return int(value)
 
+    def largest(self, number: int) -> int:
+        """Return the largest of the processes' numbers."""
+        return max(map(int, self._gather_parts(torch.tensor(number)))) if self.size > 1 else number
+
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
 
@@ -127,6 +135,28 @@ class Group:
 
 
 ALONE = Group()
+
+
+@contextmanager
+def stops_noted(hand_on: Callable[[int], None] = lambda number: None) -> Iterator[list[int]]:
+    """Note signals that ask for an end, and hand on their numbers, while the block runs; a second Ctrl-C ends it."""
+    noted: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        hand_on(number)
+        if noted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    # The main thread alone can handle signals. What a script starts in the background goes on ignoring Ctrl-C.
+    is_main = threading.current_thread() is threading.main_thread()
+    heeded = [one for one in STOPPING if is_main and (one, signal.getsignal(one)) != (signal.SIGINT, signal.SIG_IGN)]
+    before = {one: signal.signal(one, note) for one in heeded}
+    try:
+        yield noted
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def resolve_device(device: str | torch.device, number: int = 0) -> torch.device:

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from PIL import Image
 
-from adm.dvc_file import stage_name
+from adm.dvc_file import render, stage_name
 from adm.params import Params, UserError, load
 from adm.params.models import DiffusionModelParams
 from adm.pipeline import Pipeline
+from adm.pipeline.carrying import carry_out
 
 SCALES = ("params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "released", "paper")))
 
@@ -503,3 +506,37 @@ class TestExtensions:
         after = self.triggers(copy)
         assert self.rerun(before, after) == set()
         assert after.keys() - before.keys() == {"table/mine"}
+
+
+def test_images_of_a_watched_folder_are_a_value_of_its_dataset_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "one.png").write_text("one")
+    section = "{source: lsun, root: photos, image_size: 8, num_classes: 1"
+    text = f"datasets:\n  seen: {section}, watched: true}}\n  other: {section}}}\n"
+    params = load_text(tmp_path, text)
+    before = Pipeline(params).triggers
+    (photos / "two.png").write_text("two")
+    after = Pipeline(params).triggers
+    assert [name for name in before if before[name] != after[name]] == ["prepare/seen"]
+    # DVC compares what `resolve` writes, and has it write that again when the folder changes.
+    (tmp_path / "params.yaml").write_text(text + "paths: {results: results/any}\n")
+    stages = yaml.safe_load(render(Path("params.yaml"), [Path("params.yaml")], Pipeline(load("params.yaml"))))["stages"]
+    assert "photos" in stages["resolve"]["deps"]
+
+
+def test_images_that_are_gone_are_those_that_were_prepared(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(2):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(photos / f"{number}.png")
+    section = "{source: lsun, root: photos, image_size: 8, num_classes: 1, watched: true}"
+    params = load_text(tmp_path, f"datasets: {{seen: {section}}}\npaths: {{results: results/any}}\n")
+    job = Pipeline(params).find("prepare", "seen")
+    carry_out(Pipeline(params), job, SimpleNamespace())
+    shutil.rmtree(photos)
+    assert Pipeline(params).find("prepare", "seen").triggers == job.triggers

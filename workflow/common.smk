@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -39,6 +40,9 @@ IMAGE = "adm.sif"
 
 container: IMAGE
 
+
+# Slurm's warning goes to all processes of a job. It is for training, which saves its state then, and for nobody else.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 # From how many jobs on a process with all libraries loaded is worth its start; see `adm.fork_server`.
 MANY = 8
@@ -116,7 +120,7 @@ def resources_of(rule):
     if nodes > 1:
         # One task a node, which the job starts itself: "mpi" has Snakemake leave that to it.
         shape |= {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
-        shape |= {"slurm_extra": f"--gpus-per-node={taken.processes}"} if on_gpus else {}
+        shape |= {"slurm_extra": f"--gpus-per-node={taken.processes} --signal=USR1@60"} if on_gpus else {}
 
     def doubled(amount):
         return lambda wildcards, attempt: amount * 2 ** (attempt - 1)

@@ -35,6 +35,9 @@ class ImageSource(Config):
     Without a `background` image files are read as the released code reads them. With one, a colour, they are read as a
     person sees them: transparency lies on it, and orientation, 16 bits and profiles of colours are applied.
 
+    Of a `watched` dataset each file is looked at whenever jobs are listed: if any was added, changed or removed, it is
+    out of date. Else that is not noticed.
+
     With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
     dataset serves all sizes, so that it needs no `image_size`.
     """
@@ -50,6 +53,7 @@ class ImageSource(Config):
     held_out: Fraction = 0.0
     stored: Literal["pixels", "files"] = "pixels"
     background: Colour | None = None
+    watched: bool = False
 
     @model_validator(mode="after")
     def _root_belongs_to_source(self) -> Self:
@@ -61,8 +65,8 @@ class ImageSource(Config):
 
     @model_validator(mode="after")
     def _files_are_there_to_store(self) -> Self:
-        for name in ("stored", "background"):
-            if (value := getattr(self, name)) not in ("pixels", None) and self.source not in FILES:
+        for name in ("stored", "background", "watched"):
+            if (value := getattr(self, name)) not in ("pixels", None, False) and self.source not in FILES:
                 raise ValueError(f"{name} {value!r} is not for source {self.source!r}, but for {' and '.join(FILES)}")
         if self.image_size is None and self.stored == "pixels":
             raise ValueError("image_size is missing; it is the side of the images in pixels")

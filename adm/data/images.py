@@ -16,7 +16,7 @@ from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
 from adm.artifacts.streaming import stretches
 from adm.data.decoding import read_image
-from adm.data.sources.folders import ENDINGS
+from adm.data.listing import ENDINGS
 from adm.errors import UserError
 
 Pixels = NDArray[np.uint8]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adm.data.decoding import as_seen, open_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
-from adm.data.sources.folders import ENDINGS, class_names, names_of_images
+from adm.data.listing import ENDINGS, class_names, names_of_images
 from adm.errors import UserError, brief
 from adm.progress import progress
 

@@ -1,6 +1,8 @@
 """Sections of the execution of stages, and of the resources of their jobs on a machine or a cluster."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from adm.config.base import PositiveInt
 from adm.params.section import Section
@@ -9,13 +11,15 @@ from adm.params.section import Section
 class ExecutionParams(Section):
     """How stages are executed; no result depends on it.
 
-    Training reports every `log_every` iterations and saves its rolling state every `save_every`. Snakemake cuts each
-    run into `shards`. Each of several processes of a job waits at most `timeout_seconds` for the others.
+    Training reports every `log_every` iterations. It saves its rolling state every `save_every`, after `save_minutes`
+    without a save, and when it is told to stop. Snakemake cuts each run into `shards`. Each of several processes of a
+    job waits at most `timeout_seconds` for the others.
     `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
     """
 
     log_every: PositiveInt = 100
     save_every: PositiveInt = 1000
+    save_minutes: Annotated[float, Field(gt=0)] = 5.0
     shards: PositiveInt = 1
     timeout_seconds: PositiveInt = 600
     expected_minutes: PositiveInt | None = None

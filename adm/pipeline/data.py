@@ -1,8 +1,14 @@
 """Kinds of jobs on data: the written-out params file, published files, datasets, and feature graphs."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from adm.artifacts.manifest import read_record
+from adm.data.listing import content
+from adm.errors import UserError
+from adm.params.data import DatasetParams
 from adm.pipeline.jobs import Job, Kind
 
 if TYPE_CHECKING:
@@ -41,7 +47,15 @@ def _adopt(part: str, folder: str) -> Kind:
 def _prepared(graph: "Pipeline") -> Iterator[Job]:
     for key, dataset in graph.params.datasets.items():
         if dataset.of is None:
-            yield graph.job(PREPARE, key, {}, dataset=dataset.prepared)
+            images = {"images": _watched(dataset, graph.path("prepare", key))} if dataset.watched else {}
+            yield graph.job(PREPARE, key, {}, dataset=dataset.prepared, **images)
+
+
+def _watched(dataset: DatasetParams, prepared: Path) -> dict[str, Any] | None:
+    """Identify the images of a dataset; where its folder is not, those that it was prepared from."""
+    with suppress(UserError):  # nothing was prepared
+        return content(dataset) if Path(str(dataset.root)).is_dir() else read_record(prepared).params.get("images")
+    return None
 
 
 FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "references", "graphs": "extractors"}

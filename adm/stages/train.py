@@ -1,5 +1,9 @@
 """`train`: a segment of a model's training, from one checkpoint to the next."""
 
+import logging
+import signal
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.nets.weights import build
-from adm.parallel import process_group
+from adm.parallel import process_group, stops_noted
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
@@ -22,6 +26,8 @@ from adm.training.loop import check_group, train
 from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -43,6 +49,9 @@ def run(
 
     The log grows beside that state, where no engine deletes it if training stops early. With several processes, each
     checks a part of the input files and computes a part of every batch; only the first one writes.
+
+    Raises:
+        SystemExit: A signal asked for an end. The state is saved then, and the same call goes on from it.
     """
     training, network = model.training, model.network
     data, previous = inputs["data"], inputs["previous"]
@@ -74,12 +83,24 @@ def run(
         if group.is_main:
             every, earlier = execution.log_every, saved and saved / LOG
             reports = log_reports(reports, rolling / LOG, state.step, segment.stop, every, training.batch_size, earlier)
-        for report in reports:
-            is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
-            if is_due or report.step == segment.stop:
-                group.check_identical(state.tensors(), f"iteration {report.step}")
-                if group.is_main:
-                    save_rolling(state, rolling)
+        saved_at = time.monotonic()
+        with stops_noted() as stops:
+            for report in reports:
+                # Signals reach processes at different steps, and their clocks differ: after each step they agree on the
+                # number of a signal, or on 1, which is below those, for a save alone.
+                is_late = group.is_main and time.monotonic() - saved_at >= 60 * execution.save_minutes
+                asked = group.largest(stops[0] if stops else int(is_late))
+                is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
+                if asked or is_due or report.step == segment.stop:
+                    group.check_identical(state.tensors(), f"iteration {report.step}")
+                    if group.is_main:
+                        save_rolling(state, rolling)
+                    saved_at = time.monotonic()
+                if asked > 1 and report.step < segment.stop:
+                    group.barrier()  # the launcher ends all of them when one has ended
+                    told = "stopped by %s at iteration %d of %d, which is saved; the same command goes on from there"
+                    logger.warning(told, signal.Signals(asked).name, report.step, segment.stop)
+                    sys.exit(128 + asked)
         if group.is_main:
             last = state_at(rolling, segment.stop)
             with new_file(log) as path, new_folder(out) as folder:

@@ -1,6 +1,7 @@
 """`new`: a params file for images of one's own, from one look at their folder, and its dvc.yaml."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from adm.errors import UserError, some
 from adm.machine import available_cores
 from adm.nets.cost import parameter_count
 from adm.params.data import DatasetParams
-from adm.params.load import check
+from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import count_key, value_key
 from adm.pipeline import Pipeline
 from adm.planning.recipe import JUDGE, MOST_PASSES, SCALES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
+from adm.tools.publish import published
 from adm.training.extractor import better_learned
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -48,6 +50,9 @@ TRIED_ON = 5000
 
 ROWS, COLUMNS = 20, 8
 """Largest number of classes in a grid, and of samples in a row."""
+
+MOST_WATCHED = 100_000
+"""Images that are looked at again and again for changes; of more a params file must ask for it."""
 
 FEW = 2000
 """Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
@@ -131,12 +136,23 @@ def _check_asked(name: str, path: Path, channels: int, hours: float, device: str
         raise UserError("Snakefile: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
     if path.exists():
         raise UserError(f"{path}: is there already; take another name, or remove it")
+    _check_results(Path("results", name))
     if channels not in (1, 3):
         raise UserError(f"--channels {channels}: is not accepted; images have 3, or 1 if they are grey")
     if not 0 < hours < float("inf"):
         raise UserError(f"--hours {hours}: is not accepted; write a number above zero")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {device}: has no GPU here; `adm new` measures how fast it trains, so call it there")
+
+
+def _check_results(results: Path) -> None:
+    """Refuse a results folder that holds what is published, or the results of another params file."""
+    owner = "what is published" if results == published(results).parent else None
+    for file in (Path("params.yaml"), *Path("scales").glob("*/params.yaml")):
+        with suppress(UserError):  # what cannot be read owns nothing
+            owner = f"the results of {file}" if Path(load(file).paths.results) == results else owner
+    if owner is not None:
+        raise UserError(f"{results.name!r}: {results} holds {owner}; take another name")
 
 
 def _check_images(images: Path, found: Survey, image_size: int) -> None:
@@ -216,6 +232,7 @@ def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
     root = root.relative_to(here) if root.is_relative_to(here) else root
     dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
     dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT, "background": background}
+    dataset |= {"watched": True} if found.num_images <= MOST_WATCHED else {}
     return dataset | ({"channels": 1} if wanted.image_channels == 1 else {})
 
 

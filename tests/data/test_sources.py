@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import os
+import shutil
 import struct
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from adm.artifacts.manifest import read_manifest
+from adm.data import listing
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
 from adm.data.shards import ImageShards
@@ -330,3 +333,54 @@ def test_a_part_of_too_few_images_is_refused(tmp_path, share, part):
     message = refusal(params("idx", write_idx(tmp_path / "raw"), held_out=share), tmp_path)
     assert f"held_out {share} leaves" in message
     assert part in message
+
+
+def test_a_folder_that_changes_while_it_is_read_is_refused_and_what_was_prepared_stays(
+    image_folders, prepared, monkeypatch, tmp_path
+):
+    root = tmp_path / "images"
+    shutil.copytree(image_folders, root)
+    section = params("folder", root, num_classes=2)
+    before = prepared(section).labels
+    write = prepare.write_shards
+
+    def changing(*args):
+        shutil.copy(root / "a" / "2.png", root / "a" / "new.png")
+        write(*args)
+
+    monkeypatch.setattr(prepare, "write_shards", changing)
+    with pytest.raises(UserError, match="changed while they were read"):
+        prepared(section)
+    assert np.array_equal(ImageShards(tmp_path / "prepared", 6).labels, before)
+
+
+@pytest.mark.parametrize("source", ["folder", "lsun"])
+def test_names_and_bytes_alone_identify_the_images_of_a_folder(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "images" / ("a" if source == "folder" else "")
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        (folder / f"{name}.png").write_text(name)
+    dataset = params(source, tmp_path / "images", num_classes=1)
+    known = {}
+
+    def identified(as_before):
+        found = listing.content(dataset)
+        assert (str(found) in known) == as_before
+        known[str(found)] = True
+
+    identified(as_before=False)
+    (folder / "notes.txt").write_text("no image")
+    os.utime(folder / "one.png", (0, 0))
+    identified(as_before=True)
+    (folder / "one.png").write_text("ONE")
+    identified(as_before=False)
+    (folder / "two.png").rename(folder / "three.png")
+    identified(as_before=False)
+    (folder / "four.png").write_text("four")
+    identified(as_before=False)
+    (folder / "one.png").unlink()
+    identified(as_before=False)
+    # A file that looks as before is not read again.
+    monkeypatch.setattr(listing, "sha256", None)
+    identified(as_before=True)

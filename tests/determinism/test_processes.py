@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -270,6 +271,17 @@ def test_a_process_that_dies_ends_the_others_and_is_named(training_for_ever):
     _, err = job.communicate(timeout=TIMEOUT)
     assert job.returncode == 2
     assert err.splitlines()[-1] == "error: rank 1 of 2: was killed by SIGKILL"
+    assert not any(rank.is_running() for rank in ranks)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_launcher_that_is_told_to_stop_has_its_processes_save_one_step(training_for_ever, project, number):
+    job, ranks = training_for_ever
+    job.send_signal(number)
+    _, err = job.communicate(timeout=TIMEOUT)
+    assert job.returncode == 128 + number
+    told = re.match(rf"stopped by {number.name} at iteration (\d+) of 9999", err.splitlines()[-1])
+    assert list(project.folder.glob(f"results/endless-*/work/train/{ENDLESS}/*/step-{int(told[1]):09d}"))
     assert not any(rank.is_running() for rank in ranks)
 
 

@@ -62,8 +62,8 @@ class Children:
             env=environment,
         )
 
-    def run(self, *arguments, folder, fault=None, seconds=None, journalled=True):
-        """Run a verb to its end, which comes after `seconds` at the latest, with or without a journal."""
+    def run(self, *arguments, folder, fault=None, seconds=None, number=signal.SIGKILL, journalled=True):
+        """Run a verb to its end, with or without a journal; after `seconds` it is sent a signal."""
         printed, count = self.folder / "printed", self.folder / "printed.count"
         count.unlink(missing_ok=True)
         request = {
@@ -72,6 +72,7 @@ class Children:
             "printed": str(printed),
             "fault": fault and asdict(fault),
             "seconds": seconds,
+            "number": number,
             "journalled": journalled,
         }
         self._server.stdin.write(json.dumps(request) + "\n")

@@ -1,14 +1,13 @@
 """Forks a child for each request on standard input, which runs a verb; torch is imported once for all of them.
 
 A request is a line of JSON: what `adm` is called with, the folder to do it in, the file for what is printed, the fault
-to inject, if any, the seconds after which to kill the child, if it is to be killed, and whether it keeps a journal. A
-line answers it: how the child ended.
+to inject, if any, the seconds after which to send the child a signal, if any, which signal, and whether it keeps a
+journal. A line answers it: how the child ended.
 """
 
 import ctypes
 import json
 import os
-import signal
 import sys
 import time
 import traceback
@@ -35,7 +34,7 @@ def serve():
     """Answer requests until there are no more."""
     for line in sys.stdin:
         request = json.loads(line)
-        seconds = request.pop("seconds")
+        seconds, number = request.pop("seconds"), request.pop("number")
         if (params := Path(request["folder"], "params.yaml")).exists():
             # The child says what is wrong with it.
             with suppress(UserError):
@@ -43,11 +42,11 @@ def serve():
         child = os.fork()
         if not child:
             work(**request)
-        print(os.waitstatus_to_exitcode(status_of(child, seconds)), flush=True)
+        print(os.waitstatus_to_exitcode(status_of(child, seconds, number)), flush=True)
 
 
-def status_of(child, seconds):
-    """Wait for a child, or kill it."""
+def status_of(child, seconds, number):
+    """Wait for a child, which is sent a signal after some seconds."""
     if seconds is not None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -55,7 +54,7 @@ def status_of(child, seconds):
             if ended:
                 return status
             time.sleep(0.001)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, number)
     return os.waitpid(child, 0)[1]
 
 

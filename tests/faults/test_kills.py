@@ -1,9 +1,11 @@
-"""Training that is killed at any moment and started again ends in the very bytes of training that was not."""
+"""Training that is killed or stopped at any moment and started again ends in the bytes of training that was not."""
 
 import csv
 import os
 import random
+import re
 import shutil
+import signal
 import time
 
 import pytest
@@ -18,8 +20,8 @@ SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 RESULTS = "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
-    "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 10, "moments": 4},
-    "float16": {"batch_size": 2, "stop": 6, "save_every": 2, "calls": 4, "moments": 2},
+    "float32": {"batch_size": 4, "stop": 18, "save_every": 3, "calls": 10, "moments": 4, "stops": 10},
+    "float16": {"batch_size": 2, "stop": 6, "save_every": 2, "calls": 4, "moments": 2, "stops": 3},
 }
 
 
@@ -47,10 +49,11 @@ class Job:
     def log(self):
         return self.folder / RESULTS / "training" / f"{self.segment}.csv"
 
-    def train(self, nth=0, seconds=None):
-        """Train, and be killed before the nth call that changes a file, or after some seconds."""
+    def train(self, nth=0, seconds=None, number=signal.SIGKILL):
+        """Train, and be killed before the nth call that changes a file, or be sent a signal after some seconds."""
         fault = Fault(str(self.folder), nth)
-        return self.children.run("train", self.segment, folder=self.folder, fault=fault, seconds=seconds)
+        options = {"folder": self.folder, "fault": fault, "seconds": seconds, "number": number}
+        return self.children.run("train", self.segment, **options)
 
     def check_killed(self, ended, before):
         """What a killed job leaves is what was there before or whole, and nothing takes its debris for real."""
@@ -128,6 +131,33 @@ def test_a_job_killed_at_twenty_moments_ends_in_the_same_bytes(job):
         job.check_killed(end, before)
         kills += 1
         kinds.pop()
+    assert job.train().code == 0
+    job.check_ended()
+
+
+def test_a_job_stopped_at_any_moment_ends_in_the_same_bytes(job):
+    """Each stop keeps the step at which it came, however far the next save by count is."""
+    job, variant = job
+    shutil.rmtree(job.work)
+    print(f"ADM_KILLS_SEED={SEED} repeats this; {job.seconds:.1f} s")
+    stops = kept = 0
+    while stops < variant["stops"]:
+        number = job.random.choice([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+        ended = job.train(seconds=job.random.uniform(0.2, 0.7) * job.seconds, number=number)
+        if ended.code == 0:
+            job.check_ended()
+            shutil.rmtree(job.work)
+            replace(job.checkpoint, None)
+            continue
+        stops += 1
+        assert ended.code in (128 + number, -number), (
+            ended.printed
+        )  # before it has begun, a signal ends it as any process
+        assert "Traceback" not in ended.printed
+        if told := re.search(rf"stopped by {number.name} at iteration (\d+) of {job.stop}", ended.printed):
+            assert list(job.work.glob(f"*/step-{int(told[1]):09d}"))
+            kept += 1
+    assert kept
     assert job.train().code == 0
     job.check_ended()
 

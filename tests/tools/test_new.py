@@ -298,6 +298,16 @@ def test_names_become_folders(name, adm, images, tmp_path):
     assert not (tmp_path / "scales").exists()
 
 
+@pytest.mark.parametrize("name", ["embedded", "published"])
+def test_results_of_another_params_file_are_never_written_over(name, adm, images, tmp_path):
+    (tmp_path / "params.yaml").write_text("paths: {results: results/embedded}\n")
+    code, _, err = adm("new", name, "--images", images, "--size", 32)
+    assert code == 2
+    assert f"results/{name}" in err
+    assert len(err.splitlines()) == 1
+    assert not load_path(name).exists()
+
+
 def test_a_params_file_is_never_written_over(adm, images):
     adm("new", "mine", "--images", images, "--size", 32)
     before = load_path("mine").read_bytes()

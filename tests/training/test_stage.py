@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from adm.params.runs import RunParams
 from adm.sampling.batch import read_batch
 from adm.sampling.guided import block_sampler
 from adm.stages import init, sample, train
-from adm.training import loop
+from adm.training import loop, rolling
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
 EXECUTION = ExecutionParams(log_every=3, save_every=4, shards=1, timeout_seconds=60, expected_minutes=None)
@@ -192,6 +193,79 @@ def test_rows_of_an_abandoned_try_never_enter_a_log_that_begins_later(project, s
     monkeypatch.undo()
     project.train("m-14", previous="m-7", start=7)
     assert steps_of(project.log("m-14")) == [9, 12, 14]
+
+
+@pytest.fixture
+def each_step(monkeypatch):
+    """Have a function called with the number of each step, after it."""
+
+    def prepare(function):
+        step_of = loop.train_step
+
+        def stepped(state, *args):
+            report = step_of(state, *args)
+            function(report.step)
+            return report
+
+        monkeypatch.setattr(loop, "train_step", stepped)
+
+    yield prepare
+    monkeypatch.undo()
+
+
+def newest_of(project):
+    return max(int(path.name.removeprefix("step-")) for path in project.left_behind() if path.is_dir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(project, each_step, monkeypatch, number):
+    project.train("whole", work="elsewhere")
+    before = signal.getsignal(number)
+    each_step(lambda step: step == 6 and signal.raise_signal(number))
+    with pytest.raises(SystemExit) as stopped:
+        project.train("again")
+    assert stopped.value.code == 128 + number
+    assert newest_of(project) == 6
+    assert signal.getsignal(number) == before
+    monkeypatch.undo()
+    project.train("again")
+    assert project.files("again") == project.files("whole")
+    assert steps_of(project.log("again")) == STEPS
+
+
+def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project, each_step, monkeypatch):
+    project.train("whole", work="elsewhere")
+    each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGINT))
+    copy = shutil.copyfile
+
+    def interrupted(source, target):
+        copy(source, target)
+        if "step-000000006" in str(target):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(rolling.shutil, "copyfile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("again")
+    assert newest_of(project) == 4
+    monkeypatch.undo()
+    project.train("again")
+    assert project.files("again") == project.files("whole")
+
+
+def test_a_state_is_saved_when_none_was_for_some_minutes(project, each_step, monkeypatch):
+    """An hour passes in the tenth step."""
+    clock = [0.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: clock[0])
+
+    def step_of(step):
+        clock[0] += 3600 * (step == 10)
+        if step == 11:
+            raise KeyboardInterrupt
+
+    each_step(step_of)
+    with pytest.raises(KeyboardInterrupt):
+        project.train("again")
+    assert newest_of(project) == 10
 
 
 def test_a_segment_from_a_checkpoint_of_another_iteration_is_refused(project):

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from adm.artifacts.class_names import Names
 from adm.config.data import ROOTS, ImageSource
 from adm.data.decoding import read_image
+from adm.data.listing import ENDINGS, class_names, names_of_images
 from adm.data.sources.source import Source
 from adm.errors import UserError
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
-"""Endings of the names of images, in lower case; files with other endings are skipped."""
 
 SYNSET = re.compile("n[0-9]{8}")
 """A key of WordNet, by which ImageNet's folders are called: it is no name."""
@@ -65,19 +63,6 @@ def _root(dataset: ImageSource) -> Path:
     if not root.is_dir():
         raise UserError(f"{root}: is no folder; root must be {ROOTS[dataset.source]}")
     return root
-
-
-def class_names(folder: Path) -> list[str]:
-    """Return the names of the classes' folders, in order."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def names_of_images(folder: Path) -> list[str]:
-    """Return the names of the images that lie in a folder itself, in order."""
-    # Names, not paths: a million paths would take hundreds of megabytes. Files of the system with the same ending
-    # begin with a dot; they are no images.
-    names = sorted(path.name for path in folder.iterdir())
-    return [name for name in names if name.lower().endswith(ENDINGS) and not name.startswith(".")]
 
 
 def _images(folder: Path) -> list[str]:
