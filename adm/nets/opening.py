@@ -125,8 +125,7 @@ def open_network(
         card = _card_of_file(path, preset)
     else:
         card = Card(preset=preset or _identified(path))
-    model = card.model or preset_model(card.preset)  # type: ignore[arg-type] -- a card has one of both
-    model = _changed(model, schedule, attention_order)
+    model = _changed(card.model or preset_model(card.preset or ""), schedule, attention_order)
     network = model_network(model)
     if path.suffix in ("", ".safetensors"):
         weights_file = path / "ema.safetensors" if path.is_dir() else path

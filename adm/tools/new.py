@@ -126,7 +126,8 @@ def run(
 
 def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Choose so many of some indices, evenly, or all."""
-    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)]
+    chosen: NDArray[np.int64] = indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)]
+    return chosen
 
 
 def _check_asked(name: str, path: Path, channels: int, hours: float, device: str) -> None:
@@ -288,7 +289,7 @@ def _entry(value: dict[str, Any]) -> str:
 
 def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetParams, wanted: Request) -> dict[str, Any]:
     """Describe the extractor that scores without the 2015 graph; on some images it tries what it learns better."""
-    section = {"side": min(max(16, -(-wanted.image_size // 4) * 4), 64), "iterations": 1, "least_accuracy": 0}
+    section: dict[str, Any] = {"side": min(max(16, -(-wanted.image_size // 4) * 4), 64), "iterations": 1, "least_accuracy": 0}
     seconds = JUDGE * 3600 * wanted.hours
     images = cropped(source, tried_on, dataset)
     tried, of_iteration = better_learned(
