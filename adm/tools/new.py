@@ -289,7 +289,8 @@ def _entry(value: dict[str, Any]) -> str:
 
 def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetParams, wanted: Request) -> dict[str, Any]:
     """Describe the extractor that scores without the 2015 graph; on some images it tries what it learns better."""
-    section: dict[str, Any] = {"side": min(max(16, -(-wanted.image_size // 4) * 4), 64), "iterations": 1, "least_accuracy": 0}
+    side = min(max(16, -(-wanted.image_size // 4) * 4), 64)
+    section: dict[str, Any] = {"side": side, "iterations": 1, "least_accuracy": 0}
     seconds = JUDGE * 3600 * wanted.hours
     images = cropped(source, tried_on, dataset)
     tried, of_iteration = better_learned(
