@@ -1,5 +1,6 @@
 """`generate`: images from a checkpoint as PNGs, a grid and an npz, beside a json that repeats the call."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,9 @@ from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
 from adm.data.class_names import class_name
-from adm.data.decoding import read_image
+from adm.data.crops import centre_crop
+from adm.data.decoding import as_grey, read_image
+from adm.data.sources.folders import names_of_images
 from adm.errors import UserError, about
 from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
@@ -46,6 +49,9 @@ class Call(Section):
     classifier: str | None = None
     upsampler: str | None = None
     init: str | None = None
+    init_image: str | None = None
+    strength: float | None = None
+    mask: str | None = None
     classes: list[int | str] | None = None
     num: PositiveInt | None = None
     scale: float | None = None
@@ -130,7 +136,7 @@ def run(call: Call, out: Path) -> None:
     model, upsampler = _loaded(call)
     sampling = _sampling(call, model)
     call = _resolved(call, model, sampling)
-    _begin(out, call, model, upsampler)
+    _begin(out, call, model, upsampler, sampling)
     files = _files(sampling, model.num_classes)
     first = out / (FINAL if upsampler is None else LOW)
     _complete(first, files, sampling)
@@ -167,16 +173,41 @@ def _sampling(call: Call, model: Model) -> Sampling:
     latents = None
     if call.init is not None:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
-    num = call.num
+    num, given = call.num, _given(call, model)
     if num is None and latents is None:
-        # 16 images, or more for whole turns of the classes.
-        turn = len(call.classes or [0])
+        # 16 images, or more for whole turns of the classes or of the images that are changed.
+        turn = max(len(call.classes or [0]), len(given.get("images", [0])))
         num = -(-16 // turn) * turn
     names = ("scale", "steps", "sampler", "seed", "batch")
     if twice := sorted(call.fields.keys() & names):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
     how = {name: getattr(call, name) for name in names}
-    return model.sampling(call.classes, num, latents=latents, **how, **call.fields)
+    prepared = model.editing if given else model.sampling
+    return prepared(classes=call.classes, num=num, latents=latents, **given, **how, **call.fields)
+
+
+def _given(call: Call, model: Model) -> dict[str, Any]:
+    """Read what is changed, as training reads its images: arguments of `Model.editing`; none if nothing is."""
+    asked = call.strength is not None or call.mask is not None
+    if call.init_image is None or not asked:
+        if call.init_image is None and not asked:
+            return {}
+        raise UserError("--init-image: goes with --strength or --mask; one of them is missing")
+    path, (channels, side, _) = Path(call.init_image), model.image_shape
+    given: dict[str, Any] = {} if call.strength is None else {"strength": call.strength}
+    if call.mask is not None:
+        mask = read_image(Path(call.mask), background="black")
+        given["mask"] = as_grey(centre_crop(mask, side))[..., 0] > 127
+    images = []
+    for file in [path / name for name in names_of_images(path)] if path.is_dir() else [path]:
+        image = read_image(file, background="white")
+        if call.mask is not None and mask.shape not in (image.shape, (side, side, 3)):
+            size, wanted = ("x".join(map(str, shape[1::-1])) for shape in (mask.shape, image.shape))
+            raise UserError(f"{call.mask}: is {size}, but {file} {wanted}; write a mask of that, or of {side}x{side}")
+        images.append(centre_crop(as_grey(image) if channels == 1 else image, side))
+    if not images:
+        raise UserError(f"{path}: holds no image")
+    return given | {"images": np.stack(images)}
 
 
 def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
@@ -188,18 +219,21 @@ def _resolved(call: Call, model: Model, sampling: Sampling) -> Call:
     return call.model_copy(update={"classes": classes, **found})
 
 
-def _begin(out: Path, call: Call, model: Model, upsampler: Model | None) -> None:
+def _begin(out: Path, call: Call, model: Model, upsampler: Model | None, sampling: Sampling) -> None:
     """Say what is sampled, and note it in the folder, or refuse a folder that holds something else."""
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
+    changed = f", from {call.init_image}" if call.init_image else ""
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
-    print(f"{call.num} images, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
+    print(f"{call.num} images, {call.sampler}, steps {call.steps}{guided}{changed}, seed {call.seed}, on {call.device}")
     files = {name: opened.path for name, opened in used.items() if opened}
     if call.init is not None:
         files["init"] = Path(call.init)
+    pixels = {"init_image": sampling.given, "mask": sampling.mask}
     record = {
         "call": call.values(),
-        "files": {name: identity(path) for name, path in files.items()},
+        "files": {name: identity(path) for name, path in files.items()}
+        | {name: hashlib.sha256(each.tobytes()).hexdigest() for name, each in pixels.items() if each is not None},
         "code": code_digest("sample", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),
     }
