@@ -8,6 +8,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +25,15 @@ from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
 from adm.config.respacing import number_of_steps
-from adm.config.sampling import BitsPerDimension, GuidedSampling, Interpolation
+from adm.config.samplers import SAMPLERS
+from adm.config.sampling import BitsPerDimension, Editing, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
+from adm.diffusion.editing import count_steps, edit, inpaint
+from adm.diffusion.process import Diffusion
+from adm.diffusion.samplers import Noise, Sampler
 from adm.errors import UserError, about
 from adm.nets.opening import AttentionOrder, Card, LoadedNetwork, Schedule, open_network
 from adm.paper import table_cells
@@ -36,7 +41,7 @@ from adm.parallel import resolve_device
 from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
 from adm.sampling.blocks import WHOLE, blocks_of
-from adm.sampling.guided import SeededNoise, block_trajectories, class_count
+from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches
 from adm.sampling.likelihood import measure
 
@@ -45,6 +50,9 @@ BESIDE = ("classifier", "scale")
 
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
+
+Mask = NDArray[np.bool_]
+"""True is drawn anew."""
 
 Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer[Any]] | None
 """Numbers of classes, or their names where they have any, `Model.class_names`; several take turns."""
@@ -66,12 +74,16 @@ class Sampling:
         labels: (N,) int64, given or drawn.
         num_steps: Steps of the sampler.
         trajectory: The result of `block_trajectories`.
+        given: (N, H, W, 3) uint8, images that are changed, if there are.
+        mask: (N, 1, H, W) bool, what is drawn anew of them; None for all.
     """
 
     run: SamplingConfig
     labels: Labels
     num_steps: int
-    trajectory: Callable[[int], tuple[Tensor, Iterator[Tensor]]]
+    trajectory: Callable[..., tuple[Tensor, Iterator[Tensor]]]
+    given: Images | None = None
+    mask: Mask | None = None
 
     @property
     def blocks(self) -> range:
@@ -88,7 +100,12 @@ class Sampling:
         for x in self.trajectory(block)[1]:
             x_0 = x
             stepped()
-        return to_uint8(x_0)[: len(self.rows(block))]
+        rows = self.rows(block)
+        images = to_uint8(x_0)[: len(rows)]
+        if self.given is None or self.mask is None:
+            return images
+        # On the way to [-1, 1] and back, a level may lose one.
+        return np.where(self.mask[rows].transpose(0, 2, 3, 1), images, self.given[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +209,53 @@ class Model:
             UserError: As for `sample`, or the images do not fit.
         """
         return _collected(self.upsampling(images, classes, **how), progress)
+
+    def edit(
+        self, images: Images, strength: float, classes: Classes = None, *, progress: Progress | None = None, **how: Any
+    ) -> Images:
+        """Change images: noise them to a timestep, then denoise them, guided or not, to any class.
+
+        Args:
+            images: (M, H, W, 3) uint8.
+            strength: The timestep, as a part of the T of training, in (0, 1]. 1 gives the bytes of `sample`.
+            classes: As for `sample`.
+            progress: Is told of each step.
+            how: `num`, by default that of images or of classes, whichever is more; images take turns, too. Further
+                keywords of `sample`, with any sampler; `latents` are the noise that is added.
+
+        Returns:
+            (N, H, W, 3) uint8.
+
+        Raises:
+            UserError: As for `sample`, or the images do not fit.
+
+        Source: Meng et al. (2022), SDEdit.
+        """
+        return _collected(self.editing(images, classes, strength=strength, **how), progress)
+
+    def inpaint(
+        self, images: Images, mask: Mask, classes: Classes = None, *, progress: Progress | None = None, **how: Any
+    ) -> Images:
+        """Draw a part of images anew, as the rest of them suggests; the rest stays to the byte.
+
+        Args:
+            images: As for `edit`.
+            mask: (H, W), or (M, H, W) for one each, bool: True is drawn anew.
+            classes: As for `sample`.
+            progress: Is told of each step.
+            how: `resamplings`, how often each step is taken, 10 by default: more fit the part better to the rest, and
+                take as much longer. `jump`, how many steps are taken before they are taken again, 1 by default. A
+                `strength` below 1 begins from what is there. The keywords of `edit`, with any sampler but UniPC.
+
+        Returns:
+            (N, H, W, 3) uint8.
+
+        Raises:
+            UserError: As for `edit`, or the mask does not fit.
+
+        Source: Lugmayr et al. (2022), RePaint.
+        """
+        return _collected(self.editing(images, classes, mask=mask, **how), progress)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
         """Yield x_{T-1} .. x_0, each (N, C, H, W) float32, of images that are computed together.
@@ -355,6 +419,39 @@ class Model:
         )
         return Sampling(run, drawn, num_steps, trajectory)
 
+    def editing(
+        self,
+        images: Images,
+        classes: Classes = None,
+        num: int | None = None,
+        *,
+        mask: Mask | None = None,
+        **how: Any,
+    ) -> Sampling:
+        """Prepare what `edit` changes or, with a mask, `inpaint` draws; `how` are their other arguments."""
+        channels, side, _ = self.image_shape
+        num = max(len(images), self._counted(classes, None, None)) if num is None else num
+        turns = np.arange(num) % max(len(images), 1)
+        given = self._checked_images(images, side)[turns]
+        drawn = None if mask is None else self._checked_mask(mask, len(images))[turns, None]
+        names = ["strength"] if drawn is None else [*Editing.model_fields]
+        change = checked(Editing, {name: how.pop(name) for name in names if name in how})
+        sampling = self.sampling(classes, num, **how)
+        if drawn is not None and not SAMPLERS[sampling.run.sampler].inpaints:
+            able = " or ".join(name for name, sampler in SAMPLERS.items() if sampler.inpaints)
+            raise UserError(f"sampler {sampling.run.sampler!r}: replaces what a mask keeps; take {able}")
+
+        def denoise(step: Sampler, x_T: Tensor, noise: Noise, rows: Rows) -> Iterator[Tensor]:
+            x_0 = to_unit_range(rows(given), channels).to(x_T.device)
+            if drawn is None:
+                return edit(step, x_0, change.strength, x_T, noise)
+            return inpaint(step, x_0, rows(drawn).to(x_T.device), change, x_T, noise)
+
+        process, changed = self.params.noise, partial(sampling.trajectory, denoise=denoise)
+        diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, sampling.run.steps)
+        num_steps = count_steps(diffusion, change.strength, 1 if drawn is None else change.resamplings)
+        return replace(sampling, num_steps=num_steps, trajectory=changed, given=given, mask=drawn)
+
     def upsampling(self, images: Images, classes: Classes = None, **how: Any) -> Sampling:
         """Prepare what `upsample` samples, to be computed block by block; `how` are its other arguments."""
         if not isinstance(self.params, UpsamplerModel):
@@ -441,7 +538,18 @@ class Model:
                 f"images: are {images.dtype} of shape {images.shape}; {self.opened.path} takes uint8 of shape "
                 f"(N, {side}, {side}, 3)"
             )
+        if self.image_shape[0] == 1 and (images != images[..., :1]).any():
+            raise UserError(f"images: are in colour; {self.opened.path} is of grey ones")
         return images
+
+    def _checked_mask(self, mask: Mask, count: int) -> Mask:
+        """Give each of the images its mask, (M, H, W)."""
+        wanted = (count, *self.image_shape[1:])
+        if mask.dtype != np.bool_ or mask.shape not in (wanted, wanted[1:]):
+            raise UserError(f"mask: is {mask.dtype} of shape {mask.shape}, not bool of {wanted[1:]} or {wanted}")
+        if not mask.any():
+            raise UserError("mask: draws nothing anew; True, or white, is what is drawn anew")
+        return np.broadcast_to(mask, wanted)
 
     def _checked_latents(self, latents: Latents, num: int | None = None) -> Latents:
         wanted = (len(latents) if num is None else num, *self.image_shape)

@@ -69,6 +69,9 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
     upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
     init: Annotated[str | None, typer.Option(help="An npz with arr_0, float32 (N, C, H, W), to start from.")] = None,
+    init_image: Annotated[str | None, typer.Option(help="An image, or a folder of them, to change.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How much of it is changed, in (0, 1]; 1 is all.")] = None,
+    mask: Annotated[str | None, typer.Option(help="An image: what is white is drawn anew, the rest stays.")] = None,
     device: Annotated[str | None, typer.Option(help="auto (a GPU if any), cpu, cuda, cuda:1 or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32, tf32, bfloat16 or float16.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
@@ -84,9 +87,9 @@ def generate(
     """Generate images from a checkpoint: PNGs, a grid and an npz."""
     from adm.tools import generate as tool
 
-    names = "classifier scale steps sampler seed upsampler init device precision batch threads preset schedule"
+    names = "classifier scale steps sampler seed upsampler init init_image strength mask device precision batch threads"
     values = locals()
-    given = {name: values[name] for name in ("num", "attention_order", *names.split())}
+    given = {name: values[name] for name in ("num", "preset", "schedule", "attention_order", *names.split())}
     given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
     given["fields"] = tool.fields_of(set_) if set_ else None
     call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})

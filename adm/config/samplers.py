@@ -28,12 +28,14 @@ class Sampler:
             `adm.diffusion.samplers`.
         fields: The fields of a run that not all samplers take.
         evaluations: How often it evaluates the denoiser, and the classifier if there is one, in so many steps.
+        inpaints: Whether a step goes on from the x_t that it is given, of which pixels may have been replaced.
     """
 
     label: str
     made_by: str
     fields: tuple[str, ...] = ()
     evaluations: Callable[[int], int] = once_a_step
+    inpaints: bool = True
 
 
 SAMPLERS: Registry[Sampler] = Registry(
@@ -43,7 +45,7 @@ SAMPLERS: Registry[Sampler] = Registry(
         # In these guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}.
         "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", "clipping_order")),
         "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", "clipping_order")),
-        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", "clipping_order")),
+        "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", "clipping_order"), inpaints=False),
         "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("clipping_order",), twice_but_once_at_last),
     },
 )

@@ -185,6 +185,14 @@ class GuidedSampling(Sampling):
         return Evaluations(denoiser, guided * by_classifier, guided * by_denoiser)
 
 
+class Editing(Config):
+    """How images are changed: from t = `strength` T on; to draw a part, `jump` steps are taken `resamplings` times."""
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    resamplings: PositiveInt = 10
+    jump: PositiveInt = 1
+
+
 class GanSampling(Batch):
     """How a GAN samples a batch.
 

@@ -214,19 +214,20 @@ def no_noise() -> Tensor:
 
 
 @torch.no_grad()
-def sample(step: Sampler, x_T: Tensor, noise: Noise = no_noise) -> Iterator[Tensor]:
+def sample(step: Sampler, x_T: Tensor, noise: Noise = no_noise, num_steps: int | None = None) -> Iterator[Tensor]:
     """Denoise x_T step by step.
 
     Args:
         step: The sampler.
         x_T: (B, C, H, W) standard normal.
         noise: The source of the transitions' noise.
+        num_steps: How many steps to take; x_T is then what the last so many begin with. None takes all.
 
     Yields:
         x_{t-1} for t = T-1 .. 0; the last one is the image, nominally in [-1, 1].
     """
     x_t = x_T
-    for t in reversed(range(step.diffusion.num_timesteps)):
+    for t in reversed(range(step.diffusion.num_timesteps if num_steps is None else num_steps)):
         x_t = step(x_t, t, noise)
         yield x_t
 

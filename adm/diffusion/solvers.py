@@ -4,7 +4,8 @@ Symbols: alpha_t = sqrt(alpha_bar_t) and sigma_t = sqrt(1 - alpha_bar_t), so x_t
 lambda_t = log(alpha_t / sigma_t), half the log-SNR; h = lambda_{t-1} - lambda_t of the step from x_t to x_{t-1}. The
 image itself, x_{-1}, has alpha 1, sigma 0 and lambda infinity.
 
-A solver that needs what it predicted before keeps it in `past`, which it empties at the first step of a trajectory.
+A solver that needs what it predicted before keeps it in `past`, by step. It empties it where a step does not follow on
+the last one: at the first step of a trajectory, wherever that begins, and after a jump back to more noise.
 """
 
 import math
@@ -57,18 +58,16 @@ class DPMSolverPP(Solver):
     """
 
     eta: float = 0.0
-    past: list[Tensor] = field(default_factory=list, init=False, repr=False)
+    past: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}."""
-        predicted = self.predicted(self.diffusion, x_t, step).x_0
-        if step == self.diffusion.num_timesteps - 1:
-            self.past.clear()
-        straight = predicted
-        if self.past and step:
+        straight = predicted = self.predicted(self.diffusion, x_t, step).x_0
+        if step + 1 in self.past and step:
             before, now, then = (self.level(index)[2] for index in (step + 1, step, step - 1))
-            straight = predicted + (then - now) / (2 * (now - before)) * (predicted - self.past[0])
-        self.past[:] = [predicted]
+            straight = predicted + (then - now) / (2 * (now - before)) * (predicted - self.past[step + 1])
+        self.past.clear()
+        self.past[step] = predicted
         mean = self.advanced(x_t, straight, step, self.eta)
         if step == 0 or self.eta == 0:
             return mean
@@ -93,21 +92,22 @@ class UniPC(Solver):
     """
 
     order: int = 2
-    past: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False, repr=False)
+    past: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}; draws no noise."""
         predicted = self.predicted(self.diffusion, x_t, step).x_0
-        if step == self.diffusion.num_timesteps - 1:
-            self.past.clear()
-        if self.past:
+        if min(self.past, default=None) == step + 1:
             x_t = self._through(step + 1, predicted)
-        self.past[:] = [(x_t, predicted), *self.past][: self.order]
+        else:
+            self.past.clear()
+        self.past[step] = (x_t, predicted)
+        self.past.pop(step + self.order, None)
         return self._through(step)
 
     def _through(self, step: int, after: Tensor | None = None) -> Tensor:
         """Step from the last x_t to x_{t-1}, with the prediction there if it is known."""
-        (x_t, x_0), *before = self.past[: step + 1]
+        (x_t, x_0), *before = list(reversed(self.past.values()))[: step + 1]
         now = self.level(step)[2]
         h = self.level(step - 1)[2] - now
         ratios = [(self.level(step + k)[2] - now) / h for k, _ in enumerate(before, 1)]

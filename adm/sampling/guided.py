@@ -17,7 +17,7 @@ from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import Gradient, Sampler, Slope, classifier_gradient, last, sample, slope_of
+from adm.diffusion.samplers import Gradient, Noise, Sampler, Slope, classifier_gradient, last, sample, slope_of
 from adm.machine import compiled
 from adm.nets.forward import Forward
 from adm.nets.unet import NO_CLASS
@@ -26,6 +26,12 @@ from adm.sampling.batch import Labels, Samples
 
 Guided = Callable[..., tuple[Denoiser, Gradient | None]]
 """The denoiser and the classifier's gradient of (labels (B,) int64, further conditions of the network by keyword)."""
+
+Rows = Callable[[NDArray[Any]], Tensor]
+"""Takes the rows of a block from an array of a whole run."""
+
+Denoising = Callable[[Sampler, Tensor, Noise, Rows], Iterator[Tensor]]
+"""Yields x after each step of a block, from a sampler, its x_T, the source of noise, and the block's rows."""
 
 
 class SeededNoise:
@@ -85,7 +91,7 @@ def block_trajectories(
     guide: nn.Module | None = None,
     labels: Labels | None = None,
     latents: NDArray[np.float32] | None = None,
-) -> Callable[[int], tuple[Tensor, Iterator[Tensor]]]:
+) -> Callable[..., tuple[Tensor, Iterator[Tensor]]]:
     """Build the function that denoises block b of a run: the seeds `run.seed` + [b, b + 1) x `run.micro_batch`.
 
     Args:
@@ -101,8 +107,8 @@ def block_trajectories(
         latents: (N, C, H, W), x_T of the whole run, in the place of what is drawn, which is drawn still.
 
     Returns:
-        A function of a block's number. It returns the labels (B,), and x_{T-1} .. x_0, each (B, C, H, W) float32. The
-        run's last block is not cut to size; copies of the last label and latent fill it.
+        A function of a block's number and, by keyword, of how to denoise it. It returns the labels (B,), and x_{T-1}
+        .. x_0, each (B, C, H, W) float32. The run's last block is not cut to size; copies of its last rows fill it.
 
     Source: Algorithms 1 and 2.
     """
@@ -111,24 +117,24 @@ def block_trajectories(
     size, channels = model.network.image_size, model.network.image_channels
     diffusion = Diffusion.of(model.noise, run.steps).to(device := denoiser.device)
 
-    def trajectory(block: int) -> tuple[Tensor, Iterator[Tensor]]:
+    def trajectory(block: int, denoise: Denoising | None = None) -> tuple[Tensor, Iterator[Tensor]]:
         first = block * run.micro_batch
+        rows = partial(_rows, first=first, count=run.micro_batch)
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
             drawn = noise.labels(num_classes)
-            y = drawn if labels is None else _rows(labels, first, run.micro_batch)
+            y = drawn if labels is None else rows(labels)
         else:
-            y = _rows(base.labels, first, run.micro_batch)
-            low_resolution = to_unit_range(_rows(base.images, first, run.micro_batch), channels)
-            seen = {"low_resolution": low_resolution.to(device)}
+            y = rows(base.labels)
+            seen = {"low_resolution": to_unit_range(rows(base.images), channels).to(device)}
         y = y.to(device)
         step = _sampler(run, diffusion, *guided(y, **seen))
         draw = partial(noise.normal, channels, size, size)
         x_T = draw()
         if latents is not None:
-            x_T = _rows(latents, first, run.micro_batch).to(device)
-        return y, sample(step, x_T, draw)
+            x_T = rows(latents).to(device)
+        return y, sample(step, x_T, draw) if denoise is None else denoise(step, x_T, draw, rows)
 
     return trajectory
 

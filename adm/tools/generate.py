@@ -1,5 +1,6 @@
 """`generate`: images from a checkpoint as PNGs, a grid and an npz, beside a json that repeats the call."""
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
 from adm.config.sampling import GuidedSampling
-from adm.data.decoding import read_image
+from adm.data.crops import centre_crop
+from adm.data.decoding import as_grey, read_image
+from adm.data.listing import names_of_images
 from adm.errors import UserError, about
 from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, Schedule
@@ -36,7 +39,7 @@ FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 RECORD = "generate.json"
 """What repeats the call: relative paths in it begin at its folder, so that it does so from anywhere."""
 
-PATHS = ("checkpoint", "classifier", "upsampler", "init")
+PATHS = ("checkpoint", "classifier", "upsampler", "init", "init_image", "mask")
 """Fields of a call that name files."""
 
 SHOWN = 100
@@ -53,6 +56,9 @@ class Call(Section):
     classifier: str | None = None
     upsampler: str | None = None
     init: str | None = None
+    init_image: str | None = None
+    strength: float | None = None
+    mask: str | None = None
     classes: list[int | str] | None = None
     num: PositiveInt | None = None
     first: PositiveInt | None = None
@@ -149,7 +155,7 @@ def run(call: Call, out: Path) -> None:
     earlier = call_of(str(out / RECORD), {}) if (out / RECORD).exists() else None
     model, upsampler = _loaded(call)
     call, sampling = _sampling(call, model, earlier)
-    _begin(out, call, model, upsampler, earlier)
+    _begin(out, call, model, upsampler, sampling, earlier)
     labels = sampling.labels.tolist()
     names = None if model.num_classes is None else [class_name(number, model.class_names) for number in labels]
     files = _files(sampling, names)
@@ -190,15 +196,17 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     latents = None
     if call.init is not None:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
-    # 16 images, or more for whole turns of the classes.
-    turn = len(call.classes or [0])
+    given = _given(call, model)
+    # 16 images, or more for whole turns of the classes or of the images that are changed.
+    turn = max(len(call.classes or [0]), len(given.get("images", [0])))
     num = call.num or (-(-16 // turn) * turn if latents is None else len(latents))
     first = min(call.first or num, (earlier and (earlier.first or earlier.num)) or num)
     names = ("scale", "steps", "sampler", "seed", "batch")
     if twice := sorted(call.fields.keys() & names):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
     how = {**{name: getattr(call, name) for name in names}, "batch": model.batch_size(call.batch, first)}
-    sampling = model.sampling(call.classes, num, latents=latents, **how, **call.fields)
+    prepared = model.editing if given else model.sampling
+    sampling = prepared(classes=call.classes, num=num, latents=latents, **given, **how, **call.fields)
     classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
@@ -212,18 +220,49 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     return call.model_copy(update=found), sampling
 
 
-def _begin(out: Path, call: Call, model: Model, upsampler: Model | None, earlier: Call | None) -> None:
+def _given(call: Call, model: Model) -> dict[str, Any]:
+    """Read what is changed, as training reads its images: arguments of `Model.editing`; none if nothing is."""
+    asked = call.strength is not None or call.mask is not None
+    if call.init_image is None or not asked:
+        if call.init_image is None and not asked:
+            return {}
+        raise UserError("--init-image: goes with --strength or --mask; one of them is missing")
+    path, (channels, side, _) = Path(call.init_image), model.image_shape
+    given: dict[str, Any] = {} if call.strength is None else {"strength": call.strength}
+    if call.mask is not None:
+        mask = read_image(Path(call.mask), background="black")
+        given["mask"] = as_grey(centre_crop(mask, side))[..., 0] > 127
+    images = []
+    for file in [path / name for name in names_of_images(path)] if path.is_dir() else [path]:
+        image = read_image(file, background="white")
+        if call.mask is not None and mask.shape not in (image.shape, (side, side, 3)):
+            size, wanted = ("x".join(map(str, shape[1::-1])) for shape in (mask.shape, image.shape))
+            raise UserError(f"{call.mask}: is {size}, but {file} {wanted}; write a mask of that, or of {side}x{side}")
+        images.append(centre_crop(as_grey(image) if channels == 1 else image, side))
+    if not images:
+        raise UserError(f"{path}: holds no image")
+    return given | {"images": np.stack(images)}
+
+
+def _begin(
+    out: Path, call: Call, model: Model, upsampler: Model | None, sampling: Sampling, earlier: Call | None
+) -> None:
     """Say what is sampled, and note it in the folder: a new one, or one of as many or fewer images of the same call."""
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
+    changed = f", from {call.init_image}" if call.init_image else ""
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
-    print(f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}, seed {call.seed}, on {call.device}")
+    print(
+        f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}{changed}, seed {call.seed}, on {call.device}"
+    )
     files = {name: opened.path for name, opened in used.items() if opened}
     if call.init is not None:
         files["init"] = Path(call.init)
+    pixels = {"init_image": sampling.given, "mask": sampling.mask}
     record = {
         "call": _seen_from(out, call, Path()).values(),
-        "files": {name: identity(path) for name, path in files.items()},
+        "files": {name: identity(path) for name, path in files.items()}
+        | {name: hashlib.sha256(each.tobytes()).hexdigest() for name, each in pixels.items() if each is not None},
         "code": code_digest("sample", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),
     }

@@ -13,6 +13,8 @@ import adm as package
 from adm.api import Sampling
 from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS
+from adm.data.crops import centre_crop
+from adm.data.decoding import as_grey
 from adm.data.images import open_images
 from adm.nets import PRESETS
 from adm.nets.release import preset_shapes
@@ -188,6 +190,40 @@ def test_latents_are_decoded(generate, checkpoint, tmp_path, dataset):
     assert abs(pixels(tmp_path / "out").astype(int) - images).max() <= 1
 
 
+def test_photographs_are_changed_as_training_would_read_them(generate, checkpoint, tmp_path):
+    pixels_of = np.random.default_rng(0).integers(0, 256, (2, 20, 16, 3)).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    for name, image in zip("ab", pixels_of, strict=True):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{name}.png")
+    given = np.stack([centre_crop(image, 8) for image in pixels_of])
+    model, how = package.load(checkpoint(), device="cpu"), {"steps": "3", "seed": 7}
+    generate("--init-image", tmp_path / "photos", "--strength", 0.6, "--class", 1, *HOW)
+    np.testing.assert_array_equal(pixels(tmp_path / "out"), model.edit(given, 0.6, 1, num=16, **how))
+    white = np.zeros((20, 16), np.uint8)
+    white[:12] = 255
+    Image.fromarray(white).save(tmp_path / "mask.png")
+    options = ("--init-image", tmp_path / "photos" / "b.png", "--mask", tmp_path / "mask.png", "-n", 2)
+    generate(*options, "--set", "resamplings=2", *HOW, out="inpainted")
+    found, mask = pixels(tmp_path / "inpainted"), np.arange(8)[:, None].repeat(8, 1) < 5
+    np.testing.assert_array_equal(found, model.inpaint(given[1:], mask, num=2, resamplings=2, **how))
+    generate(source=tmp_path / "inpainted" / "generate.json", out="again")
+    assert files(tmp_path / "inpainted") == files(tmp_path / "again")
+    Image.fromarray(255 - white).save(tmp_path / "mask.png")
+    assert "files.mask" in generate(*options, "--set", "resamplings=2", *HOW, out="inpainted", expected=2)
+
+
+def test_a_grey_network_takes_photographs_in_colour_as_grey(generate, checkpoint, tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
+    options = ("--init-image", tmp_path / "photo.png", "--mask", tmp_path / "mask.png", "-n", 1)
+    generate(*options, *HOW, source=checkpoint(image_channels=1))
+    kept = ~np.eye(8, dtype=bool)
+    np.testing.assert_array_equal(pixels(tmp_path / "out")[0][kept], as_grey(photo)[kept])
+    with pytest.raises(package.UserError, match="images: are in colour"):
+        package.load(checkpoint(image_channels=1), device="cpu").edit(photo[None], 0.5)
+
+
 def test_samples_are_upsampled(generate, checkpoint, tmp_path):
     small = checkpoint(image_size=4)
     generate("--upsampler", checkpoint("upsampler"), "-n", 3, "--batch", 2, *HOW, source=small)
@@ -256,13 +292,24 @@ MISTAKES = {
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
     "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),
     "a field with an option": (("--set", "seed=1"), "--set seed: has an option of its own"),
+    "a strength of nothing": (("--strength", "0.5"), "--init-image: goes with --strength or --mask"),
+    "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
+    "no such image": (("--init-image", "none.png", "--strength", "0.5"), "none.png: is no readable image"),
+    "too much strength": (("--init-image", "square.png", "--strength", "1.5"), "strength: 1.5 is not accepted"),
+    "a mask of another size": (
+        ("--init-image", "square.png", "--mask", "wide.png"),
+        "wide.png: is 12x10, but square.png 10x10; write a mask of that, or of 8x8",
+    ),
     "no latents": (("--init", "none.npz"), "none.npz: does not exist"),
 }
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_and_nothing_is_written(generate, released, tmp_path, case):
+def test_a_mistake_is_one_line_and_nothing_is_written(generate, released, tmp_path, monkeypatch, case):
     options, message = MISTAKES[case]
+    monkeypatch.chdir(tmp_path)
+    for name, shape in (("square.png", (10, 10)), ("wide.png", (10, 12))):
+        Image.fromarray(np.full(shape, 255, np.uint8)).save(name)
     err = generate(*options, source=released, expected=2)
     assert message in err
     assert len(err.splitlines()) == 1

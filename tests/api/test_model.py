@@ -158,11 +158,49 @@ def test_upsampled_images_are_those_of_the_pipeline(checkpoint, tiny_model):
     np.testing.assert_array_equal(found, expected)
 
 
+def corner():
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[:5, 2:] = True
+    return mask
+
+
+def test_editing_at_strength_1_is_sampling_and_with_less_it_stays_near(model, dataset):
+    images = dataset[np.arange(NUM)]
+    how = HOW | {"classes": [1] * NUM}
+    np.testing.assert_array_equal(model.edit(images, 1, **how), model.sample(**how))
+    less, more = (model.edit(images, strength, sampler="ddim", **how).astype(int) for strength in (0.05, 0.7))
+    assert abs(less - images).mean() < abs(more - images).mean()
+    assert (model.edit(images, 0.7, sampler="ddim", **(how | {"scale": 0.0})) != more).any()
+
+
+def test_what_a_mask_keeps_is_kept_to_the_byte(model, dataset):
+    images, told = dataset[np.arange(3)], []
+    found = model.inpaint(images, corner(), resamplings=2, progress=lambda *step: told.append(step), **HOW)
+    assert ((found != images).any(axis=-1) & ~corner()).sum() == 0
+    assert (found != images)[:, corner()].any(axis=(1, 2)).all()
+    assert told == [(done, 7) for done in range(1, 8)]
+    each = np.stack([corner(), ~corner(), corner()])
+    assert ((model.inpaint(images, each, **HOW) != images).any(axis=-1) & ~each).sum() == 0
+
+
+def test_the_seed_of_an_image_decides_what_becomes_of_it_whatever_the_batch(model, dataset):
+    images = dataset[np.arange(3)]
+    for change in (
+        lambda *rows, **how: model.edit(*rows, 0.5, **how),
+        lambda *r, **how: model.inpaint(*r, corner(), **how),
+    ):
+        together = change(images, classes=[1, 0], num=5, **(HOW | {"batch": 3}))
+        alone = change(images[1:2], classes=1, **(HOW | {"seed": SEED + 4, "batch": 1}))
+        assert abs(together[4].astype(int) - alone[0]).max() <= 1  # another batch may change last bits
+
+
 def test_half_precision_is_near(checkpoint, model):
     half = adm.load(checkpoint(), checkpoint("classifier"), device="cpu", precision="bfloat16")
     found, expected = (each.sample([0, 1], steps="3", seed=SEED).astype(int) for each in (half, model))
     assert 0 < abs(found - expected).mean() < 8
 
+
+BLACK = np.zeros((2, 8, 8, 3), np.uint8)
 
 REFUSED = {
     "a class that there is not": (lambda m: m.sample([2]), "class 2: is none"),
@@ -187,6 +225,22 @@ REFUSED = {
     ),
     "images of another size": (lambda m: m.encode(np.zeros((2, 4, 4, 3), np.uint8), 0), "images: are uint8 of shape"),
     "images without classes": (lambda m: m.encode(np.zeros((2, 8, 8, 3), np.uint8)), "classes: are missing"),
+    "editing images of another size": (lambda m: m.edit(np.zeros((2, 4, 4, 3), np.uint8), 0.5), "images: are uint8 of"),
+    "images with alpha": (lambda m: m.edit(np.zeros((2, 8, 8, 4), np.uint8), 0.5), "images: are uint8 of shape"),
+    "no strength": (lambda m: m.edit(BLACK, 0), "strength: 0 is not accepted"),
+    "too much strength": (lambda m: m.edit(BLACK, 1.01), "strength: 1.01 is not accepted"),
+    "resamplings without a mask": (lambda m: m.edit(BLACK, 0.5, resamplings=2), "unknown key 'resamplings'"),
+    "no resamplings": (lambda m: m.inpaint(BLACK, corner(), resamplings=0), "resamplings: 0 is not accepted"),
+    "a mask of another size": (
+        lambda m: m.inpaint(BLACK, np.ones((4, 4), bool)),
+        "mask: is bool of shape (4, 4), not bool of (8, 8) or (2, 8, 8)",
+    ),
+    "a mask of numbers": (lambda m: m.inpaint(BLACK, np.ones((8, 8))), "mask: is float64 of shape (8, 8)"),
+    "a mask of nothing": (lambda m: m.inpaint(BLACK, np.zeros((8, 8), bool)), "mask: draws nothing anew"),
+    "a sampler that undoes a mask": (
+        lambda m: m.inpaint(BLACK, corner(), steps="4", sampler="unipc"),
+        "sampler 'unipc': replaces what a mask keeps; take ddpm or ddim",
+    ),
     "upsampling without an upsampler": (lambda m: m.upsample(np.zeros((2, 4, 4, 3), np.uint8), 0), "is no upsampler"),
 }
 
