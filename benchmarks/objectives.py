@@ -33,6 +33,9 @@ from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
+FIXED = {"variance": "beta"}
+SIMPLE = {"objective": "simple", "noise": FIXED}
+
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "eps": {},
     "eps, min-SNR 5": {"min_snr": 5},
@@ -40,8 +43,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "v, min-SNR 5": {"noise": {"predicts": "v"}, "min_snr": 5},
     "x_0": {"noise": {"predicts": "x_0"}},
     "x_0, min-SNR 5": {"noise": {"predicts": "x_0"}, "min_snr": 5},
+    "eps, simple": SIMPLE,
+    "v, simple": {**SIMPLE, "noise": {**FIXED, "predicts": "v"}},
+    "x_0, simple, min-SNR 5": {**SIMPLE, "noise": {**FIXED, "predicts": "x_0"}, "min_snr": 5},
 }
-"""What is changed in the model, by name; "eps" is the paper's, L_hybrid."""
+"""What is changed in the model, by name; "eps" is the paper's, L_hybrid, and "simple" has no learned variance."""
 
 FASHION = {"source": "idx", "root": "/usr/share/datasets/fashion-mnist", "image_size": 28, "num_classes": 10}
 

@@ -11,9 +11,12 @@ import zipfile
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 
 from adm.errors import EXTRAS, extras_named
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
+from adm.nets.opening import Card, LoadedNetwork, write_network
 from adm.params import UserError
 
 MODULES = {
@@ -60,20 +63,62 @@ def imported(path):
             yield node.module.partition(".")[0]
 
 
-@pytest.mark.slow
-def test_a_wheel_holds_every_file_of_the_package_and_an_archive_without_git_makes_one(root, project, tmp_path):
-    copy = tmp_path / "copy"
+FROM_A_WHEEL = """
+import sys
+from adm.errors import EXTRAS
+sys.modules |= dict.fromkeys(EXTRAS)
+import adm
+assert adm.__file__.startswith(sys.argv.pop(1))
+from adm.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(root, tmp_path_factory):
+    """The wheel of a copy without git."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "copy"
     copy.mkdir()
     shutil.copytree(root / "adm", copy / "adm", ignore=shutil.ignore_patterns("__pycache__"))
     for path in filter(lambda path: path.is_file() and path.name[0] != ".", root.iterdir()):
         shutil.copy(path, copy)
     build = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "--quiet"]
-    subprocess.run([*build, "--wheel-dir", tmp_path, copy], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([*build, "--wheel-dir", folder, copy], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_every_file_of_the_package_and_an_archive_without_git_makes_one(root, project, wheel):
     assert wheel.name.split("-")[:2] == ["adm", project["tool"]["setuptools_scm"]["fallback_version"]]
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if not re.match(r"adm-[^/]*\.dist-info/", name)}
     assert held == files_of(root / "adm")
+
+
+@pytest.mark.slow
+def test_a_wheel_without_clone_and_extras_generates_and_scores(wheel, tiny_model, randomised, tmp_path):
+    """A model in one file, two batches of its images, and their distance by a small graph."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    model = tiny_model()
+    network = LoadedNetwork(tmp_path, randomised(model), model, None, Card(model=model, source_sha256="none"))
+    write_network(tmp_path / "model.safetensors", network, torch.float16, {"steps": "5", "sampler": "ddim"})
+    draws = torch.Generator().manual_seed(0)
+    (tmp_path / "graph.pb").write_bytes(freeze(ExtractorNetwork(2, 8, num_features=8, generator=draws)))
+
+    def call(*arguments):
+        command = [sys.executable, "-c", FROM_A_WHEEL, str(tmp_path / "site"), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for seed, out in (("0", "a"), ("50", "b")):
+        call("generate", "model.safetensors", "--class", "1", "-n", "8", "--seed", seed, "--out", out)
+    told = call("score", "a/images", "b/samples.npz", "--graph", "graph.pb", "--threads", "1")
+    assert re.search(r"\| Score +\| +[0-9.]+ ", told), told
 
 
 def test_each_import_is_of_the_base_or_of_a_named_extra(root, project):
