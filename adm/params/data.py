@@ -68,7 +68,10 @@ class ReferenceParams(Section):
 
 
 class PublishedCheckpointParams(Section, PublishedFile):
-    """The averaged weights of a model in the released format, and their iteration."""
+    """The averaged weights of a model, and their iteration.
+
+    They are in the released format, or a `.safetensors` of `adm export`, or the `ema.safetensors` of a checkpoint.
+    """
 
     model: Model
     iteration: PositiveInt
