@@ -42,6 +42,6 @@ def transferred(source: Mapping[str, Tensor], like: Mapping[str, Tensor], keep_c
         weights[FIRST] = source[FIRST].sum(dim=1, keepdim=True).repeat(1, channels, 1, 1) / channels
         for name in LAST:
             # Channels of the prediction come first, then those of a learned variance.
-            halves = source[name].unflatten(0, (-1, seen)).mean(dim=1, keepdim=True)
+            halves = source[name].reshape(-1, seen, *source[name].shape[1:]).mean(dim=1, keepdim=True)
             weights[name] = halves.repeat_interleave(channels, dim=1).flatten(0, 1)
     return {name: weights[name] for name in like}

@@ -68,10 +68,7 @@ class ReferenceParams(Section):
 
 
 class PublishedCheckpointParams(Section, PublishedFile):
-    """The averaged weights of a model, and their iteration.
-
-    They are in the released format, or a `.safetensors` of `adm export`, or the `ema.safetensors` of a checkpoint.
-    """
+    """Averaged weights: as released, from `adm export`, or a checkpoint's `ema.safetensors`; their iteration."""
 
     model: Model
     iteration: PositiveInt

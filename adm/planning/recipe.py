@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from adm.config.models import DiffusionModel
 from adm.errors import UserError
 from adm.nets.cost import forward_flops
+from adm.nets.opening import LoadedNetwork
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.training.throughput import update_seconds
 
@@ -86,7 +86,8 @@ class Request:
         hours: For all of it.
         cores: Jobs at a time; on "cuda" one.
         scored_by_inception: Whether features are the 2015 graph's.
-        source: The section of the model that is fine-tuned; None to train from scratch.
+        source: What is fine-tuned; None to train from scratch.
+        keep_classes: Whether classes begin as the source's.
     """
 
     image_size: int
@@ -97,7 +98,8 @@ class Request:
     hours: float
     cores: int
     scored_by_inception: bool
-    source: DiffusionModel | None = None
+    source: LoadedNetwork | None = None
+    keep_classes: bool = False
 
     @property
     def scales(self) -> tuple[float, ...]:
@@ -197,8 +199,9 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
     """Find the widest model that sees enough images in some seconds, and the seconds of an update of it."""
     if wanted.source:
         own = {"image_channels": wanted.image_channels, "num_classes": wanted.num_classes}
-        rate = next((one.learning_rate for one in WIDTHS if one.channels <= wanted.source.network.channels), 1.0e-3)
-        model = {**wanted.source.values(), "network": {**wanted.source.network.values(), **own}}
+        source = wanted.source.model
+        rate = next((one.learning_rate for one in WIDTHS if one.channels <= source.network.channels), 1.0e-3)
+        model = {**source.values(), "network": {**source.network.values(), **own}}
         model["training"] = _training(wanted, rate / SLOWER)
         return _in_faster_precision(model, _measured(model, wanted.device), wanted.device)
     narrowest = _model(wanted, WIDTHS[-1])
@@ -285,7 +288,7 @@ def _section(model: dict[str, Any]) -> DiffusionModelParams:
 def _samples(wanted: Request, seconds: float, of_step: float, of_features: float) -> tuple[int, int]:
     """Steps, and samples of a run, that some seconds suffice for; `of_step` and `of_features` are those of a sample."""
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
-    most = wanted.source.noise.timesteps if wanted.source else STEPS[0]
+    most = wanted.source.model.noise.timesteps if wanted.source else STEPS[0]
     for steps in (min(steps, most) for steps in STEPS):
         fitting = int(seconds / (steps * of_step + of_features))
         if fitting >= enough:

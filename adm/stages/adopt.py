@@ -59,8 +59,8 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
                 weights = read_tensors(path, model_network(model).state_dict())
             elif path.suffix == ".safetensors":
                 opened = open_network(path)
-                told = (one.model_dump(include={"kind", "noise", "network"}) for one in (opened.model, model))
-                for name, found, wanted in differing(*told):
+                its, own = (one.model_dump(include={"kind", "noise", "network"}) for one in (opened.model, model))
+                for name, found, wanted in differing(its, own):
                     raise UserError(f"{path}: its {name} is {shown(found)}, but {owner} has {shown(wanted)}")
                 weights, names = opened.network.state_dict(), opened.card.class_names
             else:

@@ -32,7 +32,6 @@ def run(
         UserError: That checkpoint is missing, was changed, or is of another network.
     """
     make_deterministic(threads=1)
-    names = kept_names(start) if start is not None and keep_classes else None
     with new_folder(out) as folder:
         if start is None or start_model is None:
             with torch.random.fork_rng(devices=[]):
@@ -44,4 +43,4 @@ def run(
             network = model_network(model)
             network.load_state_dict(transferred(source, network.state_dict(), keep_classes), assign=True)
         TrainingState(network, build_task(model), model.training).save(folder)
-        write_manifest(folder, made_by, {"step": 0, **fact_of(names)})
+        write_manifest(folder, made_by, {"step": 0, **fact_of(kept_names(start) if start and keep_classes else None)})

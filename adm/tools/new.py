@@ -116,7 +116,8 @@ def run(
         hours=hours,
         cores=available_cores(),
         scored_by_inception=graph is not None,
-        source=opened.model if opened and isinstance(opened.model, DiffusionModel) else None,
+        source=opened,
+        keep_classes=keep_classes,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -124,7 +125,7 @@ def run(
     source = SOURCES[section.source](section)
     trained = parts_of(source, section)["training"]
     extractor = _extractor(source, _spread(trained, TRIED_ON), section, wanted) if graph is None else {}
-    text = params_text(wanted, recipe, graph, dataset, extractor, opened, keep_classes)
+    text = params_text(wanted, recipe, graph, dataset, extractor)
     pipeline = Pipeline(check(yaml.safe_load(text), path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_files(path, path.with_name(DVC)) as (params, dvc):
@@ -260,13 +261,7 @@ def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
 
 
 def params_text(
-    wanted: Request,
-    recipe: Recipe,
-    graph: Path | None,
-    dataset: dict[str, Any],
-    extractor: dict[str, Any],
-    opened: LoadedNetwork | None = None,
-    keep_classes: bool = False,
+    wanted: Request, recipe: Recipe, graph: Path | None, dataset: dict[str, Any], extractor: dict[str, Any]
 ) -> str:
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
@@ -276,7 +271,7 @@ def params_text(
     swept, runs[-1:] = (checkpoints[:-1], guided[:1]) if guided else (checkpoints, runs[-1:])
     few = min(wanted.num_images, recipe.num_samples) < FEW
     training = recipe.model["training"]
-    file = opened and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
+    file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     through |= {name: value for name, value in training.items() if name == "precision"}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
@@ -292,8 +287,8 @@ def params_text(
         file=file,
         sha256=file and identity(file),
         step=opened and (opened.card.made_by.get("step") or 1),
-        keep_classes=keep_classes,
-        source=wanted.source and {**wanted.source.values(), "training": {"batch_size": training["batch_size"]}},
+        keep_classes=wanted.keep_classes,
+        source=opened and {**opened.model.values(), "training": {"batch_size": training["batch_size"]}},
         common={
             "dataset": "images",
             **{name: recipe.model[name] for name in ("noise", "network") if name in recipe.model},
