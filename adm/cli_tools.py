@@ -230,17 +230,19 @@ def plan(params: ParamsFile = Path("params.yaml")) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Of the scale: scales/NAME/params.yaml is written.")],
     images: Annotated[Path, typer.Option(help="A folder with one folder of images a class.")],
-    size: Annotated[int, typer.Option(help="The side, in pixels, that images are trained at.")],
+    size: Annotated[int | None, typer.Option(help="The side of images in pixels; that of --from if not given.")] = None,
     channels: Annotated[int, typer.Option(help="3, or 1 to turn images grey.")] = 3,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Train without classes.")] = False,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
     hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
     background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
+    from_: Annotated[str | None, typer.Option("--from", help="What to fine-tune, as `adm generate` takes it.")] = None,
+    keep_classes: Annotated[bool, typer.Option("--keep-classes", help="Begin with its classes, the same.")] = False,
 ) -> None:
     """Write a params file for images of your own, from one look at them."""
     from adm.tools import new as tool
 
-    tool.run(name, images, size, channels, not unlabelled, device, hours, background)
+    tool.run(name, images, size, channels, not unlabelled, device, hours, background, from_, keep_classes)
 
 
 @tools.command(rich_help_panel=START)

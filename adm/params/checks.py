@@ -38,6 +38,8 @@ def check(params: Params) -> None:
     for key, model in params.models.items():
         if model.dataset is not None:
             _check_training(params, f"models.{key}", model, params.datasets[model.dataset])
+        if isinstance(model, DiffusionModelParams):
+            _check_start(params, key, model)
     _check_runs(params)
     _check_studies(params)
     for key, likelihood in params.likelihoods.items():
@@ -158,6 +160,22 @@ def _check_training(params: Params, place: str, model: ModelParams, dataset: Dat
     # Squares may be larger than the network's images where crops are cut from them.
     has_room = training.crop == "random" and dataset.stored == "pixels" and dataset.side > network.image_size
     _check_images(place, dataset, "the network", network, IMAGES[1:] if has_room else IMAGES)
+
+
+def _check_start(params: Params, key: str, model: DiffusionModelParams) -> None:
+    """Refuse a start with weights that do not fit, or with some that are made from itself."""
+    if (start := model.start) is None:
+        return
+    place, chain = f"models.{key}.start.checkpoint", [key]
+    while (begun := getattr(params.models[chain[-1]], "start", None)) and chain[-1] not in chain[:-1]:
+        chain.append(params.model_of(begun.checkpoint))
+    if chain[-1] in chain[:-1]:
+        raise ValueError(f"{place}: {start.checkpoint!r} is a circle, {' -> '.join(chain)}")
+    _, source = _model_of(params, start.checkpoint, place, DiffusionModelParams)
+    converted = {"image_channels", "dropout", *(() if start.keep_classes else ("num_classes",))}
+    for its, own in ((source.noise, model.noise), (source.network, model.network)):
+        for field in (field for field in type(own).model_fields if field not in converted):
+            check_equal(place, field, getattr(its, field), f"model {key!r}", getattr(own, field))
 
 
 def _check_images(

@@ -68,7 +68,7 @@ class ReferenceParams(Section):
 
 
 class PublishedCheckpointParams(Section, PublishedFile):
-    """The averaged weights of a model in the released format, and their iteration."""
+    """Averaged weights: as released, from `adm export`, or a checkpoint's `ema.safetensors`; their iteration."""
 
     model: Model
     iteration: PositiveInt

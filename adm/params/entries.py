@@ -127,6 +127,9 @@ def write_out_entries(sections: Raw) -> None:
         elif section in (*SCORED, f"{PUBLISHED}samples"):
             for key, members in family.items():
                 begun.setdefault(key, []).extend(members.values())
+    for key, entry in models.entries.items():  # one may begin with another, whichever stands first
+        last = partial(models._last_of_others, f"models.{key}")
+        sections["models"][key] = visit(kinds["models"], entry, last)
 
 
 def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:

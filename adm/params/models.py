@@ -29,8 +29,23 @@ class TrainedParams(Section):
         return self
 
 
+class StartParams(Section):
+    """A checkpoint whose averaged weights a model begins with, of a network alike but for classes, colours and dropout.
+
+    With `keep_classes` each class begins as the source's of that number; without, as the mean of all of these.
+    """
+
+    checkpoint: Checkpoint
+    keep_classes: bool = False
+
+
 class DiffusionModelParams(TrainedParams, DiffusionModel):
-    """A diffusion model."""
+    """A diffusion model; with a `start` it is fine-tuned."""
+
+    # Of its jobs the first alone reads the start; the others read what that one writes.
+    DECLARED = TrainedParams.DECLARED | {"start"}
+
+    start: StartParams | None = None
 
 
 class UpsamplerModelParams(TrainedParams, UpsamplerModel):

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def _initial(graph: "Pipeline") -> Iterator[Job]:
     for key, model in graph.params.models.items():
-        yield graph.job(INIT, key, {}, model=model)
+        start = getattr(model, "start", None)
+        inputs, source = graph.named(model, "start.checkpoint")
+        kept = {} if start is None else {"keep_classes": start.keep_classes}
+        yield graph.job(INIT, key, inputs, model=model, **source, **kept)
 
 
 def _trained(graph: "Pipeline") -> Iterator[Job]:

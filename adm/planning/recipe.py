@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from adm.errors import UserError
 from adm.nets.cost import forward_flops
+from adm.nets.opening import LoadedNetwork
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.training.throughput import update_seconds
 
@@ -59,8 +60,11 @@ MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
 FEWEST_SAMPLES = 50
 """Minimum number of samples of a run."""
 
-SCALES = (0, 0.5, 1, 2, 4)
-"""Gradient scales of the sweep."""
+SCALES, GUIDE_SCALES = (0, 0.5, 1, 2, 4), (1, 1.5, 2, 3)
+"""Scales of the sweep, of a classifier's gradient or of a source that guides; of each the first is no guidance."""
+
+SLOWER, MOST_TUNING_PASSES = 4, 1000
+"""A model that is fine-tuned learns at a fourth of its width's rate, and from so many passes at most."""
 
 STAGES = 4
 """Checkpoints of the model: an eighth, a quarter, a half and all of training."""
@@ -82,6 +86,8 @@ class Request:
         hours: For all of it.
         cores: Jobs at a time; on "cuda" one.
         scored_by_inception: Whether features are the 2015 graph's.
+        source: What is fine-tuned; None to train from scratch.
+        keep_classes: Whether classes begin as the source's.
     """
 
     image_size: int
@@ -92,11 +98,18 @@ class Request:
     hours: float
     cores: int
     scored_by_inception: bool
+    source: LoadedNetwork | None = None
+    keep_classes: bool = False
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scales of what guides the last checkpoint, the first of no effect: the source, else a classifier."""
+        return GUIDE_SCALES if self.source else SCALES if self.num_classes else ()
 
     @property
     def runs(self) -> int:
-        """Batches that are sampled: one a checkpoint, and one more for every gradient scale but 0."""
-        return STAGES + (len(SCALES) - 1 if self.num_classes else 0)
+        """Batches that are sampled: one a checkpoint, and one more for every scale of guidance but the first."""
+        return STAGES + max(len(self.scales) - 1, 0)
 
     @property
     def at_a_time(self) -> int:
@@ -110,7 +123,7 @@ class Recipe:
 
     Attributes:
         model: The model's section, without its dataset and checkpoints.
-        classifier: The classifier's training; None for an unconditional model.
+        classifier: The classifier's training; None for an unconditional model, and one that its source guides.
         iterations: Of the model, a multiple of eight.
         classifier_iterations: Of the classifier; 0 if there is none.
         steps: Of sampling.
@@ -160,22 +173,22 @@ def choose(wanted: Request) -> Recipe:
     if (possible := TRAINING * left / seconds) < FEWEST_UPDATES:
         least = math.ceil((starting + FEWEST_UPDATES * seconds / TRAINING) / 36) / 100
         raise UserError(
-            f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the smallest network at "
+            f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the network at "
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
         )
-    most = min(MOST_ITERATIONS, MOST_PASSES * wanted.num_images / model["training"]["batch_size"])
+    passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
+    most = min(MOST_ITERATIONS, passes * wanted.num_images / model["training"]["batch_size"])
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
     batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
-    classifier, classifier_iterations, guiding = None, 0, 0
-    if wanted.num_classes:
+    classifier, classifier_iterations, guiding = None, 0, flops
+    if wanted.num_classes and not wanted.source:
         classifier = _classifier(model)
         guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
         classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
         classifier["training"]["annealing"] = classifier_iterations
-    guided = len(SCALES) if wanted.num_classes else 0
-    of_step = (wanted.runs * flops + guided * guiding) * image_seconds
+    of_step = (wanted.runs * flops + len(wanted.scales) * guiding) * image_seconds
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
     steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)
@@ -184,6 +197,13 @@ def choose(wanted: Request) -> Recipe:
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
     """Find the widest model that sees enough images in some seconds, and the seconds of an update of it."""
+    if wanted.source:
+        own = {"image_channels": wanted.image_channels, "num_classes": wanted.num_classes}
+        source = wanted.source.model
+        rate = next((one.learning_rate for one in WIDTHS if one.channels <= source.network.channels), 1.0e-3)
+        model = {**source.values(), "network": {**source.network.values(), **own}}
+        model["training"] = _training(wanted, rate / SLOWER)
+        return _in_faster_precision(model, _measured(model, wanted.device), wanted.device)
     narrowest = _model(wanted, WIDTHS[-1])
     an_update = _measured(narrowest, wanted.device)
     cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
@@ -224,7 +244,6 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
     if width.channels * multiplier[0] % 32:
         multiplier[0] = 1
     sides = [wanted.image_size >> level for level in range(1, len(multiplier))]
-    on_cuda = wanted.device == "cuda"
     network = {
         "image_size": wanted.image_size,
         "channels": width.channels,
@@ -236,17 +255,21 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
         **({"image_channels": 1} if wanted.image_channels == 1 else {}),
         **({"num_classes": wanted.num_classes} if wanted.num_classes else {}),
     }
-    training = {
+    # At few pixels the linear schedule's last steps are of noise alone (Nichol and Dhariwal 2021).
+    noise = {"noise": {"schedule": "cosine"}} if wanted.image_size <= 64 else {}
+    return {"kind": "diffusion", "network": network, **noise, "training": _training(wanted, width.learning_rate)}
+
+
+def _training(wanted: Request, learning_rate: float) -> dict[str, Any]:
+    on_cuda = wanted.device == "cuda"
+    return {
         "batch_size": min((128 if wanted.image_size <= 64 else 32) if on_cuda else 16, wanted.num_images),
-        "learning_rate": width.learning_rate,
+        "learning_rate": learning_rate,
         "ema_rate": EMA_RATES[0][1],
         "ema_warmup": True,
         **({"precision": "float16"} if on_cuda else {}),
         **({} if on_cuda or wanted.cores < 4 else {"threads": wanted.cores // 2}),
     }
-    # At few pixels the linear schedule's last steps are of noise alone (Nichol and Dhariwal 2021).
-    noise = {"noise": {"schedule": "cosine"}} if wanted.image_size <= 64 else {}
-    return {"kind": "diffusion", "network": network, **noise, "training": training}
 
 
 def _classifier(model: dict[str, Any]) -> dict[str, Any]:
@@ -265,11 +288,12 @@ def _section(model: dict[str, Any]) -> DiffusionModelParams:
 def _samples(wanted: Request, seconds: float, of_step: float, of_features: float) -> tuple[int, int]:
     """Steps, and samples of a run, that some seconds suffice for; `of_step` and `of_features` are those of a sample."""
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
-    for steps in STEPS:
+    most = wanted.source.model.noise.timesteps if wanted.source else STEPS[0]
+    for steps in (min(steps, most) for steps in STEPS):
         fitting = int(seconds / (steps * of_step + of_features))
         if fitting >= enough:
             return steps, enough
-    return STEPS[-1], max(fitting // 10 * 10, FEWEST_SAMPLES)
+    return steps, max(fitting // 10 * 10, FEWEST_SAMPLES)
 
 
 def rounded(iterations: float) -> int:

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
+from adm.artifacts.class_names import fact_of
+from adm.artifacts.manifest import MadeBy, differing, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.config.files import PublishedFile
 from adm.data.images import Images, open_npz
-from adm.errors import UserError
+from adm.errors import UserError, shown
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
 from adm.metrics.statistics import read_published_statistics
+from adm.nets.opening import open_network
 from adm.nets.release import read_released_weights, read_weights
-from adm.nets.weights import model_network, write_tensors
+from adm.nets.weights import model_network, read_tensors, write_tensors
 from adm.params.data import (
     PublishedCheckpointParams,
     PublishedGraphParams,
@@ -52,9 +54,20 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
     match published:
         case PublishedCheckpointParams():
             assert model is not None
-            weights = read_released_weights(path, model_network(model), f"model {published.model!r}")
+            owner, names = f"model {published.model!r}", None
+            if path.name == "ema.safetensors":
+                weights = read_tensors(path, model_network(model).state_dict())
+            elif path.suffix == ".safetensors":
+                opened = open_network(path)
+                its, own = (one.model_dump(include={"kind", "noise", "network"}) for one in (opened.model, model))
+                for name, found, wanted in differing(its, own):
+                    raise UserError(f"{path}: its {name} is {shown(found)}, but {owner} has {shown(wanted)}")
+                weights, names = opened.network.state_dict(), opened.card.class_names
+            else:
+                weights = read_released_weights(path, model_network(model), owner)
             write_tensors(folder / "ema.safetensors", weights)
-            return {"step": published.iteration, "num_parameters": sum(tensor.numel() for tensor in weights.values())}
+            count = sum(tensor.numel() for tensor in weights.values())
+            return {"step": published.iteration, "num_parameters": count, **fact_of(names)}
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)
             labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels

@@ -11,10 +11,12 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
-from adm.artifacts.released_files import released_folder
+from adm.artifacts.manifest import identity
+from adm.artifacts.released_files import placed, released_folder
 from adm.artifacts.writing import new_files
 from adm.config.data import Extractor
-from adm.config.released import INCEPTION
+from adm.config.models import AnyModel, DiffusionModel
+from adm.config.released import CHECKPOINTS, INCEPTION
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
@@ -22,12 +24,14 @@ from adm.dvc_file import render as render_dvc
 from adm.errors import UserError, some
 from adm.machine import available_cores
 from adm.nets.cost import parameter_count
+from adm.nets.opening import LoadedNetwork, open_network
+from adm.nets.presets import preset_model
 from adm.params.data import DatasetParams
 from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import count_key, value_key
 from adm.pipeline import Pipeline
-from adm.planning.recipe import JUDGE, MOST_PASSES, SCALES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
+from adm.planning.recipe import JUDGE, MOST_PASSES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 from adm.tools.publish import published
@@ -61,12 +65,14 @@ FEW = 2000
 def run(
     name: str,
     images: Path,
-    image_size: int,
+    image_size: int | None,
     channels: int = 3,
     is_labelled: bool = True,
     device: str = "cpu",
     hours: float = 1.0,
     background: str = "white",
+    pretrained: str | None = None,
+    keep_classes: bool = False,
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
@@ -76,23 +82,33 @@ def run(
     Args:
         name: The scale's.
         images: A folder with a folder of images a class.
-        image_size: The side that they are trained at; none is enlarged.
+        image_size: The side that they are trained at; none is enlarged. None is that of the source.
         channels: 3, or 1 to turn them grey.
         is_labelled: Whether the model is told their classes.
         device: What trains and samples: "cpu" or "cuda".
         hours: For all of it.
         background: The colour that transparent images are laid on.
+        pretrained: The source, what is fine-tuned, given as `adm generate` takes it; None trains from scratch.
+        keep_classes: Whether classes begin as the source's, which must be the same.
 
     Raises:
-        UserError: The name is taken or none, there is no GPU, the images will not do, or the size or the hours do not
-            fit; nothing is written.
+        UserError: The name is taken or none, there is no GPU, the images or the source will not do, or the size or the
+            hours do not fit; nothing is written.
     """
     path = Path("scales", name, "params.yaml")
     _check_asked(name, path, channels, hours, device)
-    channel_multiplier(image_size)
+    opened = None if pretrained is None else _opened(pretrained, image_size)
+    if opened is not None:
+        image_size = opened.model.network.image_size
+    elif image_size is None or keep_classes:
+        raise UserError(f"{'--keep-classes: needs' if keep_classes else '--size: is missing, and so is'} --from")
+    else:
+        channel_multiplier(image_size)
     found = survey(images, image_size, is_labelled, background)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)
+    if opened is not None and keep_classes:
+        _check_kept(images, [*found.counts] if is_labelled else None, opened)
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
@@ -106,6 +122,8 @@ def run(
         hours=hours,
         cores=available_cores(),
         scored_by_inception=graph is not None,
+        source=opened,
+        keep_classes=keep_classes,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -122,6 +140,31 @@ def run(
     names = [[*found.counts][label] for label in source.labels[shown]] if is_labelled else None
     save_sheet(path.with_name(SHEET), cropped(source, shown, section), names)
     print("\n".join(_told(path, wanted, recipe, graph, extractor)))
+
+
+def _opened(pretrained: str, image_size: int | None) -> LoadedNetwork:
+    """Open the network that is fine-tuned, unless it makes images of another size, or none from noise."""
+
+    def check_it(model: AnyModel) -> None:
+        if not isinstance(model, DiffusionModel):
+            raise UserError(f"--from {pretrained}: is of kind {model.kind!r}, not 'diffusion'")
+        if image_size not in (None, side := model.network.image_size):
+            raise UserError(f"--size {image_size}: does not fit {pretrained}, whose images are {side}x{side}")
+
+    released = CHECKPOINTS.get(pretrained.removesuffix(".pt"))
+    if released is not None and not Path(pretrained).exists():  # told before gigabytes are fetched
+        check_it(preset_model(released.preset))
+    opened = open_network(placed(Path(pretrained)))
+    check_it(opened.model)
+    return opened
+
+
+def _check_kept(images: Path, names: list[str] | None, opened: LoadedNetwork) -> None:
+    """Refuse classes that are not the source's, by their number and, where it has any, their names."""
+    count, its = opened.model.network.num_classes, opened.card.class_names
+    if count != (names and len(names)) or (its and [*its] != names):
+        of_source = some(its, 12) if its else count
+        raise UserError(f"--keep-classes: {opened.path} has other classes than {images}: {of_source}; leave it out")
 
 
 def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -243,11 +286,12 @@ def params_text(
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
     runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
-    guided = [f"scale-{value_key(scale)}" for scale in SCALES] if recipe.classifier else []
-    # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
+    guided = [f"scale-{value_key(scale)}" for scale in wanted.scales]
+    # The first scale of guidance is none; the last checkpoint is sampled so once.
     swept, runs[-1:] = (checkpoints[:-1], guided[:1]) if guided else (checkpoints, runs[-1:])
     few = min(wanted.num_images, recipe.num_samples) < FEW
     training = recipe.model["training"]
+    file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
     through |= {name: value for name, value in training.items() if name == "precision"}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
@@ -260,11 +304,17 @@ def params_text(
         graph=graph,
         md5=INCEPTION.md5,
         extractor=extractor,
+        file=file,
+        sha256=file and identity(file),
+        step=opened and (opened.card.made_by.get("step") or 1),
+        keep_classes=wanted.keep_classes,
+        source=opened and {**opened.model.values(), "training": {"batch_size": training["batch_size"]}},
         common={
             "dataset": "images",
             **{name: recipe.model[name] for name in ("noise", "network") if name in recipe.model},
         },
-        model={"kind": "diffusion", "checkpoints": checkpoints, "training": training},
+        network=recipe.model["network"],
+        model={"checkpoints": checkpoints, "training": training},
         classifier={
             "kind": "classifier",
             "checkpoints": [recipe.classifier_iterations],
@@ -272,12 +322,12 @@ def params_text(
         },
         num_reference=min(wanted.num_images, 10_000),
         through={**through, "sweep": {"iteration": swept}},
-        scales=list(SCALES),
+        scales=list(wanted.scales),
         metrics=["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"],
         rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
         runs=runs,
         guided=guided,
-        grids=_grids(wanted, recipe, guided[SCALES.index(1)] if guided else runs[-1]),
+        grids=_grids(wanted, recipe, guided[len(guided) // 2] if guided else runs[-1]),
     )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from jsonschema import Draft7Validator
+from making import make
 from PIL import Image
 
+from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.config.released import INCEPTION
 from adm.data.sources import SOURCES, alike_in, parts_of
 from adm.dvc_file import check_stages
@@ -21,6 +23,7 @@ from adm.params.reading import read_yaml
 from adm.pipeline import Pipeline
 from adm.planning import recipe
 from adm.sampling.guided import SeededNoise
+from adm.stages import init
 from adm.tools import new
 
 FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
@@ -204,6 +207,80 @@ def test_more_hours_train_more(adm, images, tmp_path):
 def test_networks_halve_to_some_pixels(size):
     lowest = size >> (len(recipe.channel_multiplier(size)) - 1)
     assert lowest in range(4, 9)
+
+
+@pytest.fixture
+def pretrained(tmp_path, tiny_model):
+    """The folder of a checkpoint of networks of 16x16: a denoiser's, or one of another kind."""
+
+    def made(kind="diffusion", **changes):
+        make(init, tiny_model(kind, image_size=16, groups=8, **changes), out := tmp_path / kind)
+        return out
+
+    return made
+
+
+def test_what_is_fine_tuned_is_the_source_with_classes_of_its_own(adm, images, pretrained):
+    folder, file = pretrained(num_classes=5), Path("a.safetensors")
+    assert adm("export", folder, file)[0] == 0
+    for name, source in (("mine", folder), ("exported", file)):
+        code, _, err = adm("new", name, "--images", images, "--from", source, "--channels", 1)
+        assert (code, err) == (0, "")
+        params = written(name)
+        assert params.models.keys() == {"source", "model"}
+        model = params.models["model"]
+        assert model.start.checkpoint == "pretrained"
+        assert not model.start.keep_classes
+        assert params.models["source"].network.num_classes == 5
+        assert model.network == params.models["source"].network.model_copy(
+            update={"num_classes": 2, "image_channels": 1}
+        )
+        assert params.datasets["images"].image_size == 16
+        scales = [params.runs[run].guide for run in params.runs if run.startswith("scale-")]
+        assert [guide.scale for guide in scales] == [1, 1.5, 2, 3]
+        # What it begins with is the source, of any class, in its own channels.
+        assert {guide.checkpoint for guide in scales} == {"model-0"}
+        narrow = recipe.WIDTHS[-1].learning_rate
+        assert narrow / 10 <= model.training.learning_rate <= narrow / 3
+
+
+def test_classes_are_kept_of_a_source_that_has_the_same(adm, images, pretrained, tmp_path):
+    folder = pretrained()
+    adm("new", "mine", "--images", images, "--from", folder, "--keep-classes")
+    assert written().models["model"].start.keep_classes
+    adm("new", "unlabelled", "--images", images, "--from", folder, "--unlabelled")
+    assert written("unlabelled").models["model"].network.num_classes is None
+    made_by = read_manifest(folder).model_dump(exclude={"facts", "files"})
+    write_manifest(folder, made_by, {"step": 0, "class_names": ["yes", "no"]})
+    code, _, err = adm("new", "named", "--images", images, "--from", folder, "--keep-classes")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "yes, no" in err
+    assert not (tmp_path / "scales/named").exists()
+
+
+NO_SOURCES = {
+    "another size": ({}, ("--size", 32), "--size 32: does not fit diffusion, whose images are 16x16"),
+    "a classifier": ({"kind": "classifier"}, (), "'classifier'"),
+    "an upsampler": ({"kind": "upsampler"}, (), "'upsampler'"),
+    "other classes": ({"num_classes": 3}, ("--keep-classes",), "--keep-classes"),
+    "no classes": ({}, ("--keep-classes", "--unlabelled"), "--keep-classes"),
+}
+
+
+@pytest.mark.parametrize("case", NO_SOURCES)
+def test_what_cannot_be_fine_tuned_is_told_in_a_line(adm, images, pretrained, tmp_path, case):
+    changes, options, named = NO_SOURCES[case]
+    code, _, err = adm("new", "mine", "--images", images, "--from", pretrained(**changes).name, *options)
+    assert (code, err.count("\n")) == (2, 1)
+    assert named in err
+    assert not (tmp_path / "scales").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--size", 32, "--keep-classes"), ("--size", 32, "--from", "64x64_diffusion")])
+def test_what_no_source_gives_is_told_before_anything_is_fetched(adm, tmp_path, options):
+    code, out, err = adm("new", "mine", "--images", tmp_path / "none", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: --")
 
 
 def unreadable(images):
