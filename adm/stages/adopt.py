@@ -12,7 +12,7 @@ from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.config.files import PublishedFile
 from adm.data.images import Images, open_npz
-from adm.errors import UserError, shown
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
@@ -61,7 +61,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
                 opened = open_network(path)
                 its, own = (one.model_dump(include={"kind", "noise", "network"}) for one in (opened.model, model))
                 for name, found, wanted in differing(its, own):
-                    raise UserError(f"{path}: its {name} is {shown(found)}, but {owner} has {shown(wanted)}")
+                    raise UserError(f"{path}: its {name} is {found!r}, but {owner} has {wanted!r}")
                 weights, names = opened.network.state_dict(), opened.card.class_names
             else:
                 weights = read_released_weights(path, model_network(model), owner)

@@ -153,7 +153,7 @@ def _opened(pretrained: str, image_size: int | None) -> LoadedNetwork:
 
     released = CHECKPOINTS.get(pretrained.removesuffix(".pt"))
     if released is not None and not Path(pretrained).exists():  # told before gigabytes are fetched
-        check_it(preset_model(released.preset))
+        check_it(preset_model(released))
     opened = open_network(placed(Path(pretrained)))
     check_it(opened.model)
     return opened
