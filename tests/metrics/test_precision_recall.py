@@ -189,7 +189,6 @@ def test_equals_torch_fidelity():
         (np.zeros((1, 2)), np.zeros((5, 2)), "at least 2"),
         (np.zeros((5, 2)), np.full((5, 2), np.nan), "sample features hold NaN"),
         (np.zeros(5), np.zeros((5, 2)), "reference features have shape"),
-        (np.full((5, 2), -1e200), np.zeros((5, 2)), "features hold values beyond"),
     ],
 )
 def test_bad_input_is_refused(real, fake, message):

@@ -217,6 +217,15 @@ def newest_of(project):
     return max(int(path.name.removeprefix("step-")) for path in project.left_behind() if path.is_dir())
 
 
+@pytest.fixture
+def heeded():
+    """Ctrl-C as in a terminal; who starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(project, each_step, monkeypatch, number):
     project.train("whole", work="elsewhere")
@@ -233,6 +242,7 @@ def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(proje
     assert steps_of(project.log("again")) == STEPS
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project, each_step, monkeypatch):
     project.train("whole", work="elsewhere")
     each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGINT))
