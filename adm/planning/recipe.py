@@ -60,7 +60,7 @@ MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
 FEWEST_SAMPLES = 50
 """Minimum number of samples of a run."""
 
-SCALES, GUIDE_SCALES = (0, 0.5, 1, 2, 4), (1, 1.5, 2, 3)
+SCALES, GUIDE_SCALES = (0, 0.5, 1, 2, 4), (1, 1.25, 1.5, 2)
 """Scales of the sweep, of a classifier's gradient or of a source that guides; of each the first is no guidance."""
 
 SLOWER, MOST_TUNING_PASSES = 4, 1000

@@ -327,7 +327,7 @@ def params_text(
         rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
         runs=runs,
         guided=guided,
-        grids=_grids(wanted, recipe, guided[len(guided) // 2] if guided else runs[-1]),
+        grids=_grids(wanted, recipe, guided[(len(guided) - 1) // 2] if guided else runs[-1]),
     )
 
 

@@ -237,7 +237,7 @@ def test_what_is_fine_tuned_is_the_source_with_classes_of_its_own(adm, images, p
         )
         assert params.datasets["images"].image_size == 16
         scales = [params.runs[run].guide for run in params.runs if run.startswith("scale-")]
-        assert [guide.scale for guide in scales] == [1, 1.5, 2, 3]
+        assert [guide.scale for guide in scales] == [1, 1.25, 1.5, 2]
         # What it begins with is the source, of any class, in its own channels.
         assert {guide.checkpoint for guide in scales} == {"model-0"}
         narrow = recipe.WIDTHS[-1].learning_rate
