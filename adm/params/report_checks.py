@@ -68,9 +68,22 @@ def _check_table(params: Params, key: str) -> None:
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
+    if isinstance(table, OwnTableParams) and table.losses:
+        _check_losses(params, place, table)
     if isinstance(table, LotteryTableParams):
         _check_lottery(params, f"{place}.runs", table.runs)
     _check_judged(params, table, f"{place}.judges")
+
+
+def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
+    """Check that losses are of the rows' checkpoints, on held-out images, and that these are of one training."""
+    points = [params.checkpoint_of(run) for run in table.rows.values()]
+    at = [(params.model_of(point), params.iteration_of(point)) for point in points]
+    first = params.likelihoods[table.losses[0]]
+    wanted = [first.model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
+    if [params.likelihoods[key] for key in table.losses] != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0]:
+        alike = f"of {', '.join(points)}, else alike; and rows of one model, the earliest first"
+        raise ValueError(f"{place}.losses: must be likelihoods of held-out images {alike}")
 
 
 def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:

@@ -24,7 +24,7 @@ from adm.nets.cost import parameter_count
 from adm.params.data import DatasetParams
 from adm.params.load import check
 from adm.params.models import DiffusionModelParams
-from adm.params.section import count_key, value_key
+from adm.params.section import value_key
 from adm.pipeline import Pipeline
 from adm.planning.recipe import JUDGE, MOST_PASSES, SCALES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
@@ -49,9 +49,6 @@ TRIED_ON = 5000
 ROWS, COLUMNS = 20, 8
 """Largest number of classes in a grid, and of samples in a row."""
 
-FEW = 2000
-"""Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
-
 
 def run(
     name: str,
@@ -65,7 +62,7 @@ def run(
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    The first has at most thirty lines, and one or two for each grid of further classes. A contact sheet beside them
+    The first has at most 33 lines, and one or two for each grid of further classes. A contact sheet beside them
     shows images as they will be trained.
 
     Args:
@@ -222,14 +219,13 @@ def params_text(
 ) -> str:
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
-    runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
-    guided = [f"scale-{value_key(scale)}" for scale in SCALES] if recipe.classifier else []
+    guided = recipe.classifier is not None
     # Guided by scale 0 the last checkpoint is not guided; it is sampled once.
-    swept, runs[-1:] = (checkpoints[:-1], guided[:1]) if guided else (checkpoints, runs[-1:])
-    few = min(wanted.num_images, recipe.num_samples) < FEW
+    swept, rows = (checkpoints[:-1], ["through", "scale-0"]) if guided else (checkpoints, ["through"])
     training = recipe.model["training"]
-    through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
+    through = {"checkpoint": "model", "steps": recipe.steps}
     through |= {name: value for name, value in training.items() if name == "precision"}
+    loss = {"part": "held_out", "num_images": recipe.num_losses, "sweep": {"iteration": checkpoints}}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
@@ -251,13 +247,13 @@ def params_text(
             "training": (recipe.classifier or {}).get("training"),
         },
         num_reference=min(wanted.num_images, 10_000),
-        through={**through, "sweep": {"iteration": swept}},
+        through={**through, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scales=list(SCALES),
-        metrics=["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"],
-        rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
-        runs=runs,
+        loss={**through, **loss},
+        losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
+        rows=rows,
         guided=guided,
-        grids=_grids(wanted, recipe, guided[SCALES.index(1)] if guided else runs[-1]),
+        grids=_grids(wanted, recipe, "scale-1" if guided else f"through-{value_key(recipe.iterations)}"),
     )
 
 
