@@ -6,9 +6,6 @@ from numpy.typing import NDArray
 from adm.metrics.distances import nearest
 from adm.metrics.scores import MetricInputs
 
-COPY = 1 / 3
-"""A copy is less than so many times as far from a training image as from any held-out one."""
-
 
 def nearer_to_training(inputs: MetricInputs) -> tuple[float, float]:
     """Return the share of samples that are nearer to the reference's images than to held-out ones, and its error."""
@@ -30,16 +27,16 @@ def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
 def copies(inputs: MetricInputs) -> tuple[float, float]:
     """Return by how much the share of copies among samples exceeds that among held-out images, and its standard error.
 
-    The extractor has seen neither of both, so a model that copies nothing has 0. A held-out image stands against the
-    others. The error is of shares with one copy and one other image more, so it is above 0 where nothing is a copy.
+    A copy is less than a third as far from a training image as from any held-out one, or any other. The extractor has
+    seen neither samples nor held-out images, so a model that copies nothing has 0. The error is of shares with one copy
+    and one other image more, so it is above 0 where nothing is a copy.
 
-    Source: Yoon et al. (2023), whose copies are a third as far from a training image as from the second nearest;
-    Agresti & Caffo (2000), for the error.
+    Source: Yoon et al. (2023), who compare with the second training image; Agresti & Caffo (2000), for the error.
     """
     shares, variances = [], []
     for rows in (inputs.samples.pool, inputs.unseen):
         to_training, to_held_out = (nearest(rows, images, 1)[1] for images in (inputs.real_pool, inputs.unseen))
-        found, count = int((to_training < COPY * to_held_out).sum()), len(rows) + 2
+        found, count = int((3 * to_training < to_held_out).sum()), len(rows) + 2
         shares.append(found / len(rows))
         variances.append((found + 1) * (count - found - 1) / count**3)
     return shares[0] - shares[1], float(np.sqrt(sum(variances)))

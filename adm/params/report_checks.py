@@ -76,14 +76,14 @@ def _check_table(params: Params, key: str) -> None:
 
 
 def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
-    """Check that losses are of the rows' checkpoints, on held-out images, and that these are of one training."""
+    """Check that losses are of held-out images and the rows' checkpoints, and that these go through one training."""
     points = [params.checkpoint_of(run) for run in table.rows.values()]
     at = [(params.model_of(point), params.iteration_of(point)) for point in points]
-    first = params.likelihoods[table.losses[0]]
-    wanted = [first.model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
-    if [params.likelihoods[key] for key in table.losses] != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0]:
-        alike = f"of {', '.join(points)}, else alike; and rows of one model, the earliest first"
-        raise ValueError(f"{place}.losses: must be likelihoods of held-out images {alike}")
+    found, lacking = [params.likelihoods[key] for key in table.losses], {"kid_held_out", "copies"} - {*table.metrics}
+    wanted = [found[0].model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
+    if lacking or found != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0] or len(at) < 2:
+        alike = "of held-out images and the rows' checkpoints, in the order of one training, else alike"
+        raise ValueError(f"{place}.losses: must be {alike}; and metrics must name kid_held_out and copies")
 
 
 def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:

@@ -82,8 +82,7 @@ class OwnTableParams(Section):
     `judges` are extractors that score the runs beside that of their reference; each adds a column for each metric that
     pooled features give. `published` names one of them whose published values, in `adm/paper/judged.csv` under the
     labels of rows, stand beside its own.
-    `losses`, bits per dimension of held-out images of each row's checkpoint, make it a table of one model's training,
-    whose caption says when to stop. `metrics` name `kid_held_out` and `copies` then.
+    With `losses`, likelihoods of held-out images of rows through one training, its caption says when to stop.
     With `evaluations`, a column says how often an image's sampling evaluates the denoiser.
     """
 

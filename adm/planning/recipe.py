@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.errors import UserError
 from adm.nets.cost import forward_flops
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
@@ -50,9 +49,6 @@ TRAINING, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.1, 0.25, 0.05
 
 STEPS = (250, 100, 50, 25)
 """Numbers of sampling steps; the largest that fits is taken."""
-
-LOSSES = 5
-"""A run has as many samples for each held-out image whose loss is measured, in as many steps."""
 
 FEWEST_UPDATES = 80
 """Minimum number of updates."""
@@ -119,7 +115,6 @@ class Recipe:
         classifier_iterations: Of the classifier; 0 if there is none.
         steps: Of sampling.
         num_samples: Of a run.
-        num_losses: Held-out images whose loss is measured.
         seconds: What an update of the model takes.
     """
 
@@ -129,7 +124,6 @@ class Recipe:
     classifier_iterations: int
     steps: int
     num_samples: int
-    num_losses: int
     seconds: float
 
 
@@ -181,12 +175,12 @@ def choose(wanted: Request) -> Recipe:
         classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
         classifier["training"]["annealing"] = classifier_iterations
     guided = len(SCALES) if wanted.num_classes else 0
-    of_step = ((wanted.runs + STAGES / LOSSES) * flops + guided * guiding) * image_seconds
+    # Each checkpoint's loss is measured on a fifth as many images.
+    of_step = ((wanted.runs + STAGES / 5) * flops + guided * guiding) * image_seconds
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
     steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)
-    losses = max(min(wanted.num_images, samples) // LOSSES, FEWEST_FOR_INTERVALS)
-    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, losses, seconds)
+    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds)
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:

@@ -225,7 +225,8 @@ def params_text(
     training = recipe.model["training"]
     through = {"checkpoint": "model", "steps": recipe.steps}
     through |= {name: value for name, value in training.items() if name == "precision"}
-    loss = {"part": "held_out", "num_images": recipe.num_losses, "sweep": {"iteration": checkpoints}}
+    measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
+    loss = {"part": "held_out", "num_images": measured, "sweep": {"iteration": checkpoints}}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")

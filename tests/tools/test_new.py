@@ -86,8 +86,10 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     assert [params.runs[f"scale-{end}"].gradient_scale for end in ("0", "0_5", "1", "2", "4")] == [0, 0.5, 1, 2, 4]
     assert params.figures["grid"].classes == [0, 1]
     assert params.references["images"].extractor in params.extractors
-    # Too few images for FID alone.
-    assert {"fid", "kid"} <= set(params.tables["training"].metrics)
+    # A fifth of 90 images is held out, and their loss is measured of every checkpoint.
+    assert {study.part for study in params.likelihoods.values()} == {"held_out"}
+    assert max(study.num_images for study in params.likelihoods.values()) <= 18
+    assert len(params.tables["training"].losses) == len(params.tables["training"].rows) == 4
     iterations = [params.iteration_of(params.checkpoint_of(run)) for run in params.tables["training"].rows.values()]
     assert np.diff(np.log2(iterations)).tolist() == [1, 1, 1]
 
