@@ -94,13 +94,13 @@ def test_a_verb_hands_its_stage_what_that_takes(rule, pipeline, root):
     given = arguments(stage.run, job, cli.environment(found, job))
     outputs = [value for value in given.values() if isinstance(value, Path)]
     assert job.out in outputs
-    # No section that the stage asks for is missing, but what guides a run that is not guided, and what tells at what
-    # size stored files are read where none are.
+    # No section that the stage asks for is missing, but what guides a run that is not guided, what a model begins with
+    # that is not fine-tuned, and what tells at what size stored files are read where none are.
     missing = {name for name, value in given.items() if value is None}
     unread = {"dataset"} if job.kind.verb in ("features", "reference") else set()
     # Only a search samples like a run, and a reference's own extractor is no further one.
     unread |= {"schedule": {"run", "extractor"}, "evaluate": {"extractor"}}.get(job.kind.verb, set())
-    assert missing <= {"classifier_model", "model", "guide_model", "asked", "made_by"} | unread
+    assert missing <= {"classifier_model", "model", "guide_model", "start", "start_model", "asked", "made_by"} | unread
 
 
 @pytest.mark.parametrize("verb", KEYED)
