@@ -67,6 +67,9 @@ METRICS: Registry[Metric] = Registry(
             "Coverage", "higher", "adm.metrics.scores:coverage", ("pool", "real"), "coverage_standard_error", None, True
         ),
         "fid_held_out": Metric("FID, held out", "lower", "adm.metrics.scores:fid_held_out", ("pool", "held_out")),
+        "kid_held_out": Metric(
+            "KID, held out", "lower", "adm.metrics.scores:kid_unseen", ("pool", "held_out"), "kid_unseen_error", 3, True
+        ),
         "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
         "nearer": Metric(
             "Nearer to training",
@@ -83,6 +86,9 @@ METRICS: Registry[Metric] = Registry(
             ("real", "held_out"),
             error="nearer_floor_standard_error",
             digits=2,
+        ),
+        "copies": Metric(
+            "Copies", "lower", "adm.metrics.memorising:copies", ("pool", "real", "held_out"), "copies_error", 2
         ),
         "distance_ratio": Metric(
             "Distance ratio", "higher", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")

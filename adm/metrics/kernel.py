@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
-from adm.metrics.jackknife import Values, num_parts, parts_of, sets_left_out, sums_by_part
+from adm.metrics.jackknife import Jackknife, Values, num_parts, parts_of, sets_left_out, sums_by_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +19,21 @@ class KernelDistance:
         real: the mean kernel within the reference.
         within: (G, G) float64, sums of the kernels within the samples, by their parts.
         between: (M,) float64, each sample's mean kernel to the reference.
+        terms: (N,) and (M,) float64, of the reference and of the samples; the value is the sum of their means.
     """
 
     value: float
     real: float
     within: Values
     between: Values
+    terms: tuple[Values, Values]
+
+    @property
+    def over_both(self) -> Jackknife:
+        """How the value depends on parts of the samples and of the reference alike, to first order."""
+        parts = num_parts(min(map(len, self.terms)))
+        changes = np.array([sum(2.0 * each[part::parts].mean() for each in self.terms) for part in range(parts)])
+        return Jackknife(self.value + changes - changes.mean(), np.zeros(0))
 
     def without(self) -> Values:
         """Return the value without each set of `sets_left_out`, (S,)."""
@@ -70,7 +79,7 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelD
     fake_within, by_part = _within(fake)
     real_terms, fake_terms = real_within - real_to_fake, fake_within - fake_to_real
     value = float(real_terms.mean() + fake_terms.mean())
-    return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real)
+    return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real, (real_terms, fake_terms))
 
 
 def _kernels(a: FloatArray, b: FloatArray) -> Values:

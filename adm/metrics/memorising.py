@@ -24,6 +24,24 @@ def nearer_of_real(inputs: MetricInputs) -> tuple[float, float] | None:
     return nearer(first, inputs.real_pool, second)
 
 
+def copies(inputs: MetricInputs) -> tuple[float, float]:
+    """Return by how much the share of copies among samples exceeds that among held-out images, and its standard error.
+
+    A copy is less than a third as far from a training image as from any held-out one, or any other. The extractor has
+    seen neither samples nor held-out images, so a model that copies nothing has 0. The error is of shares with one copy
+    and one other image more, so it is above 0 where nothing is a copy.
+
+    Source: Yoon et al. (2023), who compare with the second training image; Agresti & Caffo (2000), for the error.
+    """
+    shares, variances = [], []
+    for rows in (inputs.samples.pool, inputs.unseen):
+        to_training, to_held_out = (nearest(rows, images, 1)[1] for images in (inputs.real_pool, inputs.unseen))
+        found, count = int((3 * to_training < to_held_out).sum()), len(rows) + 2
+        shares.append(found / len(rows))
+        variances.append((found + 1) * (count - found - 1) / count**3)
+    return shares[0] - shares[1], float(np.sqrt(sum(variances)))
+
+
 def distance_ratio(inputs: MetricInputs) -> float | None:
     """Return the median distance of samples to the nearest training image, over that of held-out images.
 

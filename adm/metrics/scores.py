@@ -105,6 +105,11 @@ class MetricInputs:
         return kernel_distance(self.real_pool, self.samples.pool)
 
     @cached_property
+    def kernels_unseen(self) -> KernelDistance:
+        """The kernel distance to held-out images."""
+        return kernel_distance(self.unseen, self.samples.pool)
+
+    @cached_property
     def pool_factor(self) -> Values:
         """A factor of the covariance of the reference's pooled features."""
         return factor_of(self.pool_statistics.sigma)
@@ -251,7 +256,7 @@ def sfid(inputs: MetricInputs) -> float:
 
 precision, recall = attrgetter("manifold.precision"), attrgetter("manifold.recall")
 density, coverage = attrgetter("balls.density"), attrgetter("balls.coverage")
-kid = attrgetter("kernels.value")
+kid, kid_unseen = attrgetter("kernels.value"), attrgetter("kernels_unseen.value")
 
 
 def fid_infinity(inputs: MetricInputs) -> float | None:
@@ -321,6 +326,7 @@ SPREADS: dict[str, Callable[[MetricInputs, float], Jackknife | None]] = {
     "recall": _recall_spread,
     "fid_infinity": _fid_infinity_spread,
     "kid": lambda inputs, value: _spread(inputs, value, inputs.kernels.without()),
+    "kid_held_out": lambda inputs, value: inputs.kernels_unseen.over_both,
     "density": lambda inputs, value: _spread(inputs, value, inputs.balls.density_without()),
     "coverage": lambda inputs, value: _spread(inputs, value, inputs.balls.coverage_without()).folded(),
 }

@@ -68,9 +68,22 @@ def _check_table(params: Params, key: str) -> None:
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
+    if isinstance(table, OwnTableParams) and table.losses:
+        _check_losses(params, place, table)
     if isinstance(table, LotteryTableParams):
         _check_lottery(params, f"{place}.runs", table.runs)
     _check_judged(params, table, f"{place}.judges")
+
+
+def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
+    """Check that losses are of held-out images and the rows' checkpoints, and that these go through one training."""
+    points = [params.checkpoint_of(run) for run in table.rows.values()]
+    at = [(params.model_of(point), params.iteration_of(point)) for point in points]
+    found, lacking = [params.likelihoods[key] for key in table.losses], {"kid_held_out", "copies"} - {*table.metrics}
+    wanted = [found[0].model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
+    if lacking or found != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0] or len(at) < 2:
+        alike = "of held-out images and the rows' checkpoints, in the order of one training, else alike"
+        raise ValueError(f"{place}.losses: must be {alike}; and metrics must name kid_held_out and copies")
 
 
 def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:

@@ -82,6 +82,7 @@ class OwnTableParams(Section):
     `judges` are extractors that score the runs beside that of their reference; each adds a column for each metric that
     pooled features give. `published` names one of them whose published values, in `adm/paper/judged.csv` under the
     labels of rows, stand beside its own.
+    With `losses`, likelihoods of held-out images of rows through one training, its caption says when to stop.
     With `evaluations`, a column says how often an image's sampling evaluates the denoiser.
     """
 
@@ -91,6 +92,7 @@ class OwnTableParams(Section):
     intervals: bool = False
     evaluations: bool = False
     caption: refs.Words
+    losses: list[refs.Likelihood] = []
     judges: list[refs.Graph] = []
     published: Key | None = None
 

@@ -161,7 +161,7 @@ def choose(wanted: Request) -> Recipe:
     Raises:
         UserError: The side does not halve, or the hours are too few to start the jobs.
     """
-    jobs = 14 + 3 * wanted.runs
+    jobs = 14 + STAGES + 3 * wanted.runs
     starting = jobs * 2.5 / min(wanted.at_a_time, 4)  # a job takes 2.5 s to start
     left = 3600 * wanted.hours - starting
     if left < starting:
@@ -188,7 +188,8 @@ def choose(wanted: Request) -> Recipe:
         guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
         classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
         classifier["training"]["annealing"] = classifier_iterations
-    of_step = (wanted.runs * flops + len(wanted.scales) * guiding) * image_seconds
+    # Each checkpoint's loss is measured on a fifth as many images.
+    of_step = ((wanted.runs + STAGES / 5) * flops + len(wanted.scales) * guiding) * image_seconds
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
     steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)

@@ -121,8 +121,11 @@ def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
 def _curves(params: Sections, figure: figures.CurvesParams, inputs: Inputs) -> Drawn:
     frames = {}
     for label, runs in figure.curves.items():
-        frames[label] = read_metrics(params, runs, figure.y, inputs)
-        frames[label]["value"] = [_abscissa(params, run, figure.x) for run in runs]
+        frame = frames[label] = read_metrics(params, runs, figure.y, inputs)
+        for name, error in ((name, METRICS[name].error) for name in figure.y if f"{name}_low" not in frame):
+            if error is not None and not params.groups.keys() & {*runs}:
+                frame[f"{name}_low"], frame[f"{name}_high"] = (frame[name] + k * frame[error] for k in (-1.96, 1.96))
+        frame["value"] = [_abscissa(params, run, figure.x) for run in runs]
     return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_seeds(params, figure))
 
 

@@ -14,6 +14,7 @@ from adm.report.hyperparameters import model_table, scale_table, throughput_tabl
 from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs, words_on_judge
 from adm.report.run_tables import compute_table, named, own_table, read_paper_table, run_table, sweep_table
+from adm.report.stopping import when_to_stop
 from adm.report.tables import title, write_table
 
 BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame]] = {
@@ -43,6 +44,8 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
     with about(f"tables.{key}"):
         if isinstance(table, OwnTableParams):
             made, caption = own_table(read, table, artifacts), table.caption
+            if table.losses:
+                caption = f"{caption} {when_to_stop(read, table, artifacts, made)}"
         elif isinstance(table, LotteryTableParams):
             made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
         else:

@@ -29,7 +29,7 @@ from adm.nets.presets import preset_model
 from adm.params.data import DatasetParams
 from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
-from adm.params.section import count_key, value_key
+from adm.params.section import value_key
 from adm.pipeline import Pipeline
 from adm.planning.recipe import JUDGE, MOST_PASSES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
@@ -58,9 +58,6 @@ ROWS, COLUMNS = 20, 8
 MOST_WATCHED = 100_000
 """Images that are looked at again and again for changes; of more a params file must ask for it."""
 
-FEW = 2000
-"""Images or samples below which FID says little, and KID, which has no bias, stands beside it."""
-
 
 def run(
     name: str,
@@ -76,7 +73,7 @@ def run(
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    The first has at most thirty lines, and one or two for each grid of further classes. A contact sheet beside them
+    The first has at most 33 lines, and one or two for each grid of further classes. A contact sheet beside them
     shows images as they will be trained.
 
     Args:
@@ -285,15 +282,16 @@ def params_text(
 ) -> str:
     """Fill in the template of a params file."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
-    runs = [f"through-{value_key(iteration)}" for iteration in checkpoints]
     guided = [f"scale-{value_key(scale)}" for scale in wanted.scales]
     # The first scale of guidance is none; the last checkpoint is sampled so once.
-    swept, runs[-1:] = (checkpoints[:-1], guided[:1]) if guided else (checkpoints, runs[-1:])
-    few = min(wanted.num_images, recipe.num_samples) < FEW
+    swept, rows = (checkpoints[:-1], ["through", guided[0]]) if guided else (checkpoints, ["through"])
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
-    through = {"checkpoint": "model", "steps": recipe.steps, "num_samples": recipe.num_samples}
+    through = {"checkpoint": "model", "steps": recipe.steps}
     through |= {name: value for name, value in training.items() if name == "precision"}
+    measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
+    loss = {"part": "held_out", "num_images": measured, "sweep": {"iteration": checkpoints}}
+    shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
@@ -321,13 +319,13 @@ def params_text(
             "training": (recipe.classifier or {}).get("training"),
         },
         num_reference=min(wanted.num_images, 10_000),
-        through={**through, "sweep": {"iteration": swept}},
+        through={**through, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scales=list(wanted.scales),
-        metrics=["fid", "fid_held_out", "fid_floor", *(["kid"] if few else []), "precision", "recall"],
-        rows=[f"{count_key(one)} iterations: {run}" for one, run in zip(checkpoints, runs, strict=True)],
-        runs=runs,
+        loss={**through, **loss},
+        losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
+        rows=rows,
         guided=guided,
-        grids=_grids(wanted, recipe, guided[(len(guided) - 1) // 2] if guided else runs[-1]),
+        grids=_grids(wanted, recipe, shown),
     )
 
 

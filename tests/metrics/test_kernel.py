@@ -7,6 +7,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from torch_fidelity import metric_kid
 
 from adm.metrics import distances
+from adm.metrics.jackknife import jackknife
 from adm.metrics.kernel import kernel_distance
 
 
@@ -107,3 +108,15 @@ def test_bad_input_is_refused(real, fake, message):
 def test_the_largest_features_do_not_overflow():
     got = kernel_distance(drawn(5, 3, 14) * 1.0e19, drawn(5, 3, 15) * 1.0e19)
     assert np.isfinite(got.value)
+
+
+@pytest.mark.parametrize(("num_x", "num_y"), [(40, 300), (300, 300)])
+def test_the_spread_over_both_sets_is_that_of_drawing_both_anew(num_x, num_y):
+    draws = [kernel_distance(drawn(num_x, 4, 2 * i), drawn(num_y, 4, 2 * i + 1, shift=0.5)) for i in range(200)]
+    spreads = [draw.over_both for draw in draws]
+    assert [spread.values.mean() for spread in spreads] == pytest.approx([draw.value for draw in draws])
+    found = np.mean([spread.variance for spread in spreads]) ** 0.5
+    assert found == pytest.approx(np.std([draw.value for draw in draws]), rel=0.2)
+    # The draw of the samples alone is less.
+    alone = np.mean([jackknife(draw.value, draw.without(), num_y).variance for draw in draws]) ** 0.5
+    assert alone < 0.9 * found

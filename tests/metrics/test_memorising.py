@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adm.metrics.features import Features
-from adm.metrics.memorising import distance_ratio, nearer, nearer_of_real
+from adm.metrics.memorising import copies, distance_ratio, nearer, nearer_of_real
 from adm.metrics.scores import MetricInputs
 from adm.metrics.statistics import feature_statistics
 
@@ -71,8 +71,8 @@ def test_each_copy_raises_the_share_and_lowers_the_ratio():
     rng = np.random.default_rng(3)
     training, held_out, others = rows(rng, TRAINING), rows(rng, TRAINING), rows(rng, SAMPLES)
     shares, ratios = [], []
-    for copies in (0, SAMPLES // 2, SAMPLES):
-        samples = np.concatenate([training[:copies], others[copies:]])
+    for planted in (0, SAMPLES // 2, SAMPLES):
+        samples = np.concatenate([training[:planted], others[planted:]])
         shares.append(nearer(samples, training, held_out)[0])
         ratios.append(distance_ratio(inputs_of(samples, training, held_out)))
     assert shares[0] < shares[1] < shares[2] == 1.0
@@ -103,3 +103,30 @@ def test_the_ratio_of_real_samples_is_one_and_of_bad_ones_more():
     assert distance_ratio(inputs_of(samples, training, held_out)) == pytest.approx(1, abs=0.1)
     assert distance_ratio(inputs_of(3 * samples, training, held_out)) > 1.5
     assert distance_ratio(inputs_of(samples, training, training.copy())) is None
+
+
+@pytest.mark.parametrize("dimensions", [2, 16])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_planted_copies_are_counted_beyond_those_that_real_images_seem_to_be(dimensions, share):
+    rng, found = np.random.default_rng(8), []
+    for _ in range(60):
+        training, held_out, samples = (rng.standard_normal((n, dimensions)) for n in (300, 100, 300))
+        planted = rng.random(300) < share
+        samples[planted] = training[rng.integers(300, size=planted.sum())] + 1e-4
+        found.append(copies(inputs_of(*(each.astype(np.float32) for each in (samples, training, held_out)))))
+    excess, error = np.array(found).T
+    # Of N training and M held-out images around a sample, the nearest of N is a third as far as that of M so often.
+    by_chance = 300 / (300 + 3**dimensions * 100)
+    assert excess.mean() == pytest.approx(share * (1 - by_chance), abs=0.01)
+    if share == 0:
+        assert np.mean(excess > 2.33 * error) <= 0.05
+    elif share == 0.5:
+        assert np.mean(excess > 2.33 * error) == 1
+
+
+def test_what_an_extractor_knows_of_the_training_images_makes_no_copies():
+    rng = np.random.default_rng(9)
+    training, held_out, samples = rows(rng, 400), rows(rng, 100), rows(rng, 400)
+    training *= np.float32(0.5)  # which gathers them in the middle, as features of well-known images are
+    share, error = copies(inputs_of(samples, training, held_out))
+    assert share < 2.33 * error
