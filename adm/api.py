@@ -26,7 +26,7 @@ from adm.config.base import Config
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
-from adm.config.sampling import BitsPerDimension, Editing, GuidedSampling, Interpolation
+from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import Labelled
@@ -35,7 +35,7 @@ from adm.diffusion.editing import count_steps, edit, inpaint
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Sampler
 from adm.errors import UserError, about
-from adm.nets.opening import AttentionOrder, Card, LoadedNetwork, Schedule, open_network
+from adm.nets.opening import AttentionOrder, LoadedNetwork, Schedule, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -44,9 +44,6 @@ from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace, compute_in_batches
 from adm.sampling.likelihood import measure
-
-BESIDE = ("classifier", "scale")
-"""Entries of a file's recommended sampling that are no fields of a run."""
 
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
@@ -63,6 +60,13 @@ Progress = Callable[[int, int], None]
 Device = str | torch.device
 
 C = TypeVar("C", bound=Config)
+
+
+class Beside(Config):
+    """Entries of a file's recommended sampling that are no fields of a run."""
+
+    classifier: str | None = None
+    scale: GradientScale | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,14 +371,20 @@ class Model:
         given = Labelled(labels, found)
         return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
 
-    def recommended(self, sampling: Mapping[str, Any]) -> None:
+    def check_recommended(self, sampling: Mapping[str, Any]) -> None:
         """Check how a file is to recommend that the model be sampled.
 
         Raises:
-            UserError: A field is none of a run's, or its value is not accepted.
+            UserError: A field is none of a run's, its value is not accepted, or `steps` are missing.
         """
-        told = Model(replace(self.opened, card=Card(sampling=dict(sampling))), None, self.precision)
-        told._check_steps(told._run(GuidedSampling, 1).steps)
+        checked(Beside, {name: value for name, value in sampling.items() if name in Beside.model_fields})
+        fields = {name: value for name, value in sampling.items() if name not in Beside.model_fields}
+        if "steps" not in fields:
+            raise UserError("steps: are missing; say them beside other fields")
+        if "seed" in fields:
+            raise UserError("seed: is for who samples to choose; leave it out")
+        kind = SamplingConfig if isinstance(self.params, UpsamplerModel) else GuidedSampling
+        self._check_steps(self._run(kind, 1, **fields).steps)
 
     def default_scale(self, sampler: str = "ddpm") -> float:
         """Look up the gradient scale: the file's own, Table 14's for a released model by its size and sampler, else 1.
@@ -405,11 +415,6 @@ class Model:
         run = self._run(GuidedSampling, num, **how)
         with about():
             run.check_guided(self.classifier is not None)
-        if run.cfg_scale is not None and not self.params.training.label_dropout:
-            raise UserError(
-                f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
-                "nothing without a class; leave cfg_scale out"
-            )
         classifier = self.classifier.network if self.classifier else None
         num_classes = self.num_classes or 1
         drawn = SeededNoise(range(run.seed, run.seed + num)).labels(num_classes).numpy() if labels is None else labels
@@ -481,7 +486,9 @@ class Model:
         if "guide" in fields:
             raise UserError("guide: names an artifact of a params file; leave it out")
         if steps is None and sampler is None and not fields.keys() - {"seed"}:
-            fields |= {name: value for name, value in self.opened.card.sampling.items() if name not in BESIDE}
+            fields |= {
+                name: value for name, value in self.opened.card.sampling.items() if name not in Beside.model_fields
+            }
             steps, sampler = fields.pop("steps", None), fields.pop("sampler", None)
         steps = "250" if steps is None else str(steps)
         sampler = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
@@ -489,7 +496,13 @@ class Model:
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": float(scale)}
-        return checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
+        run = checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
+        if (cfg := getattr(run, "cfg_scale", None)) is not None and not self.params.training.label_dropout:
+            raise UserError(
+                f"cfg_scale {cfg:g}: {self.opened.path} is trained without label_dropout, so it predicts nothing without "
+                "a class; leave cfg_scale out"
+            )
+        return run
 
     def batch_size(self, given: int | None, num: int) -> int:
         """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""

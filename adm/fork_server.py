@@ -63,7 +63,8 @@ def run_in_fork(arguments: list[str]) -> int | None:
     connection.sendall(message)
     job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as SIGINT is in what a script starts in the background
+        # Ctrl-C is ignored in what a script starts in the background; other signals are the job's affair.
+        if (number, signal.getsignal(number)) != (signal.SIGINT, signal.SIG_IGN):
             signal.signal(number, lambda number, _: _send(job, number))
     ended = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)
     code = os.waitstatus_to_exitcode(int.from_bytes(ended)) if ended else -signal.SIGKILL

@@ -127,7 +127,7 @@ def open_network(
         card = Card(preset=preset or _identified(path))
     model = _changed(card.model or preset_model(card.preset or ""), schedule, attention_order)
     network = model_network(model)
-    if path.suffix in ("", ".safetensors"):
+    if path.is_dir() or path.suffix == ".safetensors":
         weights_file = path / "ema.safetensors" if path.is_dir() else path
         weights = read_tensors(weights_file, network.state_dict(), widened=True)
     else:

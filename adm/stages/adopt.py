@@ -55,7 +55,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
         case PublishedCheckpointParams():
             assert model is not None
             owner, names = f"model {published.model!r}", None
-            if path.name == "ema.safetensors":
+            if path.name == "ema.safetensors":  # of a checkpoint's folder
                 weights = read_tensors(path, model_network(model).state_dict())
             elif path.suffix == ".safetensors":
                 opened = open_network(path)

@@ -42,8 +42,10 @@ def run(
             if kind == ".pt" and preset is None and source.exists():
                 raise UserError(f"{source}: tells no preset, so one must be given; adm export {source} tells which fit")
             opened = open_network(source, preset)
-            if sampling and not isinstance(opened.model, ClassifierModel):
-                Model(opened, None, "float32").recommended(sampling)
+            if sampling and isinstance(opened.model, ClassifierModel):
+                raise UserError(f"--set {next(iter(sampling))}: is not used; {source} is a classifier")
+            if sampling:
+                Model(opened, None, "float32").check_recommended(sampling)
             write_network(out, opened, DTYPES[dtype], sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)
@@ -53,6 +55,8 @@ def run(
                         f"{source}: cannot be written in the released format: {field} is {found!r}, and that "
                         f"of the released code is {fixed!r}"
                     )
+            if (predicts := getattr(opened.model.noise, "predicts", "eps")) != "eps":
+                raise UserError(f"{source}: predicts {predicts}, and networks in the released format predict the noise")
             export_released(out, opened.network.state_dict(), dtype)
         case _:
             raise UserError(

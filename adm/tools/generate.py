@@ -21,7 +21,7 @@ from adm.artifacts.streaming import write_npz_rows
 from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
-from adm.config.sampling import GuidedSampling
+from adm.config.sampling import Editing, GuidedSampling
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
 from adm.data.listing import names_of_images
@@ -154,8 +154,8 @@ def run(call: Call, out: Path) -> None:
     call = call.model_copy(update={"threads": call.threads or available_cores()})
     earlier = call_of(str(out / RECORD), {}) if (out / RECORD).exists() else None
     model, upsampler = _loaded(call)
-    call, sampling = _sampling(call, model, earlier)
-    _begin(out, call, model, upsampler, sampling, earlier)
+    call, sampling, given = _sampling(call, model, earlier)
+    _begin(out, call, model, upsampler, given, earlier)
     labels = sampling.labels.tolist()
     names = None if model.num_classes is None else [class_name(number, model.class_names) for number in labels]
     files = _files(sampling, names)
@@ -191,8 +191,11 @@ def _loaded(call: Call) -> tuple[Model, Model | None]:
     return model, upsampler
 
 
-def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sampling]:
-    """Prepare what is sampled, and complete the call with what was found out, so that it can be repeated elsewhere."""
+def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sampling, dict[str, Any]]:
+    """Prepare what is sampled, and complete the call with what was found out, so that it can be repeated elsewhere.
+
+    What is changed, see `_given`, comes with them.
+    """
     latents = None
     if call.init is not None:
         latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
@@ -212,12 +215,12 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     found = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
     found |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
-    if call.steps is None and call.sampler is None and not call.fields:  # what the file recommends was taken
-        told = model.opened.card.sampling.keys() - {*names, "classifier"}
-        found["fields"] = {name: getattr(run, name) for name in sorted(told)}
+    if call.steps is None and call.sampler is None and not call.fields.keys() - Editing.model_fields.keys():
+        told = model.opened.card.sampling.keys() - {*names, "classifier"}  # what the file recommends was taken
+        found["fields"] = {**call.fields, **{name: getattr(run, name) for name in sorted(told)}}
     if call.classifier is None and model.classifier is not None:
         found["classifier"] = str(model.classifier.path)
-    return call.model_copy(update=found), sampling
+    return call.model_copy(update=found), sampling, given
 
 
 def _given(call: Call, model: Model) -> dict[str, Any]:
@@ -234,7 +237,7 @@ def _given(call: Call, model: Model) -> dict[str, Any]:
         given["mask"] = as_grey(centre_crop(mask, side))[..., 0] > 127
     images = []
     for file in [path / name for name in names_of_images(path)] if path.is_dir() else [path]:
-        image = read_image(file, background="white")
+        image = read_image(file, background=model.opened.card.background or "white")
         if call.mask is not None and mask.shape not in (image.shape, (side, side, 3)):
             size, wanted = ("x".join(map(str, shape[1::-1])) for shape in (mask.shape, image.shape))
             raise UserError(f"{call.mask}: is {size}, but {file} {wanted}; write a mask of that, or of {side}x{side}")
@@ -245,7 +248,7 @@ def _given(call: Call, model: Model) -> dict[str, Any]:
 
 
 def _begin(
-    out: Path, call: Call, model: Model, upsampler: Model | None, sampling: Sampling, earlier: Call | None
+    out: Path, call: Call, model: Model, upsampler: Model | None, given: dict[str, Any], earlier: Call | None
 ) -> None:
     """Say what is sampled, and note it in the folder: a new one, or one of as many or fewer images of the same call."""
     guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
@@ -258,7 +261,7 @@ def _begin(
     files = {name: opened.path for name, opened in used.items() if opened}
     if call.init is not None:
         files["init"] = Path(call.init)
-    pixels = {"init_image": sampling.given, "mask": sampling.mask}
+    pixels = {"init_image": given.get("images"), "mask": given.get("mask")}
     record = {
         "call": _seen_from(out, call, Path()).values(),
         "files": {name: identity(path) for name, path in files.items()}

@@ -379,7 +379,48 @@ def test_a_file_is_sampled_as_it_recommends_unless_something_else_is_said(genera
 
 
 def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
-    for setting, word in (("stepz=4", "stepz"), ("steps=0", "0"), ("sampler=euler", "euler")):
-        code, _, err = adm("export", checkpoint(), tmp_path / "m.safetensors", "--set", setting)
+    settings = (
+        "stepz=4",
+        "steps=0",
+        "sampler=euler",
+        "num_samples=7",
+        "scale=abc",
+        "classifier=5",
+        "seed=5",
+        "cfg_scale=2",
+    )
+    for word, setting in ((setting.partition("=")[0], setting) for setting in settings):
+        steps = () if word == "steps" else ("--set", "steps=3")
+        code, _, err = adm("export", checkpoint(), tmp_path / "m.safetensors", "--set", setting, *steps)
         assert (code, word in err, err.count("\n")) == (2, True, 1)
         assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_folder_of_changed_images_is_extended_and_repeated_as_it_was_recommended(generate, exported, tmp_path):
+    draws = np.random.default_rng(0)
+    for name in ("a", "b"):
+        Image.fromarray(draws.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
+    file = exported("model", *(part for one in ("steps=4", "sampler=ddim", "eta=0.7") for part in ("--set", one)))
+    how = (
+        "--init-image",
+        tmp_path / "a.png",
+        "--mask",
+        tmp_path / "mask.png",
+        "--set",
+        "resamplings=2",
+        "--threads",
+        1,
+    )
+    generate("-n", 2, *how, source=file)
+    before = pixels(tmp_path / "out")
+    generate("-n", 3, *how, source=file)
+    np.testing.assert_array_equal(pixels(tmp_path / "out")[:2], before)
+    generate(source=tmp_path / "out" / "generate.json", out="again")
+    np.testing.assert_array_equal(pixels(tmp_path / "again"), pixels(tmp_path / "out"))
+    assert "init_image" in generate("-n", 4, "--init-image", tmp_path / "b.png", *how[2:], source=file, expected=2)
+
+
+def test_what_predicts_no_noise_is_not_written_in_the_released_format(adm, checkpoint, tmp_path):
+    code, _, err = adm("export", checkpoint(predicts="v"), tmp_path / "v.pt")
+    assert (code, "predicts v" in err) == (2, True)
