@@ -499,8 +499,8 @@ class Model:
         run = checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
         if (cfg := getattr(run, "cfg_scale", None)) is not None and not self.params.training.label_dropout:
             raise UserError(
-                f"cfg_scale {cfg:g}: {self.opened.path} is trained without label_dropout, so it predicts nothing without "
-                "a class; leave cfg_scale out"
+                f"cfg_scale {cfg:g}: {self.opened.path} is trained without label_dropout, so it predicts nothing "
+                "without a class; leave cfg_scale out"
             )
         return run
 
