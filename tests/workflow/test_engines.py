@@ -30,7 +30,7 @@ def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc, adm, tmp_path):
     print(f"{len(ours)} files of {sum(map(len, ours.values())):,} bytes are equal")
     folders = [project.folder / "results" / "embedded" for project in (by_snakemake, by_dvc)]
     exit_code, out, _ = adm("compare", *folders, "--out", tmp_path / "report.json")
-    found = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+    found = json.loads((tmp_path / "report.json").read_text())["files"]
     kinds = {one["kind"] for name, one in found.items() if name != "counts"}
     assert (exit_code, kinds) == (0, {"equal", "measured"}), out
 
