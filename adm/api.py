@@ -452,9 +452,9 @@ class Model:
                 return edit(step, x_0, change.strength, x_T, noise)
             return inpaint(step, x_0, rows(drawn).to(x_T.device), change, x_T, noise)
 
-        process, changed = self.params.noise, partial(sampling.trajectory, denoise=denoise)
-        diffusion = Diffusion.from_schedule(process.schedule, process.timesteps, sampling.run.steps)
-        num_steps = count_steps(diffusion, change.strength, 1 if drawn is None else change.resamplings)
+        process = Diffusion.of(self.params.noise, sampling.run.steps)
+        num_steps = count_steps(process, change.strength, 1 if drawn is None else change.resamplings)
+        changed = partial(sampling.trajectory, denoise=denoise)
         return replace(sampling, num_steps=num_steps, trajectory=changed, given=given, mask=drawn)
 
     def upsampling(self, images: Images, classes: Classes = None, **how: Any) -> Sampling:

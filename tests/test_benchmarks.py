@@ -11,6 +11,7 @@ from itertools import product, zip_longest
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from adm.artifacts.code import verbs
 from adm.config.metrics import METRICS
@@ -24,6 +25,7 @@ from adm.training.tasks import build_task
 from benchmarks import features, frechet
 from benchmarks.cases import SMALLEST
 from benchmarks.gpu import peak_flops
+from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
 from benchmarks.recipes import RECIPES
 from benchmarks.table import HEADER, NAMES, RIVALS, show
@@ -176,6 +178,22 @@ def test_every_checkpoint_of_a_recipe_is_scored(root, kept, kind, iterations):
         fid, held_out, precision, recall = map(float, row[4:])
         assert min(fid, held_out) >= 0
         assert 0 <= min(precision, recall) <= max(precision, recall) <= 1
+
+
+@pytest.mark.slow
+def test_every_objective_is_trained_and_scored(root, tmp_path):
+    draws = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for number in range(40):
+            Image.fromarray(draws.integers(0, 256, (16, 16, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
+    few = {"--seeds": "7", "--iterations": "1", "--size": "16", "--batch": "4", "--samples": "50", "--judge": "2"}
+    options = [part for pair in few.items() for part in pair]
+    command = [sys.executable, "-m", "benchmarks.objectives", tmp_path, *OBJECTIVES, *options]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
+    assert [row[:3] for row in rows] == [[name, "7", "1"] for name in OBJECTIVES]
+    assert all(float(fid) > 0 for row in rows for fid in row[4:])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which takes its time")

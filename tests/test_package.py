@@ -103,7 +103,7 @@ def test_a_wheel_without_clone_and_extras_generates_and_scores(wheel, tiny_model
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     model = tiny_model()
-    network = LoadedNetwork(tmp_path, randomised(model), model, None, Card(model=model, source_sha256="none"))
+    network = LoadedNetwork(tmp_path, randomised(model), model, Card(model=model, source_sha256="none"))
     write_network(tmp_path / "model.safetensors", network, torch.float16, {"steps": "5", "sampler": "ddim"})
     draws = torch.Generator().manual_seed(0)
     (tmp_path / "graph.pb").write_bytes(freeze(ExtractorNetwork(2, 8, num_features=8, generator=draws)))

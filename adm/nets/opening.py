@@ -63,15 +63,18 @@ class LoadedNetwork:
         network: In evaluation mode; its parameters are float32 and require no gradient.
         model: What the network is, and the noise that it was trained on. Of a released network the section tells
             nothing of its training.
-        preset: The name of the released network; None for one that was trained here.
         card: What its file tells of itself.
     """
 
     path: Path
     network: nn.Module
     model: AnyModel
-    preset: str | None
     card: Card
+
+    @property
+    def preset(self) -> str | None:
+        """The name of the released network; None for one that was trained here."""
+        return self.card.preset
 
     @property
     def class_names(self) -> Names:
@@ -133,7 +136,7 @@ def open_network(
     else:
         weights = read_released_weights(path, network, f"preset {card.preset!r}")
     network.load_state_dict(weights, assign=True)
-    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, card.preset, card)
+    return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, card)
 
 
 def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, sampling: Mapping[str, Any]) -> None:
@@ -219,5 +222,8 @@ def _identified(path: Path) -> str:
     if fitting:
         return fitting[0]
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
-    first = some(different, separator="; ") + "; a network of one's own is read from its folder, checkpoints/KEY"
-    raise UserError(f"{path}: fits no preset; of the nearest, {nearest}, {len(different)} tensors differ: {first}")
+    first = some(different, separator="; ")
+    raise UserError(
+        f"{path}: fits no preset; of the nearest, {nearest}, {len(different)} tensors differ: {first}; a network of "
+        "one's own is read from its folder, checkpoints/KEY, or a .safetensors of `adm export`"
+    )
