@@ -2,7 +2,8 @@
 
 `python -m benchmarks.intervals` writes `docs/intervals.csv`, a row a metric, comparison and number of samples. Features
 of samples are simulated: latent normal numbers and a class go through a network of one layer, so features are
-mixtures of ten classes, not normal, correlated and often zero. Samples are drawn again; the reference stays.
+mixtures of ten classes, not normal, correlated and often zero. Samples are drawn again, and held-out images where a
+metric has them; the reference stays.
 
 Two models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
 samples sets. The second has other weights, so that the same latents give samples that differ a little. A run's
@@ -13,7 +14,7 @@ import argparse
 import csv
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,14 +161,17 @@ def simulate(plan: Plan) -> Iterator[Row]:
     latents = _latents(POPULATION, plan.dimensions, rng)
     populations = [inputs(each.features(*latents)) for each in models]
     runs: list[list[dict[str, Jackknife]]] = []
+    unseen = np.random.default_rng([5, plan.samples])
     for _ in progress(range(plan.simulations), plan.simulations, "simulation", name=f"{plan.samples} samples"):
         rows = rng.integers(POPULATION, size=plan.samples)
-        runs.append([with_intervals(each.kept(rows), plan.metrics)[1] for each in populations])
+        held_out = first.features(*_latents(plan.real, plan.dimensions, unseen)).pool
+        drawn = [replace(each.kept(rows), held_out=held_out) for each in populations]
+        runs.append([with_intervals(each, plan.metrics)[1] for each in drawn])
     trained: list[list[dict[str, float | None]]] = []
     for number in range(min(TRAINED, plan.simulations)):
         copies = [each.changed(RETRAINED, 10 + 2 * number + i) for i, each in enumerate(models)]
-        drawn = [copy.features(*_latents(plan.samples, plan.dimensions, rng)) for copy in copies]
-        trained.append([scores(inputs(samples), plan.metrics) for samples in drawn])
+        images = [inputs(copy.features(*_latents(plan.samples, plan.dimensions, rng))) for copy in copies]
+        trained.append([scores(replace(each, held_out=held_out), plan.metrics) for each in images])
     for name in plan.metrics:
         if name not in runs[0][0]:
             continue

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from adm.metrics.distances import shown_slices, slices
 from adm.metrics.features import FloatArray, require_features
-from adm.metrics.jackknife import Jackknife, Values, num_parts, parts_of, sets_left_out, sums_by_part
+from adm.metrics.jackknife import Jackknife, Values, jackknife, num_parts, parts_of, sets_left_out, sums_by_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,35 +17,54 @@ class KernelDistance:
     Attributes:
         value: unbiased; for two sets of the same distribution it is as often negative as positive.
         real: the mean kernel within the reference.
-        within: (G, G) float64, sums of the kernels within the samples, by their parts.
-        between: (M,) float64, each sample's mean kernel to the reference.
-        terms: (N,) and (M,) float64, of the reference and of the samples; the value is the sum of their means.
+        within: (G, G) float64, sums of the kernels within the reference, and within the samples, by their parts.
+        between: (G, G) float64, sums of the kernels between the reference and the samples, likewise.
+        to_real: (M,) float64, each sample's mean kernel to the reference.
+        sizes: N and M, points of the reference and samples.
     """
 
     value: float
     real: float
-    within: Values
+    within: tuple[Values, Values]
     between: Values
-    terms: tuple[Values, Values]
-
-    @property
-    def over_both(self) -> Jackknife:
-        """How the value depends on parts of the samples and of the reference alike, to first order."""
-        parts = num_parts(min(map(len, self.terms)))
-        changes = np.array([sum(2.0 * each[part::parts].mean() for each in self.terms) for part in range(parts)])
-        return Jackknife(self.value + changes - changes.mean(), np.zeros(0))
+    to_real: Values
+    sizes: tuple[int, int]
 
     def without(self) -> Values:
         """Return the value without each set of `sets_left_out`, (S,)."""
-        parts, sets = parts_of(len(self.between)), sets_left_out(len(self.between))
-        counts, between = np.bincount(parts), sums_by_part(self.between)
+        parts, sets = parts_of(len(self.to_real)), sets_left_out(len(self.to_real))
+        counts, between = np.bincount(parts), sums_by_part(self.to_real)
         distances = np.zeros(len(sets))
         for number, left_out in enumerate(sets):
             kept = np.delete(np.arange(len(counts)), list(left_out))
             remaining = counts[kept].sum()
-            fake = self.within[np.ix_(kept, kept)].sum() / (remaining * (remaining - 1))
+            fake = _mean_within(self.within[1], kept, remaining)
             distances[number] = self.real + fake - 2.0 * between[kept].sum() / remaining
         return distances
+
+    def spread_over_both(self) -> Jackknife:
+        """How the value depends on the samples and the reference alike: part g of both is left out at a time."""
+        parts, sets = num_parts(min(self.sizes)), sets_left_out(min(self.sizes))
+        sums = [_folded(_folded(each, parts).T, parts).T for each in (*self.within, self.between)]
+        counts = [np.bincount(np.arange(size) % parts) for size in self.sizes]
+        distances = np.zeros(len(sets))
+        for number, left_out in enumerate(sets):
+            kept = np.delete(np.arange(parts), list(left_out))
+            real, fake = (count[kept].sum() for count in counts)
+            between = sums[2][np.ix_(kept, kept)].sum() / (real * fake)
+            distances[number] = _mean_within(sums[0], kept, real) + _mean_within(sums[1], kept, fake) - 2.0 * between
+        return jackknife(self.value, distances, min(self.sizes))
+
+
+def _folded(sums: Values, parts: int) -> Values:
+    """Unite parts (G, ...) so that `parts` are left: of 16 and 8 parts of two sets, 8."""
+    united: Values = sums.reshape(-1, parts, *sums.shape[1:]).sum(axis=0)
+    return united
+
+
+def _mean_within(sums: Values, kept: npt.NDArray[np.intp], count: int) -> float:
+    """Return the mean kernel of two points of `count` in the parts that are kept."""
+    return float(sums[np.ix_(kept, kept)].sum() / (count * (count - 1)))
 
 
 def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelDistance:
@@ -74,12 +93,12 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelD
     fake = require_features(samples, "sample features")
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"features of {real.shape[1]} and {fake.shape[1]} dimensions, expected the same")
-    real_to_fake, fake_to_real = _between(real, fake)
-    real_within, _ = _within(real)
-    fake_within, by_part = _within(fake)
-    real_terms, fake_terms = real_within - real_to_fake, fake_within - fake_to_real
-    value = float(real_terms.mean() + fake_terms.mean())
-    return KernelDistance(value, float(real_within.mean()), by_part, fake_to_real, (real_terms, fake_terms))
+    real_to_fake, fake_to_real, between = _between(real, fake)
+    real_within, real_parts = _within(real)
+    fake_within, fake_parts = _within(fake)
+    value = float((real_within - real_to_fake).mean() + (fake_within - fake_to_real).mean())
+    sizes = len(real), len(fake)
+    return KernelDistance(value, float(real_within.mean()), (real_parts, fake_parts), between, fake_to_real, sizes)
 
 
 def _kernels(a: FloatArray, b: FloatArray) -> Values:
@@ -97,8 +116,8 @@ def _within(points: FloatArray) -> tuple[Values, Values]:
 
     A block off the diagonal serves both sides.
     """
-    sums, by_part = np.zeros(len(points)), np.zeros((num_parts(len(points)),) * 2)
-    members = np.eye(len(by_part))[parts_of(len(points))]
+    members = _members(points)
+    sums, by_part = np.zeros(len(points)), np.zeros((members.shape[1],) * 2)
     for rows in shown_slices(len(points), "kernels"):
         for columns in slices(rows.stop):
             kernels = _kernels(points[rows], points[columns])
@@ -112,12 +131,19 @@ def _within(points: FloatArray) -> tuple[Values, Values]:
     return sums / (len(points) - 1), by_part
 
 
-def _between(a: FloatArray, b: FloatArray) -> tuple[Values, Values]:
-    """Return each row's mean kernel to the other set, (N,) and (M,)."""
-    sums_a, sums_b = np.zeros(len(a)), np.zeros(len(b))
+def _between(a: FloatArray, b: FloatArray) -> tuple[Values, Values, Values]:
+    """Return each row's mean kernel to the other set, (N,) and (M,), and the sums of kernels by parts, (G, G)."""
+    of_a, of_b = _members(a), _members(b)
+    sums_a, sums_b, by_part = np.zeros(len(a)), np.zeros(len(b)), np.zeros((of_a.shape[1], of_b.shape[1]))
     for rows in shown_slices(len(a), "kernels"):
         for columns in slices(len(b)):
             kernels = _kernels(a[rows], b[columns])
             sums_a[rows] += kernels.sum(axis=1)
             sums_b[columns] += kernels.sum(axis=0)
-    return sums_a / len(b), sums_b / len(a)
+            by_part += of_a[rows].T @ (kernels @ of_b[columns])
+    return sums_a / len(b), sums_b / len(a), by_part
+
+
+def _members(points: FloatArray) -> Values:
+    """Tell which part each point belongs to, (N, G)."""
+    return np.eye(num_parts(len(points)))[parts_of(len(points))]

@@ -16,28 +16,21 @@ from scipy import stats
 from adm.config.metrics import METRICS
 from adm.metrics.intervals import (
     TAIL,
-    Block,
     Draws,
     Interval,
     band,
-    block_of,
-    draws_of,
     freedom_of,
     interval,
     interval_of_greatest,
     interval_of_least,
     mean_draws,
     median_draws,
-    with_least_spread,
 )
 from adm.params import claims as params
 from adm.params.references import keys_read
 from adm.params.section import judged
-from adm.report.evidence import Evidence
+from adm.report.evidence import Evidence, metric_blocks, metric_draws
 from adm.report.verdicts import Data, Finding, Unit, Verdict, clearance, needed, risk
-
-SHARES = frozenset({"precision", "recall", "density", "coverage"})
-"""Metrics that are shares of samples or of the reference's images, or means of such."""
 
 
 def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
@@ -66,7 +59,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
 def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     """Count what the claim's interval is of; None if nothing is drawn."""
     if runs := keys_read(claim, "metrics"):
-        blocks = _metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
+        blocks = metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
         freedom = freedom_of([*blocks.values()])
         if groups := [run for run in runs if run in evidence.groups]:
             return Data("seeds a model", min(len(evidence.groups[group]) for group in groups), freedom)
@@ -81,62 +74,6 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
         if found:
             return Data(unit, min(found), min(found) - 1 if unit == "repetitions" else np.inf)
     return None
-
-
-def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
-    """Return draws of a metric of several runs over their samples, or of several groups of runs over seeds of training.
-
-    Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
-
-    Raises:
-        ValueError: A run has no such metric or no interval of it, runs have different numbers of samples, or some are
-            of several seeds and some of one.
-    """
-    blocks = _metric_blocks(metric, runs, evidence)
-    return {
-        run: draws[:, column]
-        for members, draws in zip(blocks, draws_of([*blocks.values()]), strict=True)
-        for column, run in enumerate(members)
-    }
-
-
-def _metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], Block]:
-    """Blocks of a metric, by the runs or groups that are their columns.
-
-    Runs with the same seed and the same number of samples are paired: sample i of each has the same noise and class.
-    Groups of the same trained models, as through training, are paired by model. Pairs may have much in common or
-    nothing: either way their interval covers as it says. All else is independent.
-    """
-    over_seeds = any(run in evidence.groups for run in runs)
-    members = {run: evidence.groups.get(run, [run]) for run in dict.fromkeys(runs)}
-    scores = {run: evidence.scores[run] for each in members.values() for run in each}
-    for run, score in scores.items():
-        if score.metrics.get(metric) is None:
-            raise ValueError(f"run {run!r} has no {metric!r}")
-        if metric not in score.jackknife and not over_seeds:
-            raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
-    together: dict[tuple[str, ...], list[str]] = {}
-    for run, each in sorted(members.items()):
-        seed = None if over_seeds else scores[run].seed
-        one = run if seed is None else str(seed)
-        shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
-        together.setdefault(shared, []).append(run)
-    if not over_seeds:
-        blocks = {
-            tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
-        }
-        if metric not in SHARES:
-            return blocks
-        return {paired: with_least_spread(block, 1 / scores[paired[0]].num_samples) for paired, block in blocks.items()}
-    return {
-        tuple(paired): Block(
-            np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T
-        )
-        for paired in together.values()
-    }
 
 
 def _found(

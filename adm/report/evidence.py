@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
@@ -13,6 +14,9 @@ from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes, read_throughput
 from adm.sampling import studies
+
+SHARES = frozenset({"precision", "recall", "density", "coverage"})
+"""Metrics that are shares of samples or of the reference's images, or means of such."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,62 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
     )
+
+
+def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[str, Draws]:
+    """Return draws of a metric of several runs over their samples, or of several groups of runs over seeds of training.
+
+    Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
+
+    Raises:
+        ValueError: A run has no such metric or no interval of it, runs have different numbers of samples, or some are
+            of several seeds and some of one.
+    """
+    blocks = metric_blocks(metric, runs, evidence)
+    return {
+        run: draws[:, column]
+        for members, draws in zip(blocks, draws_of([*blocks.values()]), strict=True)
+        for column, run in enumerate(members)
+    }
+
+
+def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], Block]:
+    """Blocks of a metric, by the runs or groups that are their columns.
+
+    Runs with the same seed and the same number of samples are paired: sample i of each has the same noise and class.
+    Groups of the same trained models, as through training, are paired by model. Pairs may have much in common or
+    nothing: either way their interval covers as it says. All else is independent.
+    """
+    over_seeds = any(run in evidence.groups for run in runs)
+    members = {run: evidence.groups.get(run, [run]) for run in dict.fromkeys(runs)}
+    scores = {run: evidence.scores[run] for each in members.values() for run in each}
+    for run, score in scores.items():
+        if score.metrics.get(metric) is None:
+            raise ValueError(f"run {run!r} has no {metric!r}")
+        if metric not in score.jackknife and not over_seeds:
+            raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
+    if len({score.num_samples for score in scores.values()}) > 1:
+        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
+        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
+    together: dict[tuple[str, ...], list[str]] = {}
+    for run, each in sorted(members.items()):
+        seed = None if over_seeds else scores[run].seed
+        one = run if seed is None else str(seed)
+        shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
+        together.setdefault(shared, []).append(run)
+    if not over_seeds:
+        blocks = {
+            tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
+        }
+        if metric not in SHARES:
+            return blocks
+        return {paired: with_least_spread(block, 1 / scores[paired[0]].num_samples) for paired, block in blocks.items()}
+    return {
+        tuple(paired): Block(
+            np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T
+        )
+        for paired in together.values()
+    }
 
 
 def images_seen(params: Sections) -> dict[str, int]:

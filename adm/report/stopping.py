@@ -9,8 +9,7 @@ from adm.metrics.intervals import Draws, band, block_of, draws_of, interval
 from adm.metrics.jackknife import jackknife, means_without
 from adm.params.schema import Sections
 from adm.params.tables import OwnTableParams
-from adm.report.claims import metric_draws
-from adm.report.evidence import Evidence
+from adm.report.evidence import Evidence, metric_draws
 from adm.report.metrics import Inputs, read_score
 from adm.sampling.studies import Likelihood, read_study
 

@@ -27,7 +27,9 @@ def features(count, dimensions, seed, shift=0.0, logits=5):
 def inputs_of(count, dimensions, real=70, seed=0, shift=0.2):
     reference = features(real, dimensions, 50)
     statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
-    return MetricInputs(features(count, dimensions, seed, shift), *statistics, reference)
+    return MetricInputs(
+        features(count, dimensions, seed, shift), *statistics, reference, features(30, dimensions, 51).pool
+    )
 
 
 def computed_anew(inputs, name, left_out):
@@ -36,7 +38,11 @@ def computed_anew(inputs, name, left_out):
 
 
 @pytest.mark.parametrize(("count", "dimensions"), [(97, 12), (40, 60), (17, 3), (8, 3)])
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("recall", "fid_infinity", "coverage")])
+@pytest.mark.parametrize(
+    # That of KID against held-out images is of their draw, too, and has a test beside the kernel's.
+    "name",
+    [name for name in NAMES if name not in ("recall", "fid_infinity", "coverage", "kid_held_out")],
+)
 def test_what_is_told_of_parts_is_computed_of_the_samples_that_remain(name, count, dimensions):
     inputs = inputs_of(count, dimensions)
     value = scores(inputs, [name])[name]
@@ -112,14 +118,18 @@ def test_the_spread_of_every_metric_is_that_between_sets_of_samples(name, shift)
     reference = features(200, 4, 50)
     statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
 
-    def metric(samples):
-        found, spreads = with_intervals(MetricInputs(samples, *statistics, reference), [name])
+    def metric(drawn):
+        samples, held_out = drawn
+        found, spreads = with_intervals(MetricInputs(samples, *statistics, reference, held_out.pool), [name])
         return found[name], spreads[name]
 
     def draw(rng):
-        return features(160, 4, int(rng.integers(1 << 30)), shift)
+        samples, held_out = rng.integers(1 << 30, size=2)
+        return features(160, 4, int(samples), shift), features(100, 4, int(held_out))
 
-    assert told_and_true(metric, draw, 150) == pytest.approx(1, abs=0.25)
+    # Of two sets of one distribution the second order is all there is; that of most references has a first one.
+    expected = np.sqrt(1.41) if (name, shift) == ("kid_held_out", 0.0) else 1
+    assert told_and_true(metric, draw, 150) == pytest.approx(expected, abs=0.25)
 
 
 def test_the_old_spread_of_recall_is_found_to_be_too_small():
@@ -139,7 +149,7 @@ def test_the_old_spread_of_recall_is_found_to_be_too_small():
 def test_the_standard_errors_of_metrics_are_those_of_their_jackknife():
     found, spreads = with_intervals(inputs_of(60, 4), NAMES)
     errors = {name: METRICS[name].error for name in NAMES if METRICS[name].error}
-    assert set(errors) == {"fid_infinity", "kid", "density", "coverage"}
+    assert set(errors) == {"fid_infinity", "kid", "kid_held_out", "density", "coverage"}
     for name, error in errors.items():
         assert found[error] == pytest.approx(np.sqrt(spreads[name].variance))
         assert found[error] > 0
