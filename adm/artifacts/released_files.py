@@ -1,4 +1,4 @@
-"""Released files, fetched by name into a folder of the user's that keeps them."""
+"""Files by name: released ones, fetched into a folder of the user's that keeps them, and networks of this package."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,16 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
+from adm.artifacts.manifest import MANIFEST
 from adm.config.files import PublishedFile
 from adm.config.released import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES
 from adm.errors import UserError, accepted
 
 FOLDER = "ADM_FILES"
 """Environment variable: the folder that keeps released files."""
+
+PACKAGED = {path.stem: path for path in (Path(__file__).parents[1] / "networks").glob("*.safetensors")}
+"""Small networks that come with the package, by name."""
 
 
 def released_folder() -> Path:
@@ -51,9 +55,13 @@ def fetch_released(name: str, to: Path | None = None) -> Path:
 def placed(path: Path) -> Path:
     """Take a path as it is or, where there is nothing, as the name of a released file, which is fetched if need be.
 
+    The name of a network of this package is that network, unless a checkpoint is there.
+
     Raises:
         UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has.
     """
+    if str(path) in PACKAGED and not (path / MANIFEST).exists():
+        return PACKAGED[str(path)]
     is_name = not path.suffix or any(file.filename == path.name for file in RELEASED.values())
     return fetch_released(path.name) if is_name and path.name == str(path) and not path.exists() else path
 
@@ -67,12 +75,12 @@ def listing(to: Path | None = None) -> list[str]:
         for name in names:
             path, file = released_path(name, to), RELEASED[name]
             lines.append(f"  {name:<40}  {path if path.is_file() else file.url}")
-    return lines
+    return [*lines, "", "Networks of this package:", *(f"  {name:<40}  {path}" for name, path in PACKAGED.items())]
 
 
 def _file(name: str) -> PublishedFile:
     file = RELEASED.get(name) or next((file for file in RELEASED.values() if file.filename == name), None)
     if file is None:
-        hint = f"{accepted(RELEASED, name)}; `adm fetch` lists them"
-        raise UserError(f"{name}: does not exist, and is no released file; {hint}")
+        hint = f"{accepted([*RELEASED, *PACKAGED], name)}; `adm fetch` lists them"
+        raise UserError(f"{name}: does not exist, and is no name of a file or network; {hint}")
     return file

@@ -31,7 +31,7 @@ from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import value_key
 from adm.pipeline import Pipeline
-from adm.planning.recipe import JUDGE, MOST_PASSES, STAGES, Recipe, Request, channel_multiplier, choose, rounded
+from adm.planning.recipe import JUDGE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 from adm.tools.publish import published
@@ -48,6 +48,10 @@ FEWEST, FEWEST_OF_CLASS = 40, 5
 
 SHEET, SHOWN = "images.png", 100
 """The contact sheet beside the params file, and how many images it shows at most."""
+
+JUDGE_PASSES = 12
+"""Of an extractor over its images, at most. After more it knows them by heart: of 1,526 emoji, after 12 passes FID of
+held-out images is 0.4, and 63 % are told; after 50 it is 8, and 71 % are."""
 
 TRIED_ON = 5000
 """Images at most on which an extractor tries what it learns better."""
@@ -345,7 +349,7 @@ def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetPara
         Extractor.model_validate(section), images, source.labels[tried_on], min(0.05 * seconds, 15)
     )
     chance = 1 / tried.told(dataset.num_classes)
-    section["iterations"] = rounded(min(seconds / of_iteration, MOST_PASSES * len(images) / tried.batch_size))
+    section["iterations"] = rounded(min(seconds / of_iteration, JUDGE_PASSES * wanted.num_images / tried.batch_size))
     section["least_accuracy"] = round(chance + 0.1 * (1 - chance), 2)
     return {"dataset": "images", **section, **({"learns": tried.learns} if tried.learns != "classes" else {})}
 
