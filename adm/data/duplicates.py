@@ -54,4 +54,5 @@ def alike_told(first: NDArray[np.int64], name: Callable[[int], str]) -> str:
     counts = np.unique(first, return_counts=True)[1]
     groups = np.split(np.argsort(first, kind="stable"), np.cumsum(counts)[:-1])
     named = [" = ".join(map(name, group[:3].tolist())) for group in groups if len(group) > 1]
-    return f"{counts[counts > 1].sum()} near-duplicates in {len(named)} groups: {some(named)}" if named else ""
+    of_groups = f"{len(named)} groups" if len(named) > 1 else "a group"
+    return f"{counts[counts > 1].sum()} near-duplicates in {of_groups}: {some(named)}" if named else ""

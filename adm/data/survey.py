@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adm.data.decoding import as_seen, open_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
-from adm.data.listing import ENDINGS, class_names, names_of_images
+from adm.data.listing import class_names, names_of_images
 from adm.errors import UserError, brief
 from adm.progress import progress
 
@@ -22,7 +22,14 @@ MOST_DECODED = 20_000
 GREY = frozenset({"1", "L", "LA", "La", "I", "F"})
 """Pillow's modes without colour; those that begin so, as "I;16", are grey, too."""
 
-MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "RGBA": "RGB with alpha"}
+MODES = {
+    "1": "black and white",
+    "I;16": "16-bit grey",
+    "L": "grey",
+    "LA": "grey with alpha",
+    "P": "palette",
+    "RGBA": "RGB with alpha",
+}
 """What modes are called; others keep Pillow's name."""
 
 
@@ -38,7 +45,7 @@ class Survey:
         sides: The shortest and the longest short side, in pixels.
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
-        left_out: How many files of other endings lie beside the images, by their endings.
+        left_out: How many other files lie beside the images, or beside the classes' folders, by their endings.
         alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None if headers alone were read.
     """
 
@@ -95,10 +102,9 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
             small[shown] = f"{width}x{height}"
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
-    others = (path for name in names for path in Path(root, name).iterdir() if path.is_file())
-    left_out = Counter(
-        path.suffix.lower() or path.name for path in others if not path.name.lower().endswith((*ENDINGS, ".ds_store"))
-    )
+    beside = {path for each in {root, *(root / name for name in names)} for path in each.iterdir() if path.is_file()}
+    left_out = Counter((path.suffix or path.name).lower() for path in beside.difference(files))
+    del left_out[".ds_store"]
     alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
     return Survey(root, source, counts, modes, shortest, broken, small, left_out, alike, told)
