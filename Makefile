@@ -8,7 +8,7 @@ CLUSTER := $(VENV)/cluster
 RIVALS := $(VENV)/rivals
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all fast repro sync unlock generate cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench bench-gpu lock clean
+.PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench bench-gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -56,6 +56,16 @@ generate: $(READY)
 	adm schema
 	adm dvc
 	python workflow/references.py
+
+# The networks that come with the package, from the results of two scales.
+SAMPLED := --set sampler=dpm_solver_pp --set eta=1 --set steps=logsnr25 --set scale=1
+networks: $(READY)
+	adm export results/emoji/checkpoints/classifier-3000 adm/networks/emoji-classifier.safetensors --dtype float16
+	adm export results/emoji/checkpoints/model-4800 adm/networks/emoji.safetensors --dtype float16 $(SAMPLED) \
+	  --set classifier=emoji-classifier.safetensors
+	adm export results/fashion/checkpoints/quick-classifier-1500 adm/networks/fashion-classifier.safetensors --dtype float16
+	adm export results/fashion/checkpoints/quick-2500 adm/networks/fashion.safetensors --dtype float16 $(SAMPLED) \
+	  --set classifier=fashion-classifier.safetensors
 
 # Groups in the order that tests/conftest.py gives them: the slow ones first.
 TESTS := pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --ignore tests/cluster

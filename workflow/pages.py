@@ -37,6 +37,7 @@ DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
 PARAMS = {
     "embedded": "params.yaml",
+    "emoji": "scales/emoji/params.yaml",
     "fashion": "scales/fashion/params.yaml",
     "paper": "scales/paper/params.yaml",
 }

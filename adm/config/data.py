@@ -10,6 +10,9 @@ from adm.config.base import Classes, Config, Fraction, PositiveInt, Seed
 FILES = ("folder", "lsun")
 """Sources whose images are files of their own."""
 
+NUMBERED = ("digits", "idx")
+"""Sources whose classes have numbers alone."""
+
 Colour = Annotated[str, AfterValidator(lambda colour: ImageColor.getrgb(colour) and colour)]
 """A colour by its name in CSS, or as #rrggbb."""
 
@@ -38,6 +41,8 @@ class ImageSource(Config):
     Of a `watched` dataset each file is looked at whenever jobs are listed: if any was added, changed or removed, it is
     out of date. Else that is not noticed.
 
+    `class_names` are those of the numbers 0, 1, 2 and so on, for sources that have numbers alone.
+
     With `stored` "files" the images' own files are kept, and each image is decoded and cropped when it is read. Such a
     dataset serves all sizes, so that it needs no `image_size`.
     """
@@ -46,6 +51,7 @@ class ImageSource(Config):
     root: Annotated[str, Field(min_length=1)] | None = None
     image_size: PositiveInt | None = None
     num_classes: PositiveInt
+    class_names: list[str] | None = None
     classes: Classes | None = None
     limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
@@ -76,6 +82,10 @@ class ImageSource(Config):
     def _classes_exist(self) -> Self:
         if self.source == "lsun" and self.num_classes != 1:
             raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
+        if self.class_names is not None and self.source not in NUMBERED:
+            raise ValueError(f"class_names is not for source {self.source!r}, but for {' and '.join(NUMBERED)}")
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise ValueError(f"class_names has {len(self.class_names)} names; num_classes is {self.num_classes}")
         if (label := max(self.classes or [0])) >= self.num_classes:
             raise ValueError(f"classes holds {label}, which is no class; num_classes is {self.num_classes}")
         return self

@@ -35,10 +35,10 @@ def idx_files(dataset: ImageSource) -> Source:
     images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
     if len(images) != len(labels):
         raise UserError(f"{labels_file}: holds {len(labels)} labels, but {images_file} holds {len(images)} images")
-    return _grey(str(root), images, labels)
+    return _grey(str(root), images, labels, dataset)
 
 
-def digits(_: ImageSource) -> Source:
+def digits(dataset: ImageSource) -> Source:
     """Open the handwritten digits of scikit-learn: 1,797 grey images of 8x8 pixels in 10 classes, as RGB.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.
@@ -47,11 +47,14 @@ def digits(_: ImageSource) -> Source:
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     bundle: Any = load_digits()
-    return _grey("source 'digits'", np.rint(bundle.images * (255 / 16)).astype(np.uint8), bundle.target)
+    return _grey("source 'digits'", np.rint(bundle.images * (255 / 16)).astype(np.uint8), bundle.target, dataset)
 
 
-def _grey(name: str, images: NDArray[np.uint8], labels: NDArray[Any]) -> Source:
-    return Source(name, labels.astype(np.int64), lambda index: np.repeat(images[index, ..., None], 3, axis=-1))
+def _grey(name: str, images: NDArray[np.uint8], labels: NDArray[Any], dataset: ImageSource) -> Source:
+    def read(index: int) -> NDArray[np.uint8]:
+        return np.repeat(images[index, ..., None], 3, axis=-1)
+
+    return Source(name, labels.astype(np.int64), read, class_names=dataset.class_names)
 
 
 def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
