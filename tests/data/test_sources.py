@@ -82,6 +82,11 @@ def test_idx_files_become_rgb_in_order(tmp_path, prepared, packed):
     assert made.labels.dtype == np.int64
 
 
+def test_numbered_classes_get_names(tmp_path, prepared):
+    folder = prepared(params("idx", write_idx(tmp_path / "raw"), num_classes=5, class_names=[*"abcde"])).folder
+    assert read_manifest(folder).facts["class_names"] == [*"abcde"]
+
+
 def test_shards_have_the_length_asked_for(tmp_path, prepared):
     folder = prepared(params("idx", write_idx(tmp_path / "raw"), shard_size=10)).folder
     assert [len(np.load(folder / f"images-0000{n}.npy")) for n in range(3)] == [10, 10, 3]
@@ -246,6 +251,11 @@ WRONG_PARAMS = {
     "unused root": ({"source": "digits", "root": "raw"}, "root 'raw' is not used by source 'digits'"),
     "classes twice": ({"source": "digits", "classes": [1, 1]}, "1 stands twice"),
     "no such class": ({"source": "digits", "classes": [5]}, "classes holds 5, which is no class"),
+    "too few names": ({"source": "digits", "class_names": ["a", "b"]}, "class_names has 2 names; num_classes is 5"),
+    "names of folders": (
+        {"source": "folder", "root": "raw", "class_names": [*"abcde"]},
+        "class_names is not for source 'folder', but for digits and idx",
+    ),
     "classes of lsun": ({"source": "lsun", "root": "raw"}, "num_classes 5 is not 1"),
 }
 
