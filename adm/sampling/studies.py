@@ -1,4 +1,4 @@
-"""Artifacts of the studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
+"""Artifacts of the studies: interpolations, neighbours, likelihoods."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.class_names import Names, fact_of
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.reading import Shape, read_npz
 from adm.artifacts.writing import new_folder, write_npz
@@ -84,28 +83,6 @@ class Neighbours(Study):
 
 
 @dataclass(frozen=True, eq=False)
-class Variation(Study):
-    """The same seeds at several gradient scales.
-
-    Attributes:
-        images: (M, len(scales), H, W, 3) uint8, one row for each seed.
-        scales: (len(scales),) float64, increasing.
-        labels: (M,) int64.
-    """
-
-    images: Annotated[NDArray[np.uint8], "samples _ _ _ 3"]
-    scales: Annotated[NDArray[np.float64], "scales"]
-    labels: Annotated[NDArray[np.int64], "samples"]
-
-    file = "variation.npz"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How many seeds there are."""
-        return {"num_samples": len(self.images)}
-
-
-@dataclass(frozen=True, eq=False)
 class Likelihood(Study):
     """Bits per dimension of images, and the terms of L_vlb that add up to them.
 
@@ -151,11 +128,11 @@ class Likelihood(Study):
 S = TypeVar("S", bound=Study)
 
 
-def write_study(out: Path, study: Study, made_by: MadeBy, class_names: Names = None) -> None:
+def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
     """Write the artifact of a study."""
     with new_folder(out) as folder:
         write_npz(folder / study.file, **vars(study))
-        write_manifest(folder, made_by, study.facts | fact_of(class_names))
+        write_manifest(folder, made_by, study.facts)
 
 
 def read_study(kind: type[S], folder: Path) -> S:
