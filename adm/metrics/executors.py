@@ -16,6 +16,7 @@ from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
 from adm.metrics.inception import Inception
 from adm.metrics.small_extractor import ExtractorNetwork
+from adm.parallel import resolve_device
 
 WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
@@ -60,7 +61,8 @@ class TorchGraph(Executor):
             for the 2015 graph, needs a C++ compiler (on a GPU: Triton), and changes only the rounding.
 
     Raises:
-        ValueError: there is no such device, or the file is no such graph.
+        UserError: there is no such device.
+        ValueError: the file is no such graph.
         OSError: the file cannot be read.
 
     Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
@@ -68,7 +70,7 @@ class TorchGraph(Executor):
 
     def __init__(self, path: Path, threads: int = 1, device: str = "cpu", *, compiled: bool = False) -> None:
         torch.set_num_threads(threads)
-        self._device = present(device)
+        self._device = resolve_device(device)
         nodes = Nodes(read_definition(GraphDef(), path))
         super().__init__(path, nodes.resize())
         try:
@@ -106,13 +108,3 @@ def full_precision() -> Iterator[None]:
     finally:
         for backend, precision in zip(backends, before, strict=True):
             backend.fp32_precision = precision
-
-
-def present(name: str) -> torch.device:
-    """Return a device after putting a tensor on it, because torch's other checks differ between kinds of devices."""
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device {name!r} is not there: {str(error).strip().partition(chr(10))[0]}") from error
-    return device

@@ -16,6 +16,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_shards
+from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.metrics.executors import TorchGraph, full_precision
 from adm.metrics.features import LAYERS
@@ -122,7 +123,7 @@ def test_every_tensor_is_made_on_the_device(narrow, frozen, make, num, side):
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu:99", "meta", ""])
 def test_a_device_that_is_not_there_is_refused(frozen, device):
-    with pytest.raises(ValueError, match=f"device '{device}' is not there: ") as caught:
+    with pytest.raises(UserError, match=f"device '{device}': is ") as caught:
         TorchGraph(frozen, device=device)
     assert "\n" not in str(caught.value)
 
