@@ -83,8 +83,6 @@ class Likelihood(Study):
     Attributes:
         timesteps: (S,) int64, the timesteps of the training process that were visited, increasing.
         vlb: (S,) float64, the term of each timestep in bits per dimension, averaged over the images.
-        x_0_mse: (S,) float64, the mean squared error of the predicted x_0 in units of [-1, 1], averaged likewise.
-        eps_mse: (S,) float64, the mean squared error of the eps that belongs to it.
         indices: (N,) int64, indices of the images in their part of the dataset, increasing.
         labels: (N,) int64, of the images.
         bits: (N,) float64, each image's bits per dimension: the sum of its terms and its prior.
@@ -93,8 +91,6 @@ class Likelihood(Study):
 
     timesteps: NDArray[np.int64]
     vlb: NDArray[np.float64]
-    x_0_mse: NDArray[np.float64]
-    eps_mse: NDArray[np.float64]
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
     bits: NDArray[np.float64]
@@ -141,4 +137,5 @@ def read_study(kind: type[S], folder: Path) -> S:
     """
     read_manifest(folder)
     with readable(folder, f"holds no {kind.__name__.lower()} as this version writes it"):
-        return kind(**read_arrays(folder / kind.file()))
+        arrays = read_arrays(folder / kind.file())
+        return kind(**{name: arrays[name] for name in kind.__annotations__})
