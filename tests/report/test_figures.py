@@ -470,7 +470,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_pdf_has_no_date_embeds_its_fonts_and_keeps_the_pixels(tmp_path: Path) -> None:
     figure = _classes()
-    figures.write_figure(tmp_path / "a", figure)
+    figures.write_figure(tmp_path / "a", figures.captioned(figure, "Words."), "Words.")
     pdf = (tmp_path / "a.pdf").read_bytes()
     assert b"CreationDate" not in pdf
     assert b"/FontFile2" in pdf
