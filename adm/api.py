@@ -521,10 +521,8 @@ class Model:
     def _check_steps(self, steps: str | None) -> int:
         """Count the steps of a schedule, which must fit the model."""
         timesteps = self.params.noise.timesteps
-        try:
+        with about():
             return timesteps if steps is None else number_of_steps(timesteps, steps)
-        except ValueError as error:
-            raise UserError(str(error)) from error
 
     def _numbers(self, classes: Any, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
