@@ -14,7 +14,7 @@ include: "workflow/common.smk"
 #   training      a model's initial checkpoint, then a chain of segments; GANs; the cost of training
 #   sampling      diffusion models, stacks that upsample them, GANs; in parts, if the params file asks for shards
 #   scoring       features, reference batches, metrics
-#   studies       interpolations, neighbours, variations, likelihoods
+#   studies       interpolations, neighbours, likelihoods
 #   report        tables, figures, claims, and all of them on one page
 #
 # Commands are evaluated when jobs start, after the loop; Snakemake then has the rule's own name in `rule`.

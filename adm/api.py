@@ -23,6 +23,7 @@ from torch.nn.functional import one_hot
 from adm.artifacts.class_names import Names, class_number
 from adm.artifacts.released_files import placed
 from adm.config.base import Config
+from adm.config.data import GraphParams
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
@@ -35,6 +36,7 @@ from adm.diffusion.editing import count_steps, edit, inpaint
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Sampler
 from adm.errors import UserError, about
+from adm.machine import available_cores
 from adm.nets.opening import AttentionOrder, LoadedNetwork, Schedule, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
@@ -519,10 +521,8 @@ class Model:
     def _check_steps(self, steps: str | None) -> int:
         """Count the steps of a schedule, which must fit the model."""
         timesteps = self.params.noise.timesteps
-        try:
+        with about():
             return timesteps if steps is None else number_of_steps(timesteps, steps)
-        except ValueError as error:
-            raise UserError(str(error)) from error
 
     def _numbers(self, classes: Any, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
@@ -670,8 +670,9 @@ def score(
     """
     from adm import evaluation  # noqa: PLC0415
 
-    options = evaluation.Options(num_samples, intervals, further, None if cache is None else Path(cache))
-    how = evaluation.graph_params("torch", device, False, batch, threads)
+    kept = None if cache is None else Path(cache)
+    options = evaluation.Options(num_samples, intervals, further, kept, str(device))
+    how = checked(GraphParams, {"feature_batch": batch, "threads": threads or available_cores()})
     fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
     return evaluation.measure(fake, real, Path(graph or "inception"), how, options)
 

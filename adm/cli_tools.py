@@ -37,16 +37,17 @@ def score(
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compiled", help="Compile the graph by torch: minutes, once.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
 ) -> None:
     """Score samples against a reference, as the paper scores."""
     from adm import evaluation
+    from adm.config.data import GraphParams
+    from adm.machine import available_cores
     from adm.tools import score as tool
 
-    options = evaluation.Options(num_samples, intervals, further, cache)
-    how = evaluation.graph_params(executor, device, compiled, batch, threads)
+    options = evaluation.Options(num_samples, intervals, further, cache, device)
+    how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
     tool.run(samples, reference, graph, how, options, out)
 
 

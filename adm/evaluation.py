@@ -5,12 +5,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.lib.format import open_memmap
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.code import code_digest
@@ -18,17 +16,17 @@ from adm.artifacts.manifest import library_versions, provenance, read_manifest, 
 from adm.artifacts.reading import names_in_npz
 from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams, PlacedGraphParams
+from adm.config.data import GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError, about
-from adm.machine import available_cores
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
+from adm.parallel import resolve_device
 from adm.progress import rows_of
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
@@ -44,12 +42,14 @@ class Options:
         intervals: Whether to compute 95 % intervals, and standard errors of the further metrics.
         further: Whether to compute all other metrics of the registry.
         cache: Folder that keeps features for later calls.
+        device: Where torch runs the graph; "auto" is a GPU where there is one.
     """
 
     num_samples: int | None = None
     intervals: bool = False
     further: bool = False
     cache: Path | None = None
+    device: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def measure(
     samples: Path | Pixels,
     reference: Path | Pixels,
     graph: Path,
-    params: PlacedGraphParams,
+    params: GraphParams,
     options: Options,
 ) -> dict[str, Any]:
     """Score samples.
@@ -138,7 +138,7 @@ def measure(
         samples: An npz or a folder of images, or (N, H, W, 3) uint8.
         reference: The same, a reference batch in the released format, or the name of a released one.
         graph: The frozen graph of features, or "inception".
-        params: How to run it; see `graph_params`.
+        params: How to run it.
         options: What to compute.
 
     Returns:
@@ -156,14 +156,20 @@ def measure(
     else:
         real = Reference(Path("reference"), None, images_of(reference, "reference"))
     _check_inputs(fake, real, options)
+    device = "cpu"
+    if params.executor == "torch":
+        device = str(resolve_device(options.device))
+    elif options.device not in ("auto", "cpu"):
+        raise UserError(f"--device {options.device!r}: is not for executor 'tensorflow', which runs on 'cpu'")
     graph = placed(_of_artifact(graph))
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     with about():
-        executor = open_graph(params, graph, params.device)
+        executor = open_graph(params, graph, device)
     _check_dimensions(executor, params, fake, real, graph)
-    made_by = provenance("features", code_digest("features"), {"extractor": params}, {"graph": graph}, [])
+    read = {"extractor": params, "device": device}
+    made_by = provenance("features", code_digest("features"), read, {"graph": graph}, [])
     with (
         about(f"{fake.path} against {real.path}"),
         threadpool_limits(params.threads),
@@ -181,6 +187,7 @@ def measure(
                 "sha256": sha256(graph),
                 "resize": executor.resize,
                 **params.model_dump(mode="json"),
+                "device": device,
             },
             "code": made_by["code"],
             "versions": library_versions(["adm", "numpy", "pillow", "scipy", *params.libraries]),
@@ -207,9 +214,7 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
 
 
-def _check_dimensions(
-    executor: Executor, params: PlacedGraphParams, fake: Images, real: Reference, graph: Path
-) -> None:
+def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, real: Reference, graph: Path) -> None:
     """Run a black batch through the graph, and compare the features' dimensions with the reference's statistics."""
     if real.stored is None:
         return
@@ -224,28 +229,6 @@ def _check_dimensions(
                 f"{real.path}: {names} are of {statistics.mu.size} dimensions, but {graph} gives {features.shape[1]}; "
                 "the reference was made with another graph"
             )
-
-
-def graph_params(
-    executor: Literal["torch", "tensorflow"], device: object, compiled: bool, batch: int, threads: int | None
-) -> PlacedGraphParams:
-    """Tell how to run a graph; `threads` None means all cores, `device` "auto" a GPU if torch finds one, else the CPU.
-
-    Raises:
-        UserError: The library cannot run it with these values.
-    """
-    threads = threads or available_cores()
-    if device == "auto":
-        device = "cuda" if executor == "torch" and torch.cuda.is_available() else "cpu"
-    try:
-        return PlacedGraphParams(
-            executor=executor, device=str(device), compiled=compiled, feature_batch=batch, threads=threads
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = f"--{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
-        what = "is none; there are auto, cpu, cuda and cuda:1" if first["loc"] == ("device",) else first["msg"]
-        raise UserError(place + what.removeprefix("Value error, ")) from error
 
 
 def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:

@@ -93,12 +93,7 @@ class Group:
 
     def broadcast(self, number: int) -> int:
         """Send a number from rank 0 to all processes, and return it."""
-        if self.size == 1:
-            return number
-        value = torch.tensor(number)
-        with _exit_if_lost():
-            dist.broadcast(value, 0)
-        return int(value)
+        return int(self._gather_parts(torch.tensor(number))[0]) if self.size > 1 else number
 
     def largest(self, number: int) -> int:
         """Return the largest of the processes' numbers."""

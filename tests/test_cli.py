@@ -145,7 +145,7 @@ MISTAKES = {
     "malformed shard": ("sample scale-2 --shard 5-of-4", "--shard '5-of-4': is no shard"),
     "shard of a run that there is not": ("sample scale-3 --shard 1-of-2", "sample 'scale-3': is not in the params"),
     "a run of a GAN, sampled as another": ("sample gan-1", "sample 'gan-1': is not in the params file"),
-    "a study of another kind": ("vary likelihood-250", "vary 'likelihood-250': is not in the params file; there are"),
+    "a study of another kind": ("interpolate likelihood-250", "interpolate 'likelihood-250': is not in the params"),
     "nowhere to write": ("schema --out file/out", "file"),
     "a place for a file of the params file": ("fetch graphs/inception --to a", "--to 'a': "),
     "a key of no published file": ("fetch graphs/no", "fetch 'graphs/no': is not in the params file"),

@@ -115,7 +115,6 @@ class TestEveryScale:
             "sample" if pipeline.shards == 1 else "gather": sampled(params),
             "interpolate": params.interpolations,
             "neighbours": params.neighbours,
-            "vary": params.variations,
             "likelihood": params.likelihoods,
         }
         for rule, wanted in keys.items():
@@ -276,8 +275,6 @@ class TestRunAgain:
         wanted |= {f"sample/{key}" for key in of_model(embedded, model, "runs", "upsampled_runs")}
         wanted |= {f"interpolate/{key}" for key in of_model(embedded, model, "interpolations")}
         wanted |= {f"likelihood/{key}" for key in of_model(embedded, model, "likelihoods")}
-        runs = of_model(embedded, model, "runs")
-        wanted |= {f"vary/{key}" for key, study in embedded.variations.items() if study.run in runs}
         assert rerun(embedded, params) == wanted
 
     def test_one_more_checkpoint_has_nothing_computed_again(self, embedded):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -97,16 +97,22 @@ def read_record(path: Path) -> Manifest:
     """
     file = path / MANIFEST if path.is_dir() else path
     content = read_sealed_json(file)
-    try:
+    with validated(file, "does not tell what made it"):
         if file.name == MANIFEST:
             return Manifest.model_validate(content)
         if not isinstance(content.get("made_by"), dict):
             raise UserError(f"{file}: does not tell what made it: it holds no object `made_by`")
         return Manifest.model_validate({"facts": {}, "files": {}, **content["made_by"]})
+
+
+@contextmanager
+def validated(place: Path, trouble: str) -> Iterator[None]:
+    """Name, in one line, the first field of a file that is not what its class declares."""
+    try:
+        yield
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(f"{file}: does not tell what made it: {place}: {first['msg'].lower()}") from error
+        raise UserError(f"{place}: {trouble}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
 
 
 def differing(found: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -1,6 +1,7 @@
 """Sources of images, and how to run and to train graphs of features."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, model_validator
@@ -103,13 +104,11 @@ class ImageSource(Config):
 
 
 class GraphParams(Config):
-    """How to run a feature graph: the library, and the number of images in a batch.
+    """How to run a feature graph: the library, and the number of images in a batch."""
 
-    `compiled` has torch compile the graph first, which takes minutes for a graph of Inception's size.
-    """
+    GONE: ClassVar[Mapping[str, Any]] = {"compiled": False}
 
     executor: Literal["torch", "tensorflow"] = "torch"
-    compiled: bool = False
     feature_batch: PositiveInt = 256
     threads: PositiveInt = 1
 
@@ -117,24 +116,6 @@ class GraphParams(Config):
     def libraries(self) -> list[str]:
         """Distributions whose version decides the features."""
         return [self.executor]
-
-    @model_validator(mode="after")
-    def _torch_alone_compiles(self) -> Self:
-        if self.executor == "tensorflow" and self.compiled:
-            raise ValueError("compiled True is not for executor 'tensorflow', which does not compile")
-        return self
-
-
-class PlacedGraphParams(GraphParams):
-    """How to run a graph outside the pipeline: on `device`; in the pipeline, `resources` give the device."""
-
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:[0-9]+)$")] = "cpu"
-
-    @model_validator(mode="after")
-    def _torch_alone_has_devices(self) -> Self:
-        if self.executor == "tensorflow" and self.device != "cpu":
-            raise ValueError(f"device {self.device!r} is not for executor 'tensorflow', which runs on 'cpu'")
-        return self
 
 
 class NetworkGraph(GraphParams):
@@ -149,8 +130,8 @@ class NetworkGraph(GraphParams):
 
     @model_validator(mode="after")
     def _a_network_is_torchs(self) -> Self:
-        if self.network is not None and (self.executor != "torch" or self.compiled):
-            raise ValueError(f"network {self.network!r} runs by executor 'torch', not compiled; leave both out")
+        if self.network is not None and self.executor != "torch":
+            raise ValueError(f"network {self.network!r} runs by executor 'torch'; leave it out")
         return self
 
 

@@ -34,7 +34,6 @@ class Images:
         total: The number of images there, at least N.
         size: (H, W).
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
-        read_labels: Reads `labels`.
         hash: Computes `digest`.
     """
 
@@ -43,17 +42,7 @@ class Images:
     total: int
     size: tuple[int, int]
     chunks: Callable[[int], Iterator[Pixels]]
-    read_labels: Callable[[], NDArray[np.int64] | None]
     hash: Callable[[], str]
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64] | None:
-        """The class of each image, (N,), or None where none are given.
-
-        Raises:
-            UserError: They are no integers, or not as many as the images.
-        """
-        return self.read_labels()
 
     @cached_property
     def digest(self) -> str:
@@ -88,7 +77,7 @@ def open_images(path: Path, limit: int | None = None) -> Images:
 
 
 def open_npz(path: Path, limit: int | None = None) -> Images:
-    """Open the images `arr_0` of an npz, and its labels `arr_1` if it has them; see `open_images`."""
+    """Open the images `arr_0` of an npz; see `open_images`."""
     array = stream_npz(path, "arr_0", ("uint8", (None, None, None, 3)))
     count = _counted(array.place, array.shape, limit)
 
@@ -106,7 +95,6 @@ def open_npz(path: Path, limit: int | None = None) -> Images:
         total=array.shape[0],
         size=(array.shape[1], array.shape[2]),
         chunks=chunks,
-        read_labels=lambda: _labels(path, array.shape[0], count),
         hash=lambda: sha256(path),
     )
 
@@ -126,12 +114,17 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         total=len(array),
         size=(array.shape[1], array.shape[2]),
         chunks=lambda length: stretches(array[:count], length),
-        read_labels=lambda: None,
         hash=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
     )
 
 
-def _labels(path: Path, total: int, count: int) -> NDArray[np.int64] | None:
+def labels_of(images: Images) -> NDArray[np.int64] | None:
+    """Read the class of each image of an npz, (N,); None where none are given.
+
+    Raises:
+        UserError: They are no integers, or not as many as the images.
+    """
+    path, total, count = images.path, images.total, images.count
     if "arr_1" not in names_in_npz(path):
         return None
     found = stream_npz(path, "arr_1").dtype
@@ -179,7 +172,6 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         total=total,
         size=(size[0], size[1]),
         chunks=chunks,
-        read_labels=lambda: None,
         hash=lambda: hashlib.sha256(b"".join(map(line, names))).hexdigest(),
     )
 

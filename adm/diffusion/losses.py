@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,20 +13,6 @@ VLB_WEIGHT = 0.001
 """lambda of L_hybrid. Source: Nichol & Dhariwal (2021), equation 16."""
 
 Objective = Literal["simple", "vlb", "hybrid"]
-
-
-class BoundTerms(NamedTuple):
-    """The terms of one timestep for each image, (B,) float64.
-
-    Attributes:
-        vlb: The term of L_vlb, in bits per dimension.
-        x_0_mse: Mean squared error over the pixels of the predicted x_0, in units of [-1, 1].
-        eps_mse: Mean squared error of the eps that belongs to the predicted x_0.
-    """
-
-    vlb: Tensor
-    x_0_mse: Tensor
-    eps_mse: Tensor
 
 
 def mean_over_pixels(x: Tensor) -> Tensor:
@@ -147,8 +133,8 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 @torch.no_grad()
 def likelihood_terms(
     diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
-) -> Iterator[BoundTerms]:
-    """Yield the terms of L_vlb from t = T-1 down to 0, without L_T (see `prior_bits`).
+) -> Iterator[Tensor]:
+    """Yield the terms of L_vlb, (B,) float64 in bits per dimension, from t = T-1 down to 0, without L_T (`prior_bits`).
 
     Args:
         diffusion: The process, all or some of its steps.
@@ -164,8 +150,4 @@ def likelihood_terms(
         output = denoiser(x_t, diffusion.seen_at(step, x_t))
         # float64: rounding errors of float32 are as large as the smallest of the thousand terms.
         p = diffusion.p_mean_variance(output.double(), x_t.double(), step)
-        yield BoundTerms(
-            vlb=vlb_term(diffusion, p, x_0.double(), x_t.double(), step),
-            x_0_mse=mean_over_pixels((p.x_0 - x_0) ** 2),
-            eps_mse=mean_over_pixels((p.eps - eps) ** 2),
-        )
+        yield vlb_term(diffusion, p, x_0.double(), x_t.double(), step)

@@ -93,29 +93,38 @@ def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DDPM:
-    """x_{t-1} ~ N(mu + s Sigma g, tau^2 Sigma), where g is the classifier's gradient.
+class Guided:
+    """What every sampler has.
 
     Args:
         diffusion: The process, respaced to the sampler's steps.
         denoiser: The network.
-        gradient: s g; None for no guidance.
-        gradient_at: "x_t", as the authors' code, or "mean", as the derivation asks: at mu, with the timestep of
-            x_{t-1}.
-        noise_temperature: tau, on each transition's noise.
+        gradient: s g of the classifier; None for no guidance.
+        noise_temperature: tau, on the noise of each transition that has some.
         epsilon_temperature: tau, dividing eps.
         clipping: Of the predicted x_0.
-
-    Source: Algorithm 1, equations 48-56; Appendix I.
     """
 
     diffusion: Diffusion
     denoiser: Denoiser
     gradient: Gradient | None = None
-    gradient_at: Literal["x_t", "mean"] = "x_t"
     noise_temperature: float = 1.0
     epsilon_temperature: float = 1.0
     clipping: Clipping = "static"
+
+
+@dataclass(frozen=True)
+class DDPM(Guided):
+    """x_{t-1} ~ N(mu + s Sigma g, tau^2 Sigma), where g is the classifier's gradient.
+
+    Args:
+        gradient_at: "x_t", as the authors' code, or "mean", as the derivation asks: at mu, with the timestep of
+            x_{t-1}.
+
+    Source: Algorithm 1, equations 48-56; Appendix I.
+    """
+
+    gradient_at: Literal["x_t", "mean"] = "x_t"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}."""
@@ -130,25 +139,13 @@ class DDPM:
 
 
 @dataclass(frozen=True)
-class Shifted:
+class Shifted(Guided):
     """The common part of samplers whose noise prediction is shifted by the classifier.
 
     Args:
-        diffusion: The process, respaced to the sampler's steps.
-        denoiser: The network.
-        gradient: s g; None for no guidance.
-        noise_temperature: tau, on the noise of each transition that has some.
-        epsilon_temperature: tau, dividing eps.
-        clipping: Of the predicted x_0.
         clipping_order: Whether x_0 is clipped "before" guidance, as in the authors' code of DDIM, or "after" it.
     """
 
-    diffusion: Diffusion
-    denoiser: Denoiser
-    gradient: Gradient | None = None
-    noise_temperature: float = 1.0
-    epsilon_temperature: float = 1.0
-    clipping: Clipping = "static"
     clipping_order: ClippingOrder = "before"
 
     def predicted(self, diffusion: Diffusion, x_t: Tensor, step: int) -> Prediction:

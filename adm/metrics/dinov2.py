@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.metrics.executors import full_precision, present
+from adm.metrics.executors import full_precision
 from adm.metrics.features import Executor, Images, Outputs
+from adm.parallel import resolve_device
 
 NETWORKS = {"dinov2-vitl14": {"width": 1024, "depth": 24, "heads": 16, "patch": 14, "trained_side": 518}}
 """Published networks by name. Source: the code that Oquab et al. 2023 published."""
@@ -159,7 +160,8 @@ class Dinov2(Executor):
         device: a name for `torch.device` of a device that this machine has.
 
     Raises:
-        ValueError: there is no such device, or the file does not fit the network.
+        UserError: there is no such device.
+        ValueError: the file does not fit the network.
         OSError: the file cannot be read.
 
     Source: Oquab et al. 2023; Stein et al. 2023 (the class token as features).
@@ -168,7 +170,7 @@ class Dinov2(Executor):
     def __init__(self, path: Path, name: str, threads: int = 1, device: str = "cpu") -> None:
         super().__init__(path)
         torch.set_num_threads(threads)
-        self._device = present(device)
+        self._device = resolve_device(device)
         network = empty_network(name)
         try:
             network.load_state_dict(load_file(path), assign=True)

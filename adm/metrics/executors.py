@@ -10,12 +10,12 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 
 from adm.config.data import GraphParams, NetworkGraph
 from adm.errors import one_line
-from adm.machine import compiled as compile_
 from adm.metrics.batches import GRAPH
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
 from adm.metrics.inception import Inception
 from adm.metrics.small_extractor import ExtractorNetwork
+from adm.parallel import resolve_device
 
 WEIGHTS = "weights.safetensors"
 """What an adopted network holds in place of a graph."""
@@ -44,7 +44,7 @@ def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
         from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415 -- it is an executor of this module's kind
 
         return Dinov2(path, network, params.threads, device)
-    return TorchGraph(path, params.threads, device, compiled=params.compiled)
+    return TorchGraph(path, params.threads, device)
 
 
 class TorchGraph(Executor):
@@ -56,19 +56,18 @@ class TorchGraph(Executor):
         path: a binary GraphDef.
         threads: torch's threads on the CPU, >= 1; set for the whole process.
         device: a name for `torch.device` of a device that this machine has.
-        compiled: whether torch compiles the network, once for each size of images and of batches. This takes minutes
-            for the 2015 graph, needs a C++ compiler (on a GPU: Triton), and changes only the rounding.
 
     Raises:
-        ValueError: there is no such device, or the file is no such graph.
+        UserError: there is no such device.
+        ValueError: the file is no such graph.
         OSError: the file cannot be read.
 
     Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
     """
 
-    def __init__(self, path: Path, threads: int = 1, device: str = "cpu", *, compiled: bool = False) -> None:
+    def __init__(self, path: Path, threads: int = 1, device: str = "cpu") -> None:
         torch.set_num_threads(threads)
-        self._device = present(device)
+        self._device = resolve_device(device)
         nodes = Nodes(read_definition(GraphDef(), path))
         super().__init__(path, nodes.resize())
         try:
@@ -76,9 +75,7 @@ class TorchGraph(Executor):
         except ValueError as error:
             raise ValueError(one_line(f"{path}: {error}; executor tensorflow runs graphs of other networks")) from error
         network.eval().requires_grad_(False).to(self._device)
-        run = network.features if isinstance(network, ExtractorNetwork) else network
-        # Compiled for one size: a program for all sizes would be slower, and all images of a folder have one size.
-        self._run = compile_(run) if compiled else run
+        self._run = network.features if isinstance(network, ExtractorNetwork) else network
 
     def _outputs(self, batch: Images) -> Outputs:
         try:
@@ -106,13 +103,3 @@ def full_precision() -> Iterator[None]:
     finally:
         for backend, precision in zip(backends, before, strict=True):
             backend.fp32_precision = precision
-
-
-def present(name: str) -> torch.device:
-    """Return a device after putting a tensor on it, because torch's other checks differ between kinds of devices."""
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device {name!r} is not there: {str(error).strip().partition(chr(10))[0]}") from error
-    return device

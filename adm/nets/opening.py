@@ -1,19 +1,18 @@
 """Networks from any file that holds one: a released `.pt`, a `.safetensors` of ours, or the folder of a checkpoint."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import safe_open
 from torch import nn
 
 from adm.artifacts.class_names import FACT, Names, imagenet_names
-from adm.artifacts.manifest import MANIFEST, identity, read_manifest
+from adm.artifacts.manifest import MANIFEST, identity, read_manifest, validated
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel
@@ -163,7 +162,7 @@ def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, samplin
 def _card_of_checkpoint(folder: Path) -> Card:
     manifest = read_manifest(folder, "init", "train", "adopt")
     dataset = manifest.params.get("dataset") or {}
-    with _named(folder, "its manifest describes no model"):
+    with validated(folder, "its manifest describes no model"):
         return Card(
             model=manifest.params.get("model") or {},
             class_names=manifest.facts.get(FACT),
@@ -185,22 +184,13 @@ def _card_of_file(path: Path, preset: str | None) -> Card:
         written = (file.metadata() or {}).get(CARD)
     if written is None and preset is None:
         raise UserError(f"{path}: tells no preset, so one must be given")
-    with _named(path, "tells of no network of this version"):
+    with validated(path, "tells of no network of this version"):
         card = Card(preset=preset) if written is None else Card.model_validate_json(written)
     if card.model is None and card.preset not in PRESETS:
         raise UserError(f"{path}: is of preset {card.preset!r}, which is unknown; there are {', '.join(PRESETS)}")
     if preset not in (None, card.preset):
         raise UserError(f"{path}: is of preset {card.preset!r}, not {preset!r}")
     return card
-
-
-@contextmanager
-def _named(path: Path, trouble: str) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {trouble}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
 
 
 def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:

@@ -105,9 +105,7 @@ def _check_names(params: Params) -> None:
             "published.samples": published.samples,
             "groups": params.groups,
         },
-        "study": {
-            name: getattr(params, name) for name in ("interpolations", "neighbours", "variations", "likelihoods")
-        },
+        "study": {name: getattr(params, name) for name in ("interpolations", "neighbours", "likelihoods")},
     }
     for kind, sections in shared.items():
         seen: dict[str, str] = {}
@@ -315,15 +313,6 @@ def _check_studies(params: Params) -> None:
     for key, pair in params.neighbours.items():
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
-    for key, variation in params.variations.items():
-        place, name, varied = f"variations.{key}", variation.run, params.runs[variation.run]
-        if varied.classifier is None:
-            raise ValueError(f"{place}.run: {name!r} has no classifier, so scales {variation.scales} do nothing")
-        if varied.guide is not None:
-            raise ValueError(f"{place}.run: {name!r} has a guide, which variations do not read; name a run without one")
-        if variation.num_samples > varied.num_samples:
-            many = f"exceeds the {varied.num_samples} of run {name!r}"
-            raise ValueError(f"{place}.num_samples: {variation.num_samples} {many}")
 
 
 def _check_likelihood(params: Params, place: str, study: LikelihoodParams) -> None:

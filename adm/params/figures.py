@@ -75,13 +75,6 @@ class NeighboursFigureParams(FigureParams):
     columns: PositiveInt
 
 
-class VariationFigureParams(FigureParams):
-    """A variation of the gradient scale."""
-
-    kind: Literal["variation"]
-    study: refs.Variation
-
-
 class InterpolationFigureParams(FigureParams):
     """An interpolation between real images."""
 
@@ -159,7 +152,6 @@ AnyFigureParams = (
     | TradeOffsParams
     | CurvesParams
     | NeighboursFigureParams
-    | VariationFigureParams
     | InterpolationFigureParams
     | LikelihoodsFigureParams
     | LotteryFigureParams

@@ -110,7 +110,7 @@ OF = {
 
 SECTIONS = {
     **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
-    **dict.fromkeys(("interpolations", "neighbours", "variations", "likelihoods"), "study"),
+    **dict.fromkeys(("interpolations", "neighbours", "likelihoods"), "study"),
     **{"datasets": "dataset", "extractors": "graph", "references": "reference", "throughput": "throughput"},
 }
 """Sections whose entries are taken as they are, and what they are."""

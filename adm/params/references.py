@@ -61,7 +61,6 @@ Gan = Annotated[Key, Ref("gans")]
 Reference = Annotated[Key, Ref("all_references")]
 Checkpoint = Annotated[Key, Ref("checkpoints")]
 """A model's key stands for its last checkpoint."""
-DiffusionRun = Annotated[Key, Ref("runs")]
 Base = Annotated[Key, Ref("runs", ("samples",))]
 Scored = Annotated[Key, Ref("scored")]
 
@@ -77,7 +76,6 @@ Size = Annotated[Key, Ref("models", ("sizes",))]
 Throughput = Annotated[Key, Ref("throughput", ("throughput",))]
 Interpolation = Annotated[Key, Ref("interpolations", ("studies",))]
 Neighbours = Annotated[Key, Ref("neighbours", ("studies",))]
-Variation = Annotated[Key, Ref("variations", ("studies",))]
 Likelihood = Annotated[Key, Ref("likelihoods", ("studies",))]
 
 RUNS = frozenset({"runs", "scored"})

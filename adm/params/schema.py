@@ -27,13 +27,7 @@ from adm.params.models import GanParams, ModelParams, SegmentParams
 from adm.params.references import Scored
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.section import Key, Section, count_key
-from adm.params.studies import (
-    InterpolationParams,
-    LikelihoodParams,
-    NeighboursParams,
-    ThroughputParams,
-    VariationParams,
-)
+from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, ThroughputParams
 from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
@@ -74,7 +68,6 @@ class Sections(Section):
     groups: Groups = {}
     interpolations: dict[Key, InterpolationParams] = {}
     neighbours: dict[Key, NeighboursParams] = {}
-    variations: dict[Key, VariationParams] = {}
     likelihoods: dict[Key, LikelihoodParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
 
@@ -114,7 +107,7 @@ class Sections(Section):
     @cached_property
     def studies(self) -> dict[str, Section]:
         """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.variations, **self.likelihoods}
+        return {**self.interpolations, **self.neighbours, **self.likelihoods}
 
     @cached_property
     def graphs(self) -> dict[str, GraphParams]:

@@ -1,18 +1,13 @@
-"""Sections of studies: interpolations, neighbours, variations, likelihoods, schedules that are found, and timings."""
+"""Sections of studies: interpolations, neighbours, likelihoods, and timings."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adm.config.base import Increasing, PositiveInt
+from adm.config.base import PositiveInt
 from adm.config.models import Throughput
-from adm.config.sampling import (
-    BitsPerDimension,
-    GradientScale,
-    Interpolation,
-    check_gradient_scale,
-)
-from adm.params.references import Checkpoint, Dataset, DiffusionRun, Images, Model
+from adm.config.sampling import BitsPerDimension, Interpolation, check_gradient_scale
+from adm.params.references import Checkpoint, Dataset, Images, Model
 from adm.params.section import Section
 
 
@@ -34,15 +29,6 @@ class NeighboursParams(Section):
 
     run: Images
     k: PositiveInt = 3
-    threads: PositiveInt = 1
-
-
-class VariationParams(Section):
-    """A run's first `num_samples` seeds at several gradient scales; everything else is as in the run."""
-
-    run: DiffusionRun
-    scales: Annotated[list[GradientScale], Field(min_length=1), Increasing]
-    num_samples: PositiveInt = 8
     threads: PositiveInt = 1
 
 

@@ -17,7 +17,6 @@ from typing import Any
 from adm.artifacts.code import code_of_record
 from adm.artifacts.manifest import MadeBy, Manifest, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
-from adm.config.base import Config
 from adm.errors import UserError, some
 from adm.params.schema import Sections
 from adm.pipeline.arguments import arguments
@@ -93,7 +92,7 @@ def stale(
         UserError: Its record is missing or damaged, or an input cannot be identified.
     """
     if path == job.outputs.get("log"):
-        if read_made_with(path) not in (fingerprint(job.values), _earlier_mark(job)):
+        if read_made_with(path) != fingerprint(job.values):
             yield "it is of another training: the params differ"
         return
     if not tells(job, path):
@@ -143,17 +142,6 @@ def _sections(job: Job, record: Manifest) -> tuple[dict[str, Any], dict[str, Any
         if by_key and entries not in told:
             told = {**{key: one for key, one in told.items() if key not in by_key}, entries: by_key}
     return told, {name: value for name, value in values.items() if name in (*told, "asked")}
-
-
-def _earlier_mark(job: Job) -> str:
-    """Return the mark that earlier versions left in training logs: of two sections, with fields as declared."""
-
-    def ordered(section: Config) -> dict[str, Any]:
-        values, own = section.values(), vars(section)
-        fields = (name for name in type(section).model_fields if name in values)
-        return {name: ordered(own[name]) if isinstance(own[name], Config) else values[name] for name in fields}
-
-    return fingerprint({name: ordered(job.sections[name]) for name in ("segment", "model")})
 
 
 def _made_from(job: Job) -> dict[str, Path]:

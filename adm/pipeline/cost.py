@@ -8,6 +8,7 @@ from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, Precisi
 from adm.params import Params
 from adm.params.data import PublishedReferenceParams
 from adm.params.runs import RunParams, SamplingParams
+from adm.sampling.blocks import WHOLE, Shard, blocks_of
 
 GRADIENT = 2
 """Cost of an image's gradient in forward passes: one forward pass, and a backward pass without weights' gradients."""
@@ -50,12 +51,14 @@ Quantity = Passes | Seen
 
 def sampled(
     run: SamplingParams,
-    images: int,
     model: DiffusionModel | UpsamplerModel,
     classifier: ClassifierModel | None = None,
     guide: DiffusionModel | None = None,
+    shard: Shard = WHOLE,
 ) -> Iterable[Passes]:
-    """Count the passes of sampling images as a run does, with the sections of its networks."""
+    """Count the passes of sampling a run, or a shard of it, with the sections of its networks."""
+    # The last block of a run is computed as a whole.
+    images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
     evaluations = run.evaluations(model.noise.timesteps)
     yield Passes(model, images * evaluations.denoiser, run.precision)
     if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:

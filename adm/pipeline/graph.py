@@ -33,7 +33,7 @@ STUDY = "interpolate"
 MAKERS = {
     **{"checkpoints": "train", "gans": "train_gan", "graphs": "extractor", "all_references": "reference"},
     **dict.fromkeys(("runs", "scored"), "sample"),
-    **dict.fromkeys(("interpolations", "neighbours", "variations", "likelihoods"), STUDY),
+    **dict.fromkeys(("interpolations", "neighbours", "likelihoods"), STUDY),
     "throughput": "throughput",
 }
 """By what references name, a kind of job that makes it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from adm.params.runs import SamplingParams
 from adm.pipeline.cost import Counts, Quantity, sampled
 from adm.pipeline.jobs import Job, Kind
-from adm.sampling.blocks import WHOLE, Shard, blocks_of
+from adm.sampling.blocks import WHOLE, Shard
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -46,11 +46,8 @@ def _gathered(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _sample_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    run, shard = job.sections["run"], Shard.parse(job.shard) if job.shard else WHOLE
-    # The last block of a run is computed as a whole.
-    images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
-    networks = (job.sections.get(name) for name in ("classifier_model", "guide_model"))
-    yield from sampled(run, images, job.sections["model"], *networks)
+    read, shard = job.sections, Shard.parse(job.shard) if job.shard else WHOLE
+    yield from sampled(read["run"], read["model"], read.get("classifier_model"), read.get("guide_model"), shard)
 
 
 def _of_gans(graph: "Pipeline") -> Iterator[Job]:

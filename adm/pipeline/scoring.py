@@ -10,7 +10,6 @@ from adm.params.references import keys_in
 from adm.params.section import Section, judged, parts
 from adm.pipeline import cost
 from adm.pipeline.jobs import Job, Kind
-from adm.sampling.blocks import WHOLE, blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -112,9 +111,8 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
 def _curve_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     models = job.sections["models"]
     for run in job.sections["runs"].values():
-        images = len(blocks_of(WHOLE, run.num_samples, run.micro_batch)) * run.micro_batch
         networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
-        yield from cost.sampled(run, images, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
+        yield from cost.sampled(run, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
         yield cost.Seen(job.sections["extractor"], run.num_samples)
 
 

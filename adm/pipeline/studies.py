@@ -1,4 +1,4 @@
-"""Kinds of jobs that study models: interpolations, neighbours, variations, and likelihoods."""
+"""Kinds of jobs that study models: interpolations, neighbours, and likelihoods."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -40,20 +40,6 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
 
 
-def _varied(graph: "Pipeline") -> Iterator[Job]:
-    for key, study in graph.params.variations.items():
-        run = graph.params.runs[study.run]
-        inputs, sections = graph.named(run, "checkpoint", "classifier")
-        yield graph.job(VARY, key, inputs, variation=study, run=run, **sections)
-
-
-def _vary_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
-    study, run, count = job.sections["variation"], job.sections["run"], job.sections["variation"].num_samples
-    for scale in study.scales:
-        scaled = run.model_copy(update={"gradient_scale": scale})
-        yield from cost.sampled(scaled, count, job.sections["model"], job.sections["classifier_model"])
-
-
 def _likelihood_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
     study, model = job.sections["likelihood"], job.sections["model"]
     yield cost.Passes(model, study.num_images * _steps(model, study.steps), study.precision)
@@ -79,17 +65,6 @@ NEIGHBOURS = Kind(
     jobs=_neighbours,
     libraries=("numpy",),
 )
-VARY = Kind(
-    name="vary",
-    help="Sample the same seeds under growing gradient scales.",
-    outputs=STUDY,
-    section="variations",
-    entry="variation",
-    jobs=_varied,
-    cost=_vary_cost,
-    libraries=("torch",),
-    resources="sample",
-)
 LIKELIHOOD = Kind(
     name="likelihood",
     help="Measure the bits per dimension of images of a dataset, term by term.",
@@ -99,4 +74,4 @@ LIKELIHOOD = Kind(
     libraries=("torch",),
     resources="sample",
 )
-KINDS = [INTERPOLATE, NEIGHBOURS, VARY, LIKELIHOOD]
+KINDS = [INTERPOLATE, NEIGHBOURS, LIKELIHOOD]

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from adm.artifacts.class_names import class_name, kept_names
+from adm.artifacts.class_names import kept_names
 from adm.config.metrics import METRICS
 from adm.data.shards import ImageShards
 from adm.params import figures
@@ -21,7 +21,7 @@ from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds
 from adm.report.run_tables import describe
 from adm.sampling.batch import Images, Labels, read_batch
-from adm.sampling.studies import Interpolation, Likelihood, Neighbours, Variation, read_study
+from adm.sampling.studies import Interpolation, Likelihood, Neighbours, read_study
 
 AXES = {
     "temperature": "Temperature",
@@ -149,13 +149,6 @@ def _neighbours(params: Sections, figure: figures.NeighboursFigureParams, inputs
     return Drawn(grids.neighbour_grid(blocks))
 
 
-def _variations(params: Sections, figure: figures.VariationFigureParams, inputs: Inputs) -> Drawn:
-    study = read_study(Variation, inputs["studies"][figure.study])
-    names = kept_names(inputs["studies"][figure.study])
-    labels = [class_name(label, names) for label in study.labels.tolist()]
-    return Drawn(grids.scale_grid(study.images, study.scales.tolist(), labels))
-
-
 def _interpolations(params: Sections, figure: figures.InterpolationFigureParams, inputs: Inputs) -> Drawn:
     section = params.interpolations[figure.study]
     study = read_study(Interpolation, inputs["studies"][figure.study])
@@ -224,7 +217,6 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "trade_offs": _trade_offs,
     "curves": _curves,
     "neighbours": _neighbours,
-    "variation": _variations,
     "interpolation": _interpolations,
     "likelihoods": _likelihoods,
     "lottery": _lottery,

@@ -85,19 +85,19 @@ def captioned(figure: Figure, caption: str) -> Figure:
     return figure
 
 
-def write_figure(stem: Path, figure: Figure, caption: str = "") -> None:
-    """Write a figure as `<stem>.png` and `<stem>.pdf`, without a date; with a caption as `<stem>.svg`, too.
+def write_figure(stem: Path, figure: Figure, caption: str) -> None:
+    """Write a figure as `<stem>.png`, `<stem>.pdf` and `<stem>.svg`, without a date.
 
     Args:
         stem: The path without its ending.
-        figure: The figure, to which `captioned` has added the caption, if there is one.
+        figure: The figure, to which `captioned` has added the caption.
         caption: The caption. The svg holds it as its description, and its drawing is without it: pages show it as text.
     """
     with mpl.rc_context(STYLE):
         formats: dict[str, dict[str, str | None]] = {
             ".png": {},
             ".pdf": {"CreationDate": None},
-            **({".svg": {"Date": None, "Creator": None, "Description": caption}} if caption else {}),
+            ".svg": {"Date": None, "Creator": None, "Description": caption},
         }
         with new_files(*map(stem.with_suffix, formats)) as paths:
             for path, metadata in zip(paths, formats.values(), strict=True):

@@ -1,4 +1,4 @@
-"""Figures of images: samples by class or at random, with neighbours, along a scale, and interpolations.
+"""Figures of images: samples by class or at random, with neighbours, side by side, and interpolations.
 
 A grid is one mosaic in the png's own pixels; labels are those of its axes.
 """
@@ -117,24 +117,6 @@ def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
     return _mosaic(_cells(rows, columns), gaps, rows=_each(names), titles=titles)
 
 
-def scale_grid(images: Images, scales: Sequence[float], labels: Sequence[str]) -> Figure:
-    """Show samples as the gradient scale grows, one row for each seed.
-
-    Args:
-        images: (rows, scales, H, W, 3) uint8.
-        scales: The gradient scale of each column.
-        labels: The label of each row: its class.
-
-    Source: Figure 8.
-    """
-    return _mosaic(
-        images,
-        rows=_each(labels),
-        columns=_each([f"{scale:g}" for scale in scales]),
-        heading="Gradient scale",
-    )
-
-
 def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int) -> Figure:
     """Show bands of panels of samples side by side.
 
@@ -143,7 +125,7 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
             title; a panel that a band does not have stays empty.
         columns_per_panel: Images in a row of a panel.
 
-    Source: Figures 9 and 12.
+    Source: Figures 8, 9 and 12.
     """
     shown = [images for panels in rows.values() for images in panels.values()]
     titles = list(dict.fromkeys(title for panels in rows.values() for title in panels))
@@ -229,7 +211,6 @@ def _mosaic(
     rows: Sequence[Span] = (),
     columns: Sequence[Span] = (),
     titles: Mapping[int, str] = MappingProxyType({}),
-    heading: str = "",
 ) -> Figure:
     """Draw images of one size as one mosaic; each of its pixels is a whole pixel of the png.
 
@@ -240,7 +221,6 @@ def _mosaic(
         rows: Labels at the left.
         columns: Labels at the top.
         titles: Titles above rows, by the row's number.
-        heading: The name of the labels at the top.
 
     Raises:
         ValueError: There is no image.
@@ -264,8 +244,6 @@ def _mosaic(
         axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
         axes.set_yticks(*_ticks(rows, tops, height, 22 * CHARACTER))
         axes.set_xticks(*_ticks(columns, lefts, width, 0))
-        axes.xaxis.set_label_position("top")
-        axes.set_xlabel(heading)
         for row, title in titles.items():
             axes.text(0, tops[row] - TITLE_GAP / 5, title, va="bottom", fontsize=LABEL_SIZE + 1)
         _make_room(figure, axes)
@@ -332,5 +310,5 @@ def _gaps(count: int) -> list[int]:
 
 
 def _each(labels: Sequence[str]) -> list[Span]:
-    """Give each row, or each column, one label."""
+    """Give each row one label."""
     return [(index, index, label) for index, label in enumerate(labels)]

@@ -12,11 +12,12 @@ from adm.artifacts.reading import readable
 from adm.config.models import ClassifierModel
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
+from adm.params.section import count_key
 from adm.params.tables import GradientScalesParams, HyperparametersParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput, utilisation
 from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
 from adm.report.run_tables import HERE, labels, printed_steps
-from adm.report.tables import iterations, plain
+from adm.report.tables import plain
 
 
 def throughput_table(
@@ -95,7 +96,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "dropout": network.dropout,
         "weight decay": training.weight_decay,
         "batch size": training.batch_size,
-        "iterations": iterations(max(map(params.iteration_of, points), default=0)),
+        "iterations": count_key(max(map(params.iteration_of, points), default=0)).upper(),
         "learning rate": _scientific(training.learning_rate),
     }
     if isinstance(model, ClassifierModel):

@@ -74,11 +74,6 @@ def title(key: str) -> str:
     return words.title() if key == "appendix_k" else words.capitalize()
 
 
-def iterations(count: int) -> str:
-    """Print an iteration count as the paper does: whole thousands from 10,000 on with K, others in full."""
-    return f"{count // 1000}K" if count >= 10_000 and count % 1000 == 0 else str(count)
-
-
 def plain(number: float) -> str:
     """Print a number without unnecessary digits, as the paper does batch sizes and days; "" for NaN."""
     return "" if pd.isna(number) else f"{number:g}"

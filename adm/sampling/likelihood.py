@@ -44,26 +44,23 @@ def measure(
     """
     forward = Forward.frozen(network, study.precision, study.compiled)
     diffusion = Diffusion.of(model.noise, study.steps).to(forward.device)
-    sums = np.zeros((3, diffusion.num_timesteps))
+    sums = np.zeros(diffusion.num_timesteps)
     bits, prior = [], []
     blocks = -(-len(indices) // study.micro_batch)
     with progress(total=blocks * diffusion.num_timesteps) as bar:
         for denoiser, x_0, draws in _blocks(study, forward, data, indices, model.network.image_channels):
-            # The last timestep comes first; (3, B) each.
+            # The last timestep comes first.
             terms = []
             for term in likelihood_terms(diffusion, denoiser, x_0, draws):
-                terms.append(torch.stack(term))
+                terms.append(term)
                 bar.update()
-            found = torch.stack(terms, dim=1).cpu()
+            found = torch.stack(terms).cpu()
             prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
-            bits.append(found[0].sum(0).numpy() + prior[-1])
-            sums += found.sum(2).numpy()
-    vlb, x_0_mse, eps_mse = sums[:, ::-1] / len(indices)
+            bits.append(found.sum(0).numpy() + prior[-1])
+            sums += found.sum(1).numpy()
     return Likelihood(
         timesteps=diffusion.timesteps.cpu().numpy(),
-        vlb=vlb,
-        x_0_mse=x_0_mse,
-        eps_mse=eps_mse,
+        vlb=sums[::-1] / len(indices),
         indices=indices,
         labels=data.labels[indices],
         bits=np.concatenate(bits),

@@ -87,18 +87,14 @@ def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) ->
         yield store
         return
     work.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work.with_name(f"{work.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        with FileLock(work.with_name(f"{work.name}.lock"), timeout=0) as lock:
+            for other in work.glob("*"):
+                if other != store.folder:
+                    shutil.rmtree(other)
+            yield store
+            remove_folder(work)
+            # A process that opened the lock file meanwhile notices that it is gone, and makes a new one.
+            Path(lock.lock_file).unlink()
     except Timeout as error:
-        raise UserError(f"{lock.lock_file}: another process holds it and samples this run") from error
-    try:
-        for other in work.glob("*"):
-            if other != store.folder:
-                shutil.rmtree(other)
-        yield store
-        remove_folder(work)
-        # A process that opened the lock file meanwhile notices that it is gone, and makes a new one.
-        Path(lock.lock_file).unlink()
-    finally:
-        lock.release()
+        raise UserError(f"{error.lock_file}: another process holds it and samples this run") from error

@@ -1,28 +1,25 @@
-"""Artifacts of the studies: interpolations, neighbours, variations of the gradient scale, likelihoods."""
+"""Artifacts of the studies: interpolations, neighbours, likelihoods."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adm.artifacts.class_names import Names, fact_of
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
-from adm.artifacts.reading import Shape, read_npz
+from adm.artifacts.reading import read_arrays, readable
 from adm.artifacts.writing import new_folder, write_npz
+from adm.errors import NotFiniteError
 
 
 class Study:
-    """The arrays of a study, each annotated by its axes, and the layout of its artifact.
+    """The arrays of a study; its artifact holds them in an npz that has the name of the class."""
 
-    An axis is a length, or the name of any length, "_" if it has none.
-
-    Attributes:
-        file: The name of its npz.
-    """
-
-    file: ClassVar[str]
+    @classmethod
+    def file(cls) -> str:
+        """Name its npz."""
+        return f"{cls.__name__.lower()}.npz"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -44,14 +41,12 @@ class Interpolation(Study):
         error_skipped: (N,) float64, errors of the same images where decoding skips the last step, too.
     """
 
-    originals: Annotated[NDArray[np.uint8], "pairs 2 _ _ 3"]
-    images: Annotated[NDArray[np.uint8], "pairs _ _ _ 3"]
-    labels: Annotated[NDArray[np.int64], "pairs 2"]
-    error_all_but_last: Annotated[NDArray[np.float64], "reconstructions"]
-    error_all: Annotated[NDArray[np.float64], "reconstructions"]
-    error_skipped: Annotated[NDArray[np.float64], "reconstructions"]
-
-    file = "interpolation.npz"
+    originals: NDArray[np.uint8]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    error_all_but_last: NDArray[np.float64]
+    error_all: NDArray[np.float64]
+    error_skipped: NDArray[np.float64]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -70,39 +65,15 @@ class Neighbours(Study):
         pixel_copies: (M,) bool, whether a sample equals its nearest image byte for byte.
     """
 
-    indices: Annotated[NDArray[np.int64], "samples _"]
-    distances: Annotated[NDArray[np.float64], "samples _"]
-    dataset_distances: Annotated[NDArray[np.float64], "images"]
-    pixel_copies: Annotated[NDArray[np.bool_], "samples"]
-
-    file = "neighbours.npz"
+    indices: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    dataset_distances: NDArray[np.float64]
+    pixel_copies: NDArray[np.bool_]
 
     @property
     def facts(self) -> dict[str, Any]:
         """How many samples there are, and how many are copies."""
         return {"num_samples": len(self.indices), "pixel_copies": int(self.pixel_copies.sum())}
-
-
-@dataclass(frozen=True, eq=False)
-class Variation(Study):
-    """The same seeds at several gradient scales.
-
-    Attributes:
-        images: (M, len(scales), H, W, 3) uint8, one row for each seed.
-        scales: (len(scales),) float64, increasing.
-        labels: (M,) int64.
-    """
-
-    images: Annotated[NDArray[np.uint8], "samples _ _ _ 3"]
-    scales: Annotated[NDArray[np.float64], "scales"]
-    labels: Annotated[NDArray[np.int64], "samples"]
-
-    file = "variation.npz"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How many seeds there are."""
-        return {"num_samples": len(self.images)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +83,18 @@ class Likelihood(Study):
     Attributes:
         timesteps: (S,) int64, the timesteps of the training process that were visited, increasing.
         vlb: (S,) float64, the term of each timestep in bits per dimension, averaged over the images.
-        x_0_mse: (S,) float64, the mean squared error of the predicted x_0 in units of [-1, 1], averaged likewise.
-        eps_mse: (S,) float64, the mean squared error of the eps that belongs to it.
         indices: (N,) int64, indices of the images in their part of the dataset, increasing.
         labels: (N,) int64, of the images.
         bits: (N,) float64, each image's bits per dimension: the sum of its terms and its prior.
         prior: (N,) float64, L_T of each image, in bits per dimension.
     """
 
-    timesteps: Annotated[NDArray[np.int64], "timesteps"]
-    vlb: Annotated[NDArray[np.float64], "timesteps"]
-    x_0_mse: Annotated[NDArray[np.float64], "timesteps"]
-    eps_mse: Annotated[NDArray[np.float64], "timesteps"]
-    indices: Annotated[NDArray[np.int64], "images"]
-    labels: Annotated[NDArray[np.int64], "images"]
-    bits: Annotated[NDArray[np.float64], "images"]
-    prior: Annotated[NDArray[np.float64], "images"]
-
-    file = "likelihood.npz"
+    timesteps: NDArray[np.int64]
+    vlb: NDArray[np.float64]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    bits: NDArray[np.float64]
+    prior: NDArray[np.float64]
 
     @property
     def standard_error(self) -> float:
@@ -151,25 +116,26 @@ class Likelihood(Study):
 S = TypeVar("S", bound=Study)
 
 
-def write_study(out: Path, study: Study, made_by: MadeBy, class_names: Names = None) -> None:
-    """Write the artifact of a study."""
+def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
+    """Write the artifact of a study.
+
+    Raises:
+        NotFiniteError: A number is NaN or infinite.
+    """
+    if bad := [name for name, values in vars(study).items() if not np.isfinite(values).all()]:
+        raise NotFiniteError(f"{out}: its {bad[0]} hold NaN or infinity")
     with new_folder(out) as folder:
-        write_npz(folder / study.file, **vars(study))
-        write_manifest(folder, made_by, study.facts | fact_of(class_names))
+        write_npz(folder / study.file(), **vars(study))
+        write_manifest(folder, made_by, study.facts)
 
 
 def read_study(kind: type[S], folder: Path) -> S:
-    """Read a study of a kind.
+    """Read a study of a kind; the manifest tells that its arrays are those that were written.
 
     Raises:
         UserError: The folder holds no such study, or it changed.
     """
     read_manifest(folder)
-    expected: dict[str, tuple[str, Shape]] = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        if name in kind.__annotations__:
-            # Up to numpy 2.4 an NDArray is of a shape and a dtype of a scalar, from 2.5 on of the scalar alone.
-            *_, scalar = get_args(hint.__origin__)
-            lengths = (int(axis) if axis.isdigit() else None for axis in hint.__metadata__[0].split())
-            expected[name] = np.dtype(*(get_args(scalar) or [scalar])).name, tuple(lengths)
-    return kind(**read_npz(folder / kind.file, expected))
+    with readable(folder, f"holds no {kind.__name__.lower()} as this version writes it"):
+        arrays = read_arrays(folder / kind.file())
+        return kind(**{name: arrays[name] for name in kind.__annotations__})

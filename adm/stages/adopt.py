@@ -11,7 +11,7 @@ from adm.artifacts.manifest import MadeBy, differing, read_manifest, write_manif
 from adm.artifacts.streaming import CHUNK, write_npz_rows
 from adm.artifacts.writing import new_folder
 from adm.config.files import PublishedFile
-from adm.data.images import Images, open_npz
+from adm.data.images import Images, labels_of, open_npz
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH, write_reference
 from adm.metrics.dinov2 import empty_network
@@ -70,13 +70,14 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
             return {"step": published.iteration, "num_parameters": count, **fact_of(names)}
         case PublishedSamplesParams():
             images = _images(path, published.image_size, published.num_samples)
-            labels = np.zeros(images.count, np.int64) if images.labels is None else images.labels
+            given = labels_of(images)
+            labels = np.zeros(images.count, np.int64) if given is None else given
             pixels = rows_of(images.chunks(CHUNK), images.count)
             write_npz_rows(folder / SAMPLES, arr_0=(images.count, pixels), arr_1=(len(labels), [labels]))
             return {
                 "num_samples": images.count,
                 "published_samples": images.total,
-                "labelled": images.labels is not None,
+                "labelled": given is not None,
             }
         case PublishedReferenceParams():
             pool, spatial = read_published_statistics(path)

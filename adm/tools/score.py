@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from adm.artifacts.writing import new_file, write_json
-from adm.config.data import PlacedGraphParams
+from adm.config.data import GraphParams
 from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.evaluation import Options, measure
@@ -17,7 +17,7 @@ def run(
     samples: Path,
     reference: Path,
     graph: Path,
-    params: PlacedGraphParams,
+    params: GraphParams,
     options: Options,
     out: Path | None,
 ) -> None:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "vary"]
+ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "interpolate"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adm.data.images import open_images
+from adm.data.images import labels_of, open_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 6, 5, 3)).astype(np.uint8)
 
@@ -36,8 +36,7 @@ def test_the_first_images_come_in_order(npz, folder, limit, length):
         assert max(map(len, chunks)) <= length
         np.testing.assert_array_equal(np.concatenate(chunks), expected)
         assert (images.count, images.total, images.size) == (len(expected), 11, (6, 5))
-    assert open_images(npz, limit).labels.tolist() == list(range(11))[:limit]
-    assert open_images(folder, limit).labels is None
+    assert labels_of(open_images(npz, limit)).tolist() == list(range(11))[:limit]
 
 
 def test_digests_tell_images_apart(npz, folder, tmp_path):

@@ -114,11 +114,14 @@ DAMAGED_IMAGES = {
     "axes": (idx(LABELS), "starts with 00000801"),
     "empty": (b"", "starts with nothing"),
     "header cut": (idx(IMAGES)[:9], "ends within its header"),
-    "truncated": (idx(IMAGES)[:-5], "declares 828 elements, but holds 823"),
-    "trailing": (idx(IMAGES) + b"x", "declares 828 elements, but holds more"),
+    "truncated": (idx(IMAGES)[:-5], "declares 828 elements, shape (23, 6, 6), but holds 823"),
+    "trailing": (idx(IMAGES) + b"x", "declares 828 elements, shape (23, 6, 6), but holds 829"),
     "no images": (idx(IMAGES[:0]), "shape (0, 6, 6)"),
     "absurd": (idx(IMAGES, shape=(2**32 - 1,) * 3), "shape (4294967295, 4294967295, 4294967295)"),
-    "large": (idx(IMAGES, shape=(2**20, 60, 60)), "declares 3774873600 elements, but holds 828"),
+    "large": (
+        idx(IMAGES, shape=(2**20, 60, 60)),
+        "declares 3774873600 elements, shape (1048576, 60, 60), but holds 828",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adm.artifacts.reading import names_in_npz, read_npy, read_npz, stream_npz
-from adm.data.images import open_images
+from adm.data.images import labels_of, open_images
 from adm.data.sources.idx import read_idx
 from adm.metrics.statistics import read_published_statistics
 
@@ -38,7 +38,8 @@ def stream(path):
 def score(path):
     images = open_images(path)
     assert sum(map(len, images.chunks(4))) == images.count
-    assert images.labels is None or len(images.labels) == images.count
+    labels = labels_of(images)
+    assert labels is None or len(labels) == images.count
 
 
 def read_x(path):

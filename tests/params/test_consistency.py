@@ -15,11 +15,7 @@ RUN, STACK, GAN, PICTURE = (
     "gan_runs.gan-1",
     "interpolations.interpolation-1",
 )
-NEIGHBOURS, VARIATION, LIKELIHOOD = (
-    "neighbours.neighbours-ddim",
-    "variations.variation-256",
-    "likelihoods.likelihood-250",
-)
+NEIGHBOURS, LIKELIHOOD = "neighbours.neighbours-ddim", "likelihoods.likelihood-250"
 
 # A field that names something, a name of nothing, and the nearest of what there is, or why it is of another section.
 NAMES_OF_NOTHING = [
@@ -39,8 +35,6 @@ NAMES_OF_NOTHING = [
     (f"{PICTURE}.checkpoint", "adm-256-7", "adm-256-750"),
     (f"{PICTURE}.dataset", "cats", "cat"),
     (f"{NEIGHBOURS}.run", "ddim-3", "ddim-2"),
-    (f"{VARIATION}.run", "adm-256-1", "adm-256-1980"),
-    (f"{VARIATION}.run", "stack-540-500", "not among runs"),
     (f"{LIKELIHOOD}.checkpoint", "adm-128-251", "adm-128-250"),
     (f"{LIKELIHOOD}.dataset", "cats", "cat"),
     ("throughput.throughput-u.model", "adm-v", "adm-u"),
@@ -189,8 +183,6 @@ CONTRADICTIONS = {
         "is 4",
         "has 8",
     ),
-    "variation without a classifier": ({f"{VARIATION}.run": "noise-0_9"}, f"{VARIATION}.run", "'noise-0_9'"),
-    "variation beyond its run": ({f"{VARIATION}.num_samples": 401}, f"{VARIATION}.num_samples", "401", "400"),
     # Runs and what they are made of and scored against.
     "base of another size": ({f"{STACK}.base": "scale-2"}, f"{STACK}.base", "is 8", "has 4"),
     "base of fewer samples": ({f"{STACK}.num_samples": 401}, f"{STACK}.base", "400", "401"),
@@ -339,7 +331,7 @@ CONTRADICTIONS = {
     "initial checkpoint twice": ({"published.checkpoints.adm-u-0": POINT}, "published.checkpoints.adm-u-0", "models"),
     "graph twice": ({"published.graphs.digits": GRAPH}, "published.graphs.digits", "extractors"),
     "reference twice": ({"published.references.cat": REFERENCE}, "published.references.cat", "references"),
-    "study twice": ({"variations.neighbours-ddim": f"= {VARIATION}"}, "variations.neighbours-ddim", "neighbours"),
+    "study twice": ({"likelihoods.neighbours-ddim": f"= {LIKELIHOOD}"}, "likelihoods.neighbours-ddim", "neighbours"),
     "model named as a checkpoint": ({"models.adm-128-500": "= models.adm-128"}, "models.adm-128-500", "'adm-128'"),
     "model named as an initial one": ({"models.adm-128-0": "= models.adm-128"}, "models.adm-128-0", "'adm-128'"),
     "model named as a published one": (
@@ -390,7 +382,7 @@ FITTING = {
         "datasets.cat.channels": 1,
     },
     "a file of models alone": {
-        **{name: {} for name in ("runs", "upsampled_runs", "gan_runs", "interpolations", "neighbours", "variations")},
+        **{name: {} for name in ("runs", "upsampled_runs", "gan_runs", "interpolations", "neighbours")},
         **{name: {} for name in ("likelihoods", "throughput", "tables", "figures", "claims")},
     },
 }

@@ -66,12 +66,6 @@ CONTRADICTIONS = {
         "[0.001, 0.002]",
         "'25'",
     ),
-    "variation of a run with a guide": (
-        {"runs.adm-256-1980.guide": {"checkpoint": "adm-256-250", "scale": 2.0}},
-        "variations.variation-256.run",
-        "'adm-256-1980'",
-        "guide",
-    ),
 }
 
 

@@ -53,28 +53,22 @@ SHOWN = {
         "'ablation-base-15'",
         "ablation-base-100",
     ),
-    "neighbours that are a variation": (
-        {f"{PAIRS}.blocks": {"title": "variation-256"}},
+    "neighbours that are an interpolation": (
+        {f"{PAIRS}.blocks": {"title": "interpolation-0"}},
         PAIRS,
-        "'variation-256' is not among neighbours",
+        "'interpolation-0' is not among neighbours",
         "there are neighbours-guided, neighbours-ddim",
     ),
-    "variation that is an interpolation": (
-        {"figures.figure_8.study": "interpolation-0"},
-        "figures.figure_8",
-        "'interpolation-0'",
-        "there are variation-256",
-    ),
-    "interpolation that is a variation": (
-        {"figures.figure_10b.study": "variation-256"},
+    "interpolation that is a likelihood": (
+        {"figures.figure_10b.study": "likelihood-250"},
         "figures.figure_10b",
-        "'variation-256'",
+        "'likelihood-250'",
         "interpolation-0, interpolation-1, interpolation-2_5",
     ),
-    "likelihood that is a variation": (
-        {"figures.likelihood.curves": {"label": "variation-256"}},
+    "likelihood that is an interpolation": (
+        {"figures.likelihood.curves": {"label": "interpolation-0"}},
         "figures.likelihood",
-        "'variation-256' is not among likelihoods",
+        "'interpolation-0' is not among likelihoods",
         "there are likelihood-250, likelihood-4360",
     ),
     "panel of no run": ({PANEL: {"run": "noise-0_97"}}, "figures.figure_9", "'noise-0_97'", "noise-0_9"),
@@ -104,9 +98,9 @@ SHOWN = {
         "there are interpolation-0",
     ),
     "claim on no neighbours": (
-        {"claims.new": CLAIM | {"kind": "no_copies", "neighbours": ["variation-256"], "ratio": 0.5, "copies": 0.1}},
+        {"claims.new": CLAIM | {"kind": "no_copies", "neighbours": ["interpolation-0"], "ratio": 0.5, "copies": 0.1}},
         "claims.new",
-        "'variation-256'",
+        "'interpolation-0'",
         "there are neighbours-guided",
     ),
     "claim on no throughput": (

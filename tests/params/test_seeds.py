@@ -40,7 +40,6 @@ gan_runs:
 interpolations: {path: {checkpoint: adm, reconstructions: 4}}
 likelihoods: {bits: {checkpoint: adm-100, num_images: 4}}
 neighbours: {near: {run: plain}}
-variations: {varied: {run: guided, scales: [0, 1]}}
 throughput: {speed: {model: adm, naive_batch: 1, optimised_batch: 2}}
 tables:
   mine: {rows: [plain, guided], metrics: [fid], caption: Mine.}
@@ -182,7 +181,6 @@ def test_what_shows_one_model_or_run_takes_the_first():
     assert params.interpolations["path"].checkpoint == "adm-seed-3-20k"
     assert params.likelihoods["bits"].checkpoint == "adm-seed-3-100"
     assert params.neighbours["near"].run == "plain-seed-3"
-    assert params.variations["varied"].run == "guided-seed-3"
     assert params.throughput["speed"].model == "adm-seed-3"
     assert params.figures["grid"].run == "plain-seed-3"
     assert params.figures["sides"].rows["a"]["b"].run == "guided-seed-3"

@@ -15,11 +15,12 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.paper import TABLES
 from adm.params import UserError
 from adm.params.references import NoSource
+from adm.params.section import count_key
 from adm.params.tables import HyperparametersParams, OwnTableParams, RowsParams, SweepsParams, ThroughputTableParams
 from adm.report import hyperparameters, run_tables
 from adm.report.metrics import read_metrics, read_training_seconds
 from adm.report.run_tables import own_table, read_paper_table
-from adm.report.tables import INTERVALS, iterations, plain, write_table
+from adm.report.tables import INTERVALS, plain, write_table
 from adm.stages import table as stage
 
 DAY = 24 * 60 * 60
@@ -415,7 +416,7 @@ def test_gradient_scales_stand_in_one_row_a_sampler(params):
 
 def test_counts_are_written_as_the_paper_writes_them():
     counts = [0, 150, 4360, 9999, 10_000, 10_500, 4_360_000]
-    assert [iterations(count) for count in counts] == ["0", "150", "4360", "9999", "10K", "10500", "4360K"]
+    assert [count_key(count).upper() for count in counts] == ["0", "150", "4360", "9999", "10K", "10500", "4360K"]
     assert [plain(number) for number in (116.0, 0.5, float("nan"), 1e-3)] == ["116", "0.5", "", "0.001"]
 
 

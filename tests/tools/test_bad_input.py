@@ -183,7 +183,7 @@ BAD_FLAGS = {
     "no graph there": (["--graph", "none.pb"], "none.pb"),
     "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 of the 8 images"),
     "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "is not for executor 'tensorflow'"),
-    "a device that is none": (["--device", "abacus"], "--device 'abacus': is none; there are auto, cpu, cuda"),
+    "a device that is none": (["--device", "abacus"], "device 'abacus': is none here; there are auto, cpu, cuda"),
 }
 
 

@@ -6,14 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
-from adm.errors import UserError
-from adm.evaluation import graph_params
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -255,25 +252,3 @@ def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
     for flags in ([], ["--num-samples", 60], ["--batch", 32], ["--executor", "tensorflow"]):
         score("samples.npz", "images.npz", "--cache", cache, *flags)
     assert len(list(cache.iterdir())) == 7
-
-
-@pytest.mark.parametrize(
-    ("there", "executor", "asked_for", "device"),
-    [
-        (True, "torch", "auto", "cuda"),
-        (False, "torch", "auto", "cpu"),
-        (True, "torch", "cpu", "cpu"),
-        (True, "tensorflow", "auto", "cpu"),
-        (False, "torch", "cuda:1", "cuda:1"),
-    ],
-)
-def test_auto_is_a_gpu_where_there_is_one(monkeypatch, there, executor, asked_for, device):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert graph_params(executor, asked_for, False, 8, 1).device == device
-    if asked_for != "auto":
-        assert graph_params(executor, torch.device(asked_for), False, 8, 1).device == device
-
-
-def test_a_device_that_is_none_is_refused_by_what_there_is():
-    with pytest.raises(UserError, match=r"'tpu'.*cpu, cuda"):
-        graph_params("torch", "tpu", False, 8, 1)

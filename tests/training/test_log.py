@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from adm.training.log import TrainingLog
+from adm.training.log import log_reports
 from adm.training.updates import Report
 
 
 def write(path, steps, every=2, earlier=None):
-    with TrainingLog(path, earlier, every, 8) as log:
-        for step in steps:
-            log.add(Report(step, {"loss": float(step), "learning_rate": 0.5}), last=step == steps[-1])
+    reports = [Report(step, {"loss": float(step), "learning_rate": 0.5}) for step in steps]
+    assert list(log_reports(reports, path, steps[0] - 1, steps[-1], every, 8, earlier)) == reports
 
 
 def copied(path):
@@ -82,6 +81,5 @@ def test_a_run_resumed_between_two_rows_averages_what_it_saw(path):
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_complete(path):
-    with TrainingLog(path, None, 1, 8) as log:
-        log.add(Report(1, {"loss": 1.0}))
-        assert [row["step"] for row in read(path)] == ["1"]
+    next(log_reports([Report(1, {"loss": 1.0}), Report(2, {"loss": 1.0})], path, 0, 2, 1, 8))
+    assert [row["step"] for row in read(path)] == ["1"]

@@ -17,12 +17,6 @@ from adm.errors import UserError
 UNSIGNED_BYTE = 8
 """The code for uint8 in an IDX file, the only type of images and labels."""
 
-LARGEST = 1 << 32
-"""Most bytes of an array: no IDX dataset has more, but a gzip file of some megabytes could."""
-
-PIECE = 1 << 20
-"""Bytes read at once."""
-
 
 def idx_files(dataset: ImageSource) -> Source:
     """Return the training part of a dataset in IDX files, plain or gzipped; grey images become RGB.
@@ -60,42 +54,26 @@ def _grey(name: str, images: NDArray[np.uint8], labels: NDArray[Any], dataset: I
 def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
     """Read an IDX file of bytes, gzipped if its name ends in `.gz`.
 
-    Memory grows with the bytes that arrive; the header's size is not trusted.
-
     Raises:
         UserError: It cannot be read, has another magic number or number of axes, has an empty axis, or its content is
             shorter or longer than its header says.
     """
     opener = cast(Callable[[Path], BinaryIO], gzip.open if path.suffix == ".gz" else Path.open)
     with readable(path, "cannot be read, truncated or damaged"), opener(path, "rb") as file:  # type: ignore[call-arg]
-        shape = _read_shape(path, file, num_axes)
-        content = _read_content(path, file, math.prod(shape))
-    return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def _read_shape(path: Path, file: BinaryIO, num_axes: int) -> list[int]:
-    magic, head = bytes([0, 0, UNSIGNED_BYTE, num_axes]), file.read(4 + 4 * num_axes)
-    if head[:4] != magic:
+        content = file.read()
+    magic, head = bytes([0, 0, UNSIGNED_BYTE, num_axes]), 4 + 4 * num_axes
+    if content[:4] != magic:
         raise UserError(
-            f"{path}: is no IDX file of bytes with {num_axes} axes: starts with {head[:4].hex() or 'nothing'}, "
+            f"{path}: is no IDX file of bytes with {num_axes} axes: starts with {content[:4].hex() or 'nothing'}, "
             f"not {magic.hex()}"
         )
-    if len(head) < 4 + 4 * num_axes:
+    if len(content) < head:
         raise UserError(f"{path}: ends within its header")
-    shape = [int(length) for length in np.frombuffer(head, ">u4", offset=4)]
-    if not 0 < math.prod(shape) <= LARGEST:
-        raise UserError(f"{path}: declares an array of shape {tuple(shape)}; accepted are 1 to {LARGEST} elements")
-    return shape
-
-
-def _read_content(path: Path, file: BinaryIO, length: int) -> bytearray:
-    content = bytearray()
-    while piece := file.read(min(PIECE, length + 1 - len(content))):
-        content += piece
-    if len(content) != length:
-        found = f"{len(content)}" if len(content) < length else "more"
-        raise UserError(f"{path}: declares {length} elements, but holds {found}")
-    return content
+    shape = tuple(int(length) for length in np.frombuffer(content, ">u4", num_axes, offset=4))
+    declared, held = math.prod(shape), len(content) - head
+    if declared != held or not held:
+        raise UserError(f"{path}: declares {declared} elements, shape {shape}, but holds {held}")
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 
 def _find(root: Path, name: str) -> Path:

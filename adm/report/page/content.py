@@ -65,10 +65,6 @@ class Content:
     command: str
     everything: str
 
-    def of_kind(self, kind: str) -> list[Exhibit]:
-        """List the exhibits of a kind."""
-        return [exhibit for exhibit in self.exhibits if exhibit.kind == kind]
-
 
 def digest_of_parts() -> str:
     """Hash the template, style sheet and script, which the digest of the code does not cover."""

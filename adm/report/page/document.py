@@ -47,12 +47,12 @@ def document(content: Content) -> str:
     if not any(exhibit.found for exhibit in content.exhibits):
         first = next(path for exhibit in content.exhibits for path in exhibit.files.values())
         raise UserError(f"{first}: does not exist, nor does anything else of a report; make it: {content.everything}")
-    claims = [_claims(exhibit) for exhibit in content.of_kind("claims")]
-    tables = [_table(exhibit) for exhibit in content.of_kind("table")]
-    pictures = [_figure(exhibit) for exhibit in content.of_kind("figure")]
+    shown = [_shown(exhibit) for exhibit in content.exhibits]
+    claims, tables, pictures = (
+        [one for one in shown if one.exhibit.kind == kind] for kind in ("claims", "table", "figure")
+    )
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
-    shown = [*claims, *tables, *pictures]
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html.j2").render(
         content=content,
@@ -70,27 +70,21 @@ def document(content: Content) -> str:
     )
 
 
-def _claims(exhibit: Exhibit) -> Shown:
-    whose = {"paper": "of the paper", "speed": "on speed", "later": "of later work", "own": "of one's own"}
-    shown = Shown(exhibit, f"Claims {whose[exhibit.key]}")
-    if path := exhibit.found.get("csv"):
-        shown.verdicts = read_verdicts(path)
-        shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704
-    return shown
-
-
-def _table(exhibit: Exhibit) -> Shown:
-    shown, found = Shown(exhibit, title(exhibit.key), exhibit.caption), exhibit.found
-    if "html" in found:
-        shown.table = Markup(table_in(found["html"]))  # noqa: S704
-    return shown
-
-
-def _figure(exhibit: Exhibit) -> Shown:
-    shown = Shown(exhibit, title(exhibit.key), exhibit.caption, picture=picture(exhibit.found))
-    if shown.picture and shown.picture.caption:
-        shown.caption = shown.picture.caption.removeprefix(f"{shown.title}: ")
-    return shown
+def _shown(exhibit: Exhibit) -> Shown:
+    found, name = exhibit.found, title(exhibit.key)
+    if exhibit.kind == "claims":
+        whose = {"paper": "of the paper", "speed": "on speed", "later": "of later work", "own": "of one's own"}
+        shown = Shown(exhibit, f"Claims {whose[exhibit.key]}")
+        if "csv" in found:
+            shown.verdicts = read_verdicts(found["csv"])
+            shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704
+        return shown
+    if exhibit.kind == "table":
+        table = Markup(table_in(found["html"])) if "html" in found else Markup()  # noqa: S704
+        return Shown(exhibit, name, exhibit.caption, table)
+    drawn = picture(found)
+    caption = drawn.caption.removeprefix(f"{name}: ") if drawn and drawn.caption else exhibit.caption
+    return Shown(exhibit, name, caption, picture=drawn)
 
 
 def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
