@@ -28,6 +28,7 @@ from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.nets.weights import build
 from adm.sampling.guided import block_sampler
+from adm.tools.new import JUDGE_PASSES
 from adm.training.extractor import accuracy, initial_network, train_extractor
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
@@ -52,10 +53,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 FASHION = {"source": "idx", "root": "/usr/share/datasets/fashion-mnist", "image_size": 28, "num_classes": 10}
 
 Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
 Trained = tuple[int, float, nn.Module]
 
 
-def read(source: str, size: int) -> tuple[Images, NDArray[np.int64], Images, NDArray[np.int64], int]:
+def read(source: str, size: int) -> tuple[Images, Labels, Images, Labels, int]:
     """Read the training images with their labels, the held-out images with theirs, and the number of channels."""
     content: dict[str, Any] = FASHION
     if source != "fashion":
@@ -87,16 +89,36 @@ def section(size: int, channels: int, classes: int, batch: int, objective: dict[
     )
 
 
-def statistics(judge: ExtractorNetwork, images: Images) -> FeatureStatistics:
-    """Fit a Gaussian to the pooled features of images."""
+def judge_of(images: Images, labels: Labels, iterations: int) -> ExtractorNetwork:
+    """Train an extractor on the classes of images, as `adm new` does."""
+    learnt = {"side": -(-images.shape[1] // 4) * 4, "channels": 24, "least_accuracy": 0, "iterations": 1}
+    extractor = Extractor.model_validate(learnt)
+    most = JUDGE_PASSES * len(images) // extractor.batch_size
+    extractor = extractor.model_copy(update={"iterations": min(iterations, most)})
+    judge = initial_network(extractor, int(labels.max()) + 1)
+    for _ in train_extractor(extractor, judge, images, labels):
+        pass
+    return judge
+
+
+def features_of(judge: ExtractorNetwork, images: Images) -> NDArray[np.float32]:
+    """Return the pooled features of images."""
     with torch.no_grad():
         parts = [judge.features(torch.from_numpy(part))[0] for part in np.array_split(images, -(-len(images) // 500))]
-    return feature_statistics(torch.cat(parts).numpy())
+    features: NDArray[np.float32] = torch.cat(parts).numpy()
+    return features
 
 
-def trained(model: DiffusionModel, images: Images, labels: NDArray[np.int64], budgets: list[int]) -> Iterator[Trained]:
+def statistics(judge: ExtractorNetwork, images: Images) -> FeatureStatistics:
+    """Fit a Gaussian to the pooled features of images."""
+    return feature_statistics(features_of(judge, images))
+
+
+def trained(
+    model: DiffusionModel, images: Images, labels: Labels, budgets: list[int], network: nn.Module | None = None
+) -> Iterator[Trained]:
     """Train, and yield each number of iterations, the seconds of a processor so far, and the averaged network."""
-    state = TrainingState(build(model), build_task(model), model.training)
+    state = TrainingState(network or build(model), build_task(model), model.training)
     draws, batch = generator(model.training.seeds.data), model.training.batch_size
     spent = 0.0
     for step in range(1, budgets[-1] + 1):
@@ -121,16 +143,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32, help="of a folder's images")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    parser.add_argument(
+        "--judge", type=int, default=2000, help="iterations of the judge; of few images fewer, as adm new"
+    )
     options = parser.parse_args()
     make_deterministic(1)
     images, labels, unseen, unseen_labels, channels = read(options.source, options.size)
     size, classes = images.shape[1], int(labels.max()) + 1
-    learnt = {"side": -(-size // 4) * 4, "channels": 24, "iterations": options.judge}
-    extractor = Extractor.model_validate(learnt | {"least_accuracy": 0})
-    judge = initial_network(extractor, classes)
-    for _ in train_extractor(extractor, judge, images, labels):
-        pass
+    judge = judge_of(images, labels, options.judge)
     real, held_out = statistics(judge, images), statistics(judge, unseen)
     floor = frechet_distance(held_out, real)
     print(f"judge: {accuracy(judge, unseen, unseen_labels):.3f} of held-out images; floor {floor:.3f}\n")

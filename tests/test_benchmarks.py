@@ -4,6 +4,7 @@ What stands beside ours computes the same.
 """
 
 import csv
+import struct
 import subprocess
 import sys
 from itertools import product, zip_longest
@@ -22,7 +23,7 @@ from adm.metrics.frechet import frechet_distance
 from adm.nets.forward import Forward
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
-from benchmarks import features, frechet
+from benchmarks import features, finetuning, frechet, objectives
 from benchmarks.cases import SMALLEST
 from benchmarks.gpu import peak_flops
 from benchmarks.objectives import OBJECTIVES
@@ -194,6 +195,24 @@ def test_every_objective_is_trained_and_scored(root, tmp_path):
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
     assert [row[:3] for row in rows] == [[name, "7", "1"] for name in OBJECTIVES]
     assert all(float(fid) > 0 for row in rows for fid in row[4:])
+
+
+@pytest.mark.slow
+def test_fine_tuning_and_training_from_scratch_are_compared(tmp_path, monkeypatch, capsys):
+    draws = np.random.default_rng(0)
+    for name, array in (
+        ("train-images-idx3-ubyte", draws.integers(0, 256, (400, 28, 28), np.uint8)),
+        ("train-labels-idx1-ubyte", np.repeat(np.arange(10, dtype=np.uint8), 40)),
+    ):
+        header = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape)
+        (tmp_path / name).write_bytes(header + array.tobytes())
+    monkeypatch.setattr(objectives, "FASHION", {**objectives.FASHION, "root": str(tmp_path)})
+    few = "--first 1 --seeds 7 --iterations 1 --batch 4 --samples 50 --judge 2"
+    monkeypatch.setattr(sys, "argv", ["finetuning", "fashion", *few.split()])
+    finetuning.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [row[3] for row in rows] == ["scratch", "garments"]
+    assert all(float(row[4]) > 0 for row in rows)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which takes its time")
