@@ -58,14 +58,14 @@ generate: $(READY)
 	python workflow/references.py
 
 # The networks that come with the package, from the results of two scales.
-SAMPLED := --set sampler=dpm_solver_pp --set eta=1 --set steps=logsnr25 --set scale=1
+SAMPLED := --set sampler=dpm_solver_pp --set eta=1 --set steps=logsnr25
 networks: $(READY)
 	adm export results/emoji/checkpoints/classifier-3000 adm/networks/emoji-classifier.safetensors --dtype float16
 	adm export results/emoji/checkpoints/model-4800 adm/networks/emoji.safetensors --dtype float16 $(SAMPLED) \
-	  --set classifier=emoji-classifier.safetensors
+	  --set scale=3 --set classifier=emoji-classifier.safetensors
 	adm export results/fashion/checkpoints/quick-classifier-1500 adm/networks/fashion-classifier.safetensors --dtype float16
 	adm export results/fashion/checkpoints/quick-2500 adm/networks/fashion.safetensors --dtype float16 $(SAMPLED) \
-	  --set classifier=fashion-classifier.safetensors
+	  --set scale=1 --set classifier=fashion-classifier.safetensors
 
 # Groups in the order that tests/conftest.py gives them: the slow ones first.
 TESTS := pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --ignore tests/cluster

@@ -37,7 +37,6 @@ DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
 PARAMS = {
     "embedded": "params.yaml",
-    "emoji": "scales/emoji/params.yaml",
     "fashion": "scales/fashion/params.yaml",
     "paper": "scales/paper/params.yaml",
 }
