@@ -70,7 +70,7 @@ def test_the_lines_of_the_readme(root, execute, tmp_path):
             Image.effect_noise((80, 64), 40 + i).convert("RGB").save(tmp_path / "photos" / name / f"{i}.png")
     blocks = re.findall(r"```sh\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
     lines = [line for line in "".join(blocks).splitlines() if not ELSEWHERE.match(line)]
-    assert len(lines) == 6
+    assert len(lines) == 7
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for line in lines:
         typed = line.partition("#")[0] + (" --dry-run --quiet all" if line.startswith("snakemake") else "")
@@ -78,5 +78,5 @@ def test_the_lines_of_the_readme(root, execute, tmp_path):
             typed, check=False, shell=True, env={**os.environ, "PATH": path}, capture_output=True, text=True
         )
         assert done.returncode == 0, (line, done.stderr)
-    assert len(list(tmp_path.glob("*/images/*.png"))) == 16
+    assert len(list(tmp_path.glob("*/images/*.png"))) == 32
     assert (tmp_path / "scales" / "pets" / "params.yaml").is_file()

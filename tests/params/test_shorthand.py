@@ -425,5 +425,5 @@ def test_the_file_of_the_page_does_all_that_it_says(root, tmp_path):
 
 def test_shipped_files_need_no_merges_of_yaml(root):
     files = [root / "params.yaml", *root.glob("scales/*.yaml"), *root.glob("scales/*/params.yaml")]
-    assert len(files) == 6
+    assert len(files) == 7
     assert [file.name for file in files if "<<" in file.read_text(encoding="utf-8")] == []
