@@ -225,7 +225,8 @@ def _stored(
         version = npy.read_magic(stream)
         if version != (1, 0):
             raise ValueError(f"it is of version {version}, and numbers are stored in 1.0")
-        shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
+        # That of numbers takes 128 bytes; Python's parser has no memory for some of those that numpy allows.
+        shape, is_fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=1000)
     if dtype.hasobject:
         raise UserError(f"{place}: holds pickled Python objects, which are never loaded; store numbers")
     if dtype.kind not in "biufc":
