@@ -6,39 +6,58 @@ whole. The drawings are Google's Noto Emoji (Apache License 2.0; flags are in th
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
+from adm.artifacts.reading import readable
+from adm.errors import UserError
+
 PACKAGE = "emoji-datasource-google@16.0.0"
 TO = Path("downloads/emoji")
 
 
+def fetched(folder: Path) -> Path:
+    """Download the package into a folder."""
+    if shutil.which("npm") is None:
+        raise UserError(f"npm: is not installed; install it, or give the file of {PACKAGE}")
+    command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise UserError(f"npm: could not download {PACKAGE}; give its file instead")
+    (package,) = folder.iterdir()
+    return package
+
+
+def lay_out(package: Path) -> None:
+    """Write the images of the package, but for skin tones and hair by themselves."""
+    with readable(package, f"is no file of {PACKAGE}"), tarfile.open(package) as archive:
+        members = {member.name.removeprefix("package/"): member for member in archive}
+        for emoji in json.loads(_content(archive, members["emoji.json"])):
+            member = members.get(f"img/google/64/{emoji['image']}")
+            if member is None or emoji["category"] == "Component":
+                continue
+            category = emoji["category"].lower().replace(" & ", "-").replace(" ", "-")
+            path = TO / category / f"{emoji['short_name'].replace('/', '-')}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_content(archive, member))
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None, "it is no folder"
+    return file.read()
+
+
 def main() -> None:
     """Fetch the package, unless it is given, and write the images."""
-    with tempfile.TemporaryDirectory() as folder:
-        if sys.argv[1:]:
-            package = Path(sys.argv[1])
-        else:
-            command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", folder]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            (package,) = Path(folder).iterdir()
-        with tarfile.open(package) as archive:
-            told = archive.extractfile("package/emoji.json")
-            images = {member.name: member for member in archive if "/img/google/64/" in member.name}
-            assert told is not None, "the package holds emoji.json"
-            for emoji in json.load(told):
-                member = images.get(f"package/img/google/64/{emoji['image']}")
-                if member is None or emoji["category"] == "Component":  # skin tones and hair by themselves
-                    continue
-                category = emoji["category"].lower().replace(" & ", "-")
-                path = TO / category.replace(" ", "-") / f"{emoji['short_name'].replace('/', '-')}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                image = archive.extractfile(member)
-                assert image is not None, "members of that folder are files"
-                path.write_bytes(image.read())
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            lay_out(Path(sys.argv[1]) if sys.argv[1:] else fetched(Path(folder)))
+    except UserError as error:
+        sys.exit(f"error: {error}")
     print(f"{TO}: {sum(1 for _ in TO.glob('*/*.png'))} images")
 
 
