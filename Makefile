@@ -123,6 +123,15 @@ $(READY): requirements.lock pyproject.toml
 	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+# A newer Python, and the newest of what the package needs without extras: the test of the wheel tries it.
+NEWER := .venv-3.13
+$(NEWER)/ready: pyproject.toml
+	python3.13 -m venv $(NEWER)
+	$(NEWER)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+	  > $(NEWER)/requirements.txt
+	$(NEWER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(NEWER)/requirements.txt
+	touch $@
+
 $(CLUSTER) $(RIVALS): $(VENV)/%: requirements-%.lock $(READY)
 	python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

@@ -98,8 +98,11 @@ def test_a_wheel_holds_every_file_of_the_package_and_an_archive_without_git_make
 
 
 @pytest.mark.slow
-def test_a_wheel_without_clone_and_extras_generates_and_scores(wheel, tiny_model, randomised, tmp_path):
+@pytest.mark.parametrize("python", [sys.executable, ".venv-3.13/bin/python"], ids=["this", "3.13"])
+def test_a_wheel_without_clone_and_extras_generates_and_scores(python, root, wheel, tiny_model, randomised, tmp_path):
     """A model in one file, two batches of its images, and their distance by a small graph."""
+    if not (root / python).exists():
+        pytest.skip("make .venv-3.13/ready makes the other Python")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     model = tiny_model()
@@ -109,7 +112,7 @@ def test_a_wheel_without_clone_and_extras_generates_and_scores(wheel, tiny_model
     (tmp_path / "graph.pb").write_bytes(freeze(ExtractorNetwork(2, 8, num_features=8, generator=draws)))
 
     def call(*arguments):
-        command = [sys.executable, "-c", FROM_A_WHEEL, str(tmp_path / "site"), *arguments]
+        command = [str(root / python), "-c", FROM_A_WHEEL, str(tmp_path / "site"), *arguments]
         environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr

@@ -48,8 +48,12 @@ ENOUGH = 400_000
 TRAINING, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.1, 0.25, 0.05
 """Shares of the time that is left when jobs have started; the rest is for features and scores."""
 
-STEPS = (250, 100, 50, 25)
-"""Numbers of sampling steps; the largest that fits is taken."""
+OBJECTIVE = {"objective": "simple", "min_snr": 5}
+NOISE = {"predicts": "x_0", "variance": "beta"}
+"""What a network learns from scratch: what wins over short trainings (docs/recipes.md, "What a network predicts")."""
+
+STEPS = 25
+"""Steps of sampling by SDE-DPM-Solver++; more of them have no lower FID (findings, "solvers")."""
 
 FEWEST_UPDATES = 80
 """Minimum number of updates."""
@@ -129,6 +133,7 @@ class Recipe:
         steps: Of sampling.
         num_samples: Of a run.
         seconds: What an update of the model takes.
+        hours: What all of it takes: those wanted, or fewer where there are few images.
     """
 
     model: dict[str, Any]
@@ -138,6 +143,7 @@ class Recipe:
     steps: int
     num_samples: int
     seconds: float
+    hours: float
 
 
 def channel_multiplier(image_size: int) -> list[float]:
@@ -176,24 +182,31 @@ def choose(wanted: Request) -> Recipe:
             f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the network at "
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
         )
-    passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
-    most = min(MOST_ITERATIONS, passes * wanted.num_images / model["training"]["batch_size"])
-    iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
-    model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
     batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
-    classifier, classifier_iterations, guiding = None, 0, flops
+    classifier, guiding = None, flops
     if wanted.num_classes and not wanted.source:
         classifier = _classifier(model)
         guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
-        classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
-        classifier["training"]["annealing"] = classifier_iterations
     # Each checkpoint's loss is measured on a fifth as many images.
     of_step = ((wanted.runs + STAGES / 5) * flops + len(wanted.scales) * guiding) * image_seconds
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
-    steps, samples = _samples(wanted, SAMPLING * left * wanted.at_a_time, of_step, of_features)
-    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds)
+    steps = min(STEPS, wanted.source.model.noise.timesteps) if wanted.source else STEPS
+    of_sample = (steps * of_step + of_features) / wanted.at_a_time
+    enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
+    samples = min(enough, max(int(SAMPLING * left / of_sample) // 10 * 10, FEWEST_SAMPLES))
+    possible += max(0, SAMPLING * left - samples * of_sample) / seconds  # what sampling leaves
+    passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
+    most = min(MOST_ITERATIONS, passes * wanted.num_images / batch)
+    iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
+    model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
+    classifier_iterations = 0
+    if classifier:
+        classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
+        classifier["training"]["annealing"] = classifier_iterations
+    hours = wanted.hours - max(0, possible - most) * seconds / 3600
+    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds, hours)
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
@@ -257,8 +270,9 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
         **({"num_classes": wanted.num_classes} if wanted.num_classes else {}),
     }
     # At few pixels the linear schedule's last steps are of noise alone (Nichol and Dhariwal 2021).
-    noise = {"noise": {"schedule": "cosine"}} if wanted.image_size <= 64 else {}
-    return {"kind": "diffusion", "network": network, **noise, "training": _training(wanted, width.learning_rate)}
+    noise = ({"schedule": "cosine"} if wanted.image_size <= 64 else {}) | NOISE
+    training = _training(wanted, width.learning_rate)
+    return {"kind": "diffusion", "network": network, **OBJECTIVE, "noise": noise, "training": training}
 
 
 def _training(wanted: Request, learning_rate: float) -> dict[str, Any]:
@@ -278,23 +292,11 @@ def _classifier(model: dict[str, Any]) -> dict[str, Any]:
         name: model["training"][name] for name in ("batch_size", "precision", "threads") if name in model["training"]
     }
     training = {**kept, "learning_rate": model["training"]["learning_rate"], "weight_decay": 0.05, "crop": "random"}
-    noise = {"noise": model["noise"]} if "noise" in model else {}
-    return {"kind": "classifier", **noise, "training": training}
+    return {"kind": "classifier", "training": training}
 
 
 def _section(model: dict[str, Any]) -> DiffusionModelParams:
     return DiffusionModelParams.model_validate(model)
-
-
-def _samples(wanted: Request, seconds: float, of_step: float, of_features: float) -> tuple[int, int]:
-    """Steps, and samples of a run, that some seconds suffice for; `of_step` and `of_features` are those of a sample."""
-    enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
-    most = wanted.source.model.noise.timesteps if wanted.source else STEPS[0]
-    for steps in (min(steps, most) for steps in STEPS):
-        fitting = int(seconds / (steps * of_step + of_features))
-        if fitting >= enough:
-            return steps, enough
-    return steps, max(fitting // 10 * 10, FEWEST_SAMPLES)
 
 
 def rounded(iterations: float) -> int:

@@ -31,7 +31,7 @@ from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import value_key
 from adm.pipeline import Pipeline
-from adm.planning.recipe import JUDGE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
+from adm.planning.recipe import JUDGE, NOISE, OBJECTIVE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 from adm.tools.publish import published
@@ -260,7 +260,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
         *features,
-        f"  time      about {_duration(wanted.hours)} on {wanted.at_a_time} {place}",
+        f"  time      about {_duration(recipe.hours)} on {wanted.at_a_time} {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
         f"  dvc repro {path.with_name(DVC)}",
@@ -291,11 +291,15 @@ def params_text(
     swept, rows = (checkpoints[:-1], ["through", guided[0]]) if guided else (checkpoints, ["through"])
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
-    through = {"checkpoint": "model", "steps": recipe.steps}
-    through |= {name: value for name, value in training.items() if name == "precision"}
+    precision = {name: value for name, value in training.items() if name == "precision"}
+    through = {"checkpoint": "model", "sampler": "dpm_solver_pp", "eta": 1, "steps": f"logsnr{recipe.steps}", **precision}
     measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
-    loss = {"part": "held_out", "num_images": measured, "sweep": {"iteration": checkpoints}}
+    loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
+    loss["sweep"] = {"iteration": checkpoints}
     shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"
+    # What classifiers have no use for stands with the model.
+    schedule = {name: value for name, value in recipe.model["noise"].items() if name not in NOISE}
+    objective = {} if wanted.source else {**OBJECTIVE, "noise": NOISE}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
@@ -311,12 +315,9 @@ def params_text(
         step=opened and (opened.card.made_by.get("step") or 1),
         keep_classes=wanted.keep_classes,
         source=opened and {**opened.model.values(), "training": {"batch_size": training["batch_size"]}},
-        common={
-            "dataset": "images",
-            **{name: recipe.model[name] for name in ("noise", "network") if name in recipe.model},
-        },
+        common={"dataset": "images", **({"noise": schedule} if schedule else {}), "network": recipe.model["network"]},
         network=recipe.model["network"],
-        model={"checkpoints": checkpoints, "training": training},
+        model={**objective, "checkpoints": checkpoints, "training": training},
         classifier={
             "kind": "classifier",
             "checkpoints": [recipe.classifier_iterations],
@@ -325,7 +326,7 @@ def params_text(
         num_reference=min(wanted.num_images, 10_000),
         through={**through, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scales=list(wanted.scales),
-        loss={**through, **loss},
+        loss=loss,
         losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
         rows=rows,
         guided=guided,

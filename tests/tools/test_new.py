@@ -66,7 +66,7 @@ def written(name="mine"):
     path = load_path(name)
     lines = path.read_text().splitlines()
     # Further grids are of classes that one grid has no room for.
-    assert sum("like: grid" in line for line in lines) * 2 + 33 >= len(lines)
+    assert sum("like: grid" in line for line in lines) * 2 + 34 >= len(lines)
     # Nothing breaks a path.
     assert max(len(line) for line in lines if "://" not in line) <= 120
     assert not list(Draft7Validator(json.loads(render())).iter_errors(read_yaml(path)))
@@ -201,7 +201,7 @@ def test_more_hours_train_more(adm, images, tmp_path):
         seen = model.checkpoints[-1] * model.training.batch_size
         trained.append(3 * seen * forward_flops(model))
         # Training is most of the time, and never all of it.
-        assert 0.3 < trained[-1] / FLOPS_A_SECOND["cpu"] / (3600 * hours) < 0.6
+        assert 0.3 < trained[-1] / FLOPS_A_SECOND["cpu"] / (3600 * hours) < 0.9
     assert trained == sorted(trained)
 
 
