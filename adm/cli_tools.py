@@ -130,7 +130,7 @@ def export(
     from adm.tools import generate
 
     if out is None:
-        print(*tool.identify(source), sep="\n")
+        print(tool.identify(source))
     elif format_ is None:
         tool.run(source, out, preset, dtype, generate.fields_of(set_) if set_ else None)
     else:

@@ -126,7 +126,7 @@ def open_network(
     elif path.suffix == ".safetensors":
         card = _card_of_file(path, preset)
     else:
-        card = Card(preset=preset or _identified(path))
+        card = Card(preset=preset or fitting_presets(path)[0])
     model = _changed(card.model or preset_model(card.preset or ""), schedule, attention_order)
     network = model_network(model)
     if path.is_dir() or path.suffix == ".safetensors":
@@ -201,16 +201,19 @@ def _changed(model: AnyModel, schedule: Schedule | None, attention_order: Attent
     return model.model_copy(update={"noise": noise, "network": network})
 
 
-def _identified(path: Path) -> str:
-    """Find the preset of a file in the released format: that which its name says, if it fits, else the first to fit."""
+def fitting_presets(path: Path) -> list[str]:
+    """Name the presets that a file in the released format fits: that which its name says, if it fits, else all.
+
+    Raises:
+        UserError: There is none; names the nearest.
+    """
     found = shapes(read_released(path))
     named = CHECKPOINTS.get(path.stem)
     if named is not None and not differing(preset_shapes(named), found):
-        return named
+        return [named]
     differences = compare_presets(found)
-    fitting = [preset for preset, different in differences.items() if not different]
-    if fitting:
-        return fitting[0]
+    if fitting := [preset for preset, different in differences.items() if not different]:
+        return fitting
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
     first = some(different, separator="; ")
     raise UserError(
