@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -24,9 +24,6 @@ from adm.nets.weights import differing, model_network, read_tensors, write_tenso
 
 CARD = "adm"
 """The metadata entry of a file of ours that holds its card, as JSON."""
-
-Schedule = Literal["linear", "cosine"]
-AttentionOrder = Literal["legacy", "new"]
 
 
 class Card(BaseModel):
@@ -94,13 +91,7 @@ class LoadedNetwork:
         return f"{self.path}: {known}, {side}, {classes}, schedule {noise.schedule}, {order}"
 
 
-def open_network(
-    path: Path,
-    preset: str | None = None,
-    schedule: Schedule | None = None,
-    attention_order: AttentionOrder | None = None,
-    device: torch.device | str = "cpu",
-) -> LoadedNetwork:
+def open_network(path: Path, preset: str | None = None, device: torch.device | str = "cpu") -> LoadedNetwork:
     """Read a network and find out what it is.
 
     Args:
@@ -108,8 +99,6 @@ def open_network(
             change a `.pt` in place while its network is in use.
         preset: The released network that the file holds; None goes by the file's shapes and, where several presets
             have these, by its name.
-        schedule: Of the noise; None is the preset's or the checkpoint's own. No shape shows it.
-        attention_order: Of the packed queries, keys and values; None as for `schedule`.
         device: Where to put the network.
 
     Raises:
@@ -127,7 +116,7 @@ def open_network(
         card = _card_of_file(path, preset)
     else:
         card = Card(preset=preset or fitting_presets(path)[0])
-    model = _changed(card.model or preset_model(card.preset or ""), schedule, attention_order)
+    model = card.model or preset_model(card.preset or "")
     network = model_network(model)
     if path.is_dir() or path.suffix == ".safetensors":
         weights_file = path / "ema.safetensors" if path.is_dir() else path
@@ -191,14 +180,6 @@ def _card_of_file(path: Path, preset: str | None) -> Card:
     if preset not in (None, card.preset):
         raise UserError(f"{path}: is of preset {card.preset!r}, not {preset!r}")
     return card
-
-
-def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:
-    noise = model.noise if schedule is None else model.noise.model_copy(update={"schedule": schedule})
-    network = model.network
-    if attention_order is not None:
-        network = network.model_copy(update={"attention_order": attention_order})
-    return model.model_copy(update={"noise": noise, "network": network})
 
 
 def fitting_presets(path: Path) -> list[str]:

@@ -27,7 +27,6 @@ from adm.data.decoding import as_grey, read_image
 from adm.data.listing import names_of_images
 from adm.errors import UserError, about
 from adm.machine import available_cores
-from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.section import Section
 from adm.progress import progress
 from adm.report.grids import save_sheet
@@ -71,8 +70,6 @@ class Call(Section):
     batch: PositiveInt | None = None
     threads: PositiveInt | None = None
     preset: str | None = None
-    schedule: Schedule | None = None
-    attention_order: AttentionOrder | None = None
     fields: dict[str, Any] = Field(default={})
 
 
@@ -174,8 +171,7 @@ def run(call: Call, out: Path) -> None:
 
 def _loaded(call: Call) -> tuple[Model, Model | None]:
     where: dict[str, Any] = {"device": call.device, "precision": call.precision, "threads": call.threads}
-    how: dict[str, Any] = {"schedule": call.schedule, "attention_order": call.attention_order}
-    model = load(call.checkpoint, call.classifier, preset=call.preset, **how, **where)
+    model = load(call.checkpoint, call.classifier, preset=call.preset, **where)
     if call.upsampler is None:
         return model, None
     upsampler = load(call.upsampler, **where)
