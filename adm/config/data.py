@@ -1,7 +1,6 @@
 """Sources of images, and how to run and to train graphs of features."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, model_validator
@@ -105,8 +104,6 @@ class ImageSource(Config):
 
 class GraphParams(Config):
     """How to run a feature graph: the library, and the number of images in a batch."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {"compiled": False}
 
     executor: Literal["torch", "tensorflow"] = "torch"
     feature_batch: PositiveInt = 256

@@ -1,7 +1,6 @@
 """How to sample diffusion models and GANs, and how to study models by their samples and their bounds."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -67,8 +66,6 @@ class Sampling(Batch):
     null takes the average of its `ema_rate`.
     `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
-
-    GONE: ClassVar[Mapping[str, Any]] = {"churn": 0.0, "churn_range": None}
 
     ema_length: EmaLength | None = None
     sampler: SamplerName = USUAL
