@@ -326,7 +326,7 @@ TORCHRUN = "torchrun --nproc-per-node 2 -m adm train adm-128-250"
 def test_the_readmes_torchrun_line_trains_in_two_processes(adm, root, tmp_path, monkeypatch, pipeline):
     assert TORCHRUN in (root / "docs" / "cluster.md").read_text()
     monkeypatch.chdir(tmp_path)
-    digits = {"source": "digits", "image_size": 4, "num_classes": 10, "limit": 40}
+    digits = {"source": "digits", "image_size": 4, "num_classes": 10}
     network = {"image_size": 4, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}
     training = {"batch_size": 2, "learning_rate": 1.0e-3}
     model = {"kind": "diffusion", "dataset": "digits", "checkpoints": [250], "network": network, "training": training}

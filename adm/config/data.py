@@ -28,8 +28,8 @@ class ImageSource(Config):
     """A labelled dataset: the source of its images, and the side to which they are prepared.
 
     `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
-    classes, with their labels; `limit` keeps only the first images of the rest. With `channels` 1 images become grey,
-    and networks see one channel; on disk they are RGB with three equal channels.
+    classes, with their labels. With `channels` 1 images become grey, and networks see one channel; on disk they are RGB
+    with three equal channels.
 
     `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
     no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
@@ -53,7 +53,6 @@ class ImageSource(Config):
     num_classes: PositiveInt
     class_names: list[str] | None = None
     classes: Classes | None = None
-    limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
     channels: Literal[1, 3] = 3
     held_out: Fraction = 0.0

@@ -35,8 +35,7 @@ class DatasetParams(Section, ImageSource):
         """No more images than these are trained on; None if the source does not tell."""
         if self.source != "digits" or self.classes:
             return None
-        trained_on = DIGITS - int(DIGITS * self.held_out)
-        return min(trained_on, self.limit or trained_on)
+        return DIGITS - int(DIGITS * self.held_out)
 
     @property
     def prepared(self) -> Self:
