@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from making import made_with, make, record, write_batch
+from making import made_with, make, record, verbs, write_batch
 
 from adm import cli
-from adm.artifacts.code import verbs
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.config.metrics import METRICS
