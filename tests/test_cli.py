@@ -73,8 +73,7 @@ def test_every_stage_is_a_verb_and_every_verb_a_stage_or_a_tool(root):
 def test_every_verb_stands_in_the_help_uncut(adm):
     _, out, _ = adm("--help")
     listed = re.findall(r"^  ([a-z][a-z-]+)  ", out, flags=re.MULTILINE)
-    shown = {name for name, verb in typer.main.get_command(cli.app).commands.items() if not verb.hidden}
-    assert sorted(listed) == sorted(shown)
+    assert sorted(listed) == sorted(typer.main.get_command(cli.app).commands)
     assert "..." not in out.partition("\n")[2]
 
 
