@@ -4,7 +4,6 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
@@ -28,24 +27,6 @@ def root_of(sigma: float) -> float:
 
 WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The timesteps t of a process of T with low <= t / T <= high.
-
-    Attributes:
-        low: In [0, 1].
-        high: In [0, 1].
-        num_timesteps: T.
-    """
-
-    low: float
-    high: float
-    num_timesteps: int
-
-    def __contains__(self, t: float) -> bool:
-        return self.low <= t / self.num_timesteps <= self.high
 
 
 def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] = ()) -> list[int]:

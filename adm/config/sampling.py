@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, PositiveInt, Seed
 from adm.config.models import EmaLength, Precision
-from adm.config.respacing import STEPS_PATTERN, Interval, number_of_steps, respaced_timesteps
+from adm.config.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
@@ -145,19 +145,19 @@ class GuidedSampling(Sampling):
         scale = self.cfg_scale if self.guide is None else self.guide.scale
         return None if scale == 1 else scale
 
-    def guided_in(self, timesteps: int) -> Interval | None:
-        """Return the part of a process of T timesteps that is guided; None for all of it."""
+    def guided_at(self, timesteps: int) -> frozenset[int] | None:
+        """Return the timesteps of a process of T that are guided; None for all of them."""
         if self.guidance_interval is None:
             return None
         low, high = self.guidance_interval
-        return Interval(low, high, timesteps)
+        return frozenset(t for t in range(timesteps) if low <= t / timesteps <= high)
 
     def guided_steps(self, timesteps: int) -> int:
         """Tell how many of its steps through a process of T timesteps lie in the part that is guided."""
-        interval = self.guided_in(timesteps)
-        if interval is None:
+        guided = self.guided_at(timesteps)
+        if guided is None:
             return number_of_steps(timesteps, self.steps)
-        return sum(t in interval for t in respaced_timesteps(timesteps, self.steps))
+        return len(guided.intersection(respaced_timesteps(timesteps, self.steps)))
 
     @model_validator(mode="after")
     def _guides_go_together(self) -> Self:
