@@ -395,11 +395,11 @@ class Model:
         """
         if "scale" in self.opened.card.sampling:
             return float(self.opened.card.sampling["scale"])
-        if self.opened.preset == "imagenet256_unconditional":
+        if self.opened.card.preset == "imagenet256_unconditional":
             return 10.0
         header, rows = table_cells("table_14")
         column = f"ImageNet {self.params.network.image_size}"
-        if self.opened.preset is None or column not in header:
+        if self.opened.card.preset is None or column not in header:
             return 1.0
         plain, ddim = (row[header.index(column)] for row in rows)
         return float(ddim if sampler == "ddim" and ddim else plain)

@@ -68,11 +68,6 @@ class LoadedNetwork:
     card: Card
 
     @property
-    def preset(self) -> str | None:
-        """The name of the released network; None for one that was trained here."""
-        return self.card.preset
-
-    @property
     def class_names(self) -> Names:
         """The names of its classes: its own, else ImageNet's if it has 1000 classes."""
         if self.card.class_names is None and self.model.network.num_classes == len(imagenet_names()):
@@ -83,9 +78,9 @@ class LoadedNetwork:
         """Return a line that tells what the file is taken for."""
         params, noise = self.model.network, self.model.noise
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
-        if self.class_names and not self.preset:
+        if self.class_names and not self.card.preset:
             classes += f" ({some(self.class_names, 12)})"
-        known = f"preset {self.preset}" if self.preset else f"{self.model.kind} model"
+        known = f"preset {self.card.preset}" if self.card.preset else f"{self.model.kind} model"
         side = f"{params.image_size}x{params.image_size}"
         order = f"attention order {params.attention_order}"
         return f"{self.path}: {known}, {side}, {classes}, schedule {noise.schedule}, {order}"

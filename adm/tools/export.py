@@ -48,7 +48,7 @@ def run(
             write_network(out, opened, DTYPES[dtype], sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)
-            for field, fixed in RELEASED.items() if opened.preset is None else ():
+            for field, fixed in RELEASED.items() if opened.card.preset is None else ():
                 if (found := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
                         f"{source}: cannot be written in the released format: {field} is {found!r}, and that "

@@ -44,7 +44,7 @@ def opened_as(path, **given):
     opened = open_network(path, **given)
     assert not opened.network.training
     assert not any(parameter.requires_grad or parameter.is_meta for parameter in opened.network.parameters())
-    return opened.preset, opened.model.network.attention_order, opened.model.noise.schedule
+    return opened.card.preset, opened.model.network.attention_order, opened.model.noise.schedule
 
 
 def test_shapes_tell_the_preset_and_the_name_among_equals(files):
@@ -68,7 +68,7 @@ def test_our_own_files_tell_what_they_are(files, tiny_model):
     make(init, tiny_model(), files / "checkpoint")
     for path in (files / "checkpoint", files / "checkpoint" / "ema.safetensors"):
         opened = open_network(path)
-        assert (opened.path, opened.preset) == (files / "checkpoint", None)
+        assert (opened.path, opened.card.preset) == (files / "checkpoint", None)
         assert opened.model.network == tiny_model().network
         assert opened.model.noise == tiny_model().noise
 

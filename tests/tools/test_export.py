@@ -16,8 +16,9 @@ from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.nets import PRESETS, to_released
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_network
+from adm.nets.presets import preset_model
 from adm.nets.release import preset_shapes
+from adm.nets.weights import model_network
 from adm.stages import init
 
 TINY = UNetParams(
@@ -49,7 +50,7 @@ def everything_in(folder):
 def test_to_ours_and_back(adm, tmp_path, tiny):
     ours, back = tmp_path / "tiny.safetensors", tmp_path / "new" / "back.pt"
     assert adm("export", tmp_path / "tiny.pt", ours, "--preset", "tiny") == (0, "", "")
-    assert list(load_file(ours)) == sorted(preset_network("tiny").state_dict())
+    assert list(load_file(ours)) == sorted(model_network(preset_model("tiny")).state_dict())
     with safe_open(ours, framework="pt") as file:
         digest = hashlib.sha256((tmp_path / "tiny.pt").read_bytes()).hexdigest()
         assert json.loads(file.metadata()["adm"]) == {"preset": "tiny", "source_sha256": digest}
