@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from adm.api import Model, Sampling, checked, load
-from adm.artifacts.class_names import Names, class_name
+from adm.artifacts.class_names import Names
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json, read_npz
@@ -154,7 +154,8 @@ def run(call: Call, out: Path) -> None:
     call, sampling, given = _sampling(call, model, earlier)
     _begin(out, call, model, upsampler, given, earlier)
     labels = sampling.labels.tolist()
-    names = None if model.num_classes is None else [class_name(number, model.class_names) for number in labels]
+    told = model.class_names
+    names = None if model.num_classes is None else [told[number] if told else str(number) for number in labels]
     files = _files(sampling, names)
     first = out / (FINAL if upsampler is None else LOW)
     _complete(first, files, sampling)
