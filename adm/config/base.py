@@ -40,7 +40,7 @@ and changes none: so a result that was made with another default than today's is
 
 GONE: Mapping[str, Any] = {
     **{"churn": 0.0, "churn_range": None, "compiled": False, "further": [], "fused": False},
-    **{"limit": None, "pooling": "attention", "timestep_sampler": "uniform"},
+    **{"limit": None, "num_images": None, "pooling": "attention", "timestep_sampler": "uniform"},
 }
 """Fields that sections of earlier versions had and wrote out, each with the value that says what is done now."""
 

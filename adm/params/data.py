@@ -80,14 +80,10 @@ class PublishedSamplesParams(ScoredParams, PublishedFile):
 
 
 class PublishedReferenceParams(Section, PublishedFile):
-    """A reference batch in the released format.
-
-    Precision and recall use its first `num_images` images; null means all.
-    """
+    """A reference batch in the released format."""
 
     image_size: PositiveInt
     extractor: Graph
-    num_images: Annotated[int, Field(ge=4)] | None = None
     threads: PositiveInt = 1
 
 
