@@ -37,7 +37,7 @@ from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import Noise, Sampler
 from adm.errors import UserError, about
 from adm.machine import available_cores
-from adm.nets.opening import AttentionOrder, LoadedNetwork, Schedule, open_network
+from adm.nets.opening import LoadedNetwork, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -395,11 +395,11 @@ class Model:
         """
         if "scale" in self.opened.card.sampling:
             return float(self.opened.card.sampling["scale"])
-        if self.opened.preset == "imagenet256_unconditional":
+        if self.opened.card.preset == "imagenet256_unconditional":
             return 10.0
         header, rows = table_cells("table_14")
         column = f"ImageNet {self.params.network.image_size}"
-        if self.opened.preset is None or column not in header:
+        if self.opened.card.preset is None or column not in header:
             return 1.0
         plain, ddim = (row[header.index(column)] for row in rows)
         return float(ddim if sampler == "ddim" and ddim else plain)
@@ -591,8 +591,6 @@ def load(
     classifier: str | Path | None = None,
     *,
     preset: str | None = None,
-    schedule: Schedule | None = None,
-    attention_order: AttentionOrder | None = None,
     device: Device = "auto",
     precision: Precision = "float32",
     threads: int | None = None,
@@ -604,8 +602,6 @@ def load(
             name of a released file, which is fetched.
         classifier: The same of a noisy classifier that guides it; None is the one that the file recommends, if any.
         preset: The released network that the checkpoint holds; by default its shapes and its name tell.
-        schedule: Of the noise, for both files; by default the preset's or the checkpoint's own.
-        attention_order: Of the checkpoint, as for `schedule`.
         device: Where to compute; "auto" is a GPU where there is one.
         precision: Of the model's arithmetic.
         threads: Of this process, whose kernels are made deterministic; None leaves both as they are.
@@ -617,14 +613,14 @@ def load(
     if threads is not None:
         make_deterministic(threads)
     place = resolve_device(device)
-    opened = open_network(placed(Path(checkpoint)), preset, schedule, attention_order, place)
+    opened = open_network(placed(Path(checkpoint)), preset, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
     guiding, named = None, opened.card.sampling.get("classifier")
     if classifier is None and named is not None:
         classifier = opened.path.parent / named
     if classifier is not None:
-        guiding = open_network(placed(Path(classifier)), schedule=schedule, device=place)
+        guiding = open_network(placed(Path(classifier)), device=place)
         given = f"classifier {guiding.path}"
         if not isinstance(opened.model, DiffusionModel):
             raise UserError(f"{given}: is not used; {opened.path} is an upsampler, which none guides")

@@ -36,6 +36,12 @@ RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a verb; an earlier one is told what it is called now."""
+        if cmd_name in RENAMED:
+            raise UserError(f"{cmd_name}: is now `{RENAMED[cmd_name]}`")
+        return super().get_command(ctx, cmd_name)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
         for panel in (START, LOOK, IMAGES, SCORE, SHARE, STAGES):
@@ -190,16 +196,6 @@ for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name !
     app.command(_verb.replace("_", "-"), help=_kinds[0].help, rich_help_panel=_panel)(_command(_verb, _kinds))
 
 app.registered_commands += tools.registered_commands
-
-
-def _refuse(ctx: typer.Context) -> None:
-    raise UserError(f"{ctx.info_name}: is now `{RENAMED[str(ctx.info_name)]}`")
-
-
-for _verb in RENAMED:
-    app.command(_verb, hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(
-        _refuse
-    )
 
 
 def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool = True) -> None:

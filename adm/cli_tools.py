@@ -78,8 +78,6 @@ def generate(
     batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
     threads: Annotated[int | None, typer.Option(help="All cores if not given; the last bits depend on it.")] = None,
     preset: Annotated[str | None, typer.Option(help="The network, if the file's shapes and name mislead.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="Of the noise: linear or cosine.")] = None,
-    attention_order: Annotated[str | None, typer.Option(help="legacy or new.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A further field of a run, as eta=0.5.")
     ] = None,
@@ -90,7 +88,7 @@ def generate(
 
     names = "classifier scale steps sampler seed upsampler init init_image strength mask device precision batch threads"
     values = locals()
-    given = {name: values[name] for name in ("num", "preset", "schedule", "attention_order", *names.split())}
+    given = {name: values[name] for name in ("num", "preset", *names.split())}
     given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
     given["fields"] = tool.fields_of(set_) if set_ else None
     call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})
@@ -130,7 +128,7 @@ def export(
     from adm.tools import generate
 
     if out is None:
-        print(*tool.identify(source), sep="\n")
+        print(tool.identify(source))
     elif format_ is None:
         tool.run(source, out, preset, dtype, generate.fields_of(set_) if set_ else None)
     else:

@@ -3,7 +3,7 @@
 from inspect import signature
 from pathlib import Path
 
-from adm.artifacts.code import code_digest
+from adm.artifacts.code import PACKAGE, code_digest
 from adm.artifacts.manifest import fingerprint, provenance
 from adm.config.base import Config
 from adm.pipeline import Pipeline
@@ -11,6 +11,11 @@ from adm.sampling.batch import Samples, write_blocks
 
 PLACES = ("out", "log", "work")
 """Paths that are no inputs."""
+
+
+def verbs(package=PACKAGE):
+    """List the names of all stages."""
+    return sorted(path.stem for path in (package / "stages").glob("[a-z]*.py"))
 
 
 def record(verb, sections=(), inputs=(), libraries=()):

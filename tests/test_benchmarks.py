@@ -12,9 +12,9 @@ from itertools import product, zip_longest
 import numpy as np
 import pytest
 import torch
+from making import verbs
 from PIL import Image
 
-from adm.artifacts.code import verbs
 from adm.config.metrics import METRICS
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of

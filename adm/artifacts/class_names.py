@@ -45,11 +45,6 @@ def names_for_run(inputs: Mapping[str, Path]) -> Names:
     return kept_names(*(inputs[name] for name in ("checkpoint", "gan", "classifier", "base") if name in inputs))
 
 
-def class_name(number: int, names: Names) -> str:
-    """Return the name of a class, or its number where classes have no names."""
-    return names[number] if names else str(number)
-
-
 def class_number(given: int | str | np.integer[Any], num_classes: int, names: Names = None) -> int:
     """Look up the number of a class by its name, in any case, or by itself.
 

@@ -322,11 +322,6 @@ def _is_section(module: str, node: ast.ClassDef) -> bool:
     return "BaseModel" in names or any(isinstance(of, ast.ClassDef) and _is_section(home, of) for home, of in parents)
 
 
-def verbs() -> list[str]:
-    """List the names of all stages."""
-    return sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py"))
-
-
 def _file(module: str) -> Path | None:
     """Return the file of a module, of this package or of another one that is installed; None if there is none."""
     if module.partition(".")[0] != "adm":

@@ -38,6 +38,13 @@ INTRODUCED = Path(__file__).with_name("introduced.json")
 and changes none: so a result that was made with another default than today's is told from today's."""
 
 
+GONE: Mapping[str, Any] = {
+    **{"churn": 0.0, "churn_range": None, "compiled": False, "further": [], "fused": False},
+    **{"limit": None, "num_images": None, "pooling": "attention", "timestep_sampler": "uniform"},
+}
+"""Fields that sections of earlier versions had and wrote out, each with the value that says what is done now."""
+
+
 class Config(BaseModel):
     """A part of the configuration: unknown keys and wrong types are errors, values never change."""
 
@@ -45,9 +52,6 @@ class Config(BaseModel):
 
     DECLARED: ClassVar[frozenset[str]] = frozenset()
     """Fields that decide which jobs exist, but not what a job computes."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {}
-    """Fields that earlier versions had and wrote out, each with the value that says what is done now."""
 
     def values(self) -> dict[str, Any]:
         """Give the values that differ from the defaults that fields were introduced with, as plain values.
@@ -62,12 +66,13 @@ class Config(BaseModel):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            data = {key: value for key, value in data.items() if not (key in cls.GONE and cls.GONE[key] == value)}
-            for key in data:
-                if key in cls.GONE:
-                    raise ValueError(f"{key} {data[key]!r} is no more; what is done is {cls.GONE[key]!r}")
-                if key not in cls.model_fields:
+            unknown = {key: value for key, value in data.items() if key not in cls.model_fields}
+            for key, value in unknown.items():
+                if key not in GONE:
                     raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
+                if value != GONE[key]:
+                    raise ValueError(f"{key} {value!r} is no more; what is done is {GONE[key]!r}")
+            return {key: value for key, value in data.items() if key not in unknown}
         return data
 
 

@@ -1,7 +1,6 @@
 """Sources of images, and how to run and to train graphs of features."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, model_validator
@@ -29,8 +28,8 @@ class ImageSource(Config):
     """A labelled dataset: the source of its images, and the side to which they are prepared.
 
     `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
-    classes, with their labels; `limit` keeps only the first images of the rest. With `channels` 1 images become grey,
-    and networks see one channel; on disk they are RGB with three equal channels.
+    classes, with their labels. With `channels` 1 images become grey, and networks see one channel; on disk they are RGB
+    with three equal channels.
 
     `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
     no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
@@ -54,7 +53,6 @@ class ImageSource(Config):
     num_classes: PositiveInt
     class_names: list[str] | None = None
     classes: Classes | None = None
-    limit: PositiveInt | None = None
     shard_size: PositiveInt = 4096
     channels: Literal[1, 3] = 3
     held_out: Fraction = 0.0
@@ -105,8 +103,6 @@ class ImageSource(Config):
 
 class GraphParams(Config):
     """How to run a feature graph: the library, and the number of images in a batch."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {"compiled": False}
 
     executor: Literal["torch", "tensorflow"] = "torch"
     feature_batch: PositiveInt = 256

@@ -1,7 +1,6 @@
 """What a model and a GAN are and how they are trained, and timings of training."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -97,8 +96,6 @@ class TrainingParams(Config):
 
     `seed` is one number for all that is random, or three by name, `{weights: 1, data: 2, noise: 3}`.
     """
-
-    GONE: ClassVar[Mapping[str, Any]] = {"timestep_sampler": "uniform", "fused": False}
 
     batch_size: PositiveInt
     accumulation: PositiveInt = 1

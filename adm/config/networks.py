@@ -1,7 +1,6 @@
 """Sections of networks: the UNet, the upsampler and the noisy classifier (Tables 11-13)."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -111,7 +110,5 @@ class UpsamplerParams(UNetParams):
 
 class ClassifierParams(EncoderParams):
     """The noisy classifier p(y | x_t): the UNet's encoder and attention that pools its last feature map."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {"pooling": "attention"}
 
     num_classes: PositiveInt

@@ -2,9 +2,8 @@
 
 import math
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
 """What a schedule of sampling steps looks like."""
@@ -21,31 +20,8 @@ Source: Karras et al. (2022), table 1, sigma_max.
 """
 
 
-def root_of(sigma: float) -> float:
-    """Compute sigma^(1/RHO)."""
-    return float(sigma ** (1 / RHO))
-
-
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: float(sigma ** (1 / RHO))}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The timesteps t of a process of T with low <= t / T <= high.
-
-    Attributes:
-        low: In [0, 1].
-        high: In [0, 1].
-        num_timesteps: T.
-    """
-
-    low: float
-    high: float
-    num_timesteps: int
-
-    def __contains__(self, t: float) -> bool:
-        return self.low <= t / self.num_timesteps <= self.high
 
 
 def respaced_timesteps(num_timesteps: int, steps: str, sigmas: Sequence[float] = ()) -> list[int]:
@@ -130,15 +106,13 @@ def _integer_stride(num_timesteps: int, steps: str) -> list[int]:
 def _evenly(sigmas: Sequence[float], count: int, warp: Callable[[float], float]) -> list[int]:
     levels = [warp(sigma) for sigma in sigmas]
     highest = levels[max(bisect_right(sigmas, LARGEST_SIGMA) - 1, 0)]
-    chosen = [nearest(levels, highest - (highest - levels[0]) * i / max(count - 1, 1)) for i in reversed(range(count))]
+
+    def nearest(level: float) -> int:
+        return min(range(len(levels)), key=lambda t: abs(levels[t] - level))
+
+    chosen = [nearest(highest - (highest - levels[0]) * i / max(count - 1, 1)) for i in reversed(range(count))]
     for i in range(1, count):
         chosen[i] = max(chosen[i], chosen[i - 1] + 1)
     for i in range(count):
         chosen[i] = min(chosen[i], len(levels) - count + i)
     return chosen
-
-
-def nearest(levels: Sequence[float], level: float) -> int:
-    """Find the index of the nearest of increasing levels."""
-    after = min(max(bisect_left(levels, level), 1), len(levels) - 1)
-    return after if len(levels) == 1 or levels[after] - level < level - levels[after - 1] else after - 1

@@ -1,13 +1,12 @@
 """How to sample diffusion models and GANs, and how to study models by their samples and their bounds."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, PositiveInt, Seed
 from adm.config.models import EmaLength, Precision
-from adm.config.respacing import STEPS_PATTERN, Interval, number_of_steps, respaced_timesteps
+from adm.config.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
@@ -67,8 +66,6 @@ class Sampling(Batch):
     null takes the average of its `ema_rate`.
     `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
-
-    GONE: ClassVar[Mapping[str, Any]] = {"churn": 0.0, "churn_range": None}
 
     ema_length: EmaLength | None = None
     sampler: SamplerName = USUAL
@@ -148,19 +145,19 @@ class GuidedSampling(Sampling):
         scale = self.cfg_scale if self.guide is None else self.guide.scale
         return None if scale == 1 else scale
 
-    def guided_in(self, timesteps: int) -> Interval | None:
-        """Return the part of a process of T timesteps that is guided; None for all of it."""
+    def guided_at(self, timesteps: int) -> frozenset[int] | None:
+        """Return the timesteps of a process of T that are guided; None for all of them."""
         if self.guidance_interval is None:
             return None
         low, high = self.guidance_interval
-        return Interval(low, high, timesteps)
+        return frozenset(t for t in range(timesteps) if low <= t / timesteps <= high)
 
     def guided_steps(self, timesteps: int) -> int:
         """Tell how many of its steps through a process of T timesteps lie in the part that is guided."""
-        interval = self.guided_in(timesteps)
-        if interval is None:
+        guided = self.guided_at(timesteps)
+        if guided is None:
             return number_of_steps(timesteps, self.steps)
-        return sum(t in interval for t in respaced_timesteps(timesteps, self.steps))
+        return len(guided.intersection(respaced_timesteps(timesteps, self.steps)))
 
     @model_validator(mode="after")
     def _guides_go_together(self) -> Self:

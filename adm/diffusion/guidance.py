@@ -3,12 +3,11 @@
 Each wraps what a sampler takes, a denoiser or a gradient, so that no sampler knows of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
 
-from adm.config.respacing import Interval
 from adm.diffusion.process import Denoiser
 from adm.diffusion.samplers import Gradient
 
@@ -35,23 +34,23 @@ def in_turn(guided: Denoiser, guide: Denoiser) -> Pair:
     return lambda x, timesteps: (guided(x, timesteps), guide(x, timesteps))
 
 
-def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, interval: Interval | None = None) -> Denoiser:
+def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, guided_at: Collection[int] | None = None) -> Denoiser:
     """Build the denoiser of eps = eps_guide + s (eps_guided - eps_guide), with the variance of the guided one.
 
     Scale 1 is the guided denoiser and 0 its guide. Ho & Salimans write s = 1 + w.
 
     Args:
-        denoiser: The guided denoiser alone, for timesteps outside the interval.
+        denoiser: The guided denoiser alone, for timesteps that are not guided.
         pair: The outputs of both.
         scale: s.
-        interval: The part of the process that is guided; None is all of it. All images are at one timestep.
+        guided_at: The timesteps that are guided; None is all of them. All images are at one timestep.
 
     Source: Ho & Salimans (2022), equation 6, where the guide is the same network without the class; Karras et al.
     (2024), autoguidance, where it is a weaker network.
     """
 
     def denoised(x: Tensor, timesteps: Tensor) -> Tensor:
-        if not _is_guided(timesteps, interval):
+        if not _is_guided(timesteps, guided_at):
             return denoiser(x, timesteps)
         output, of_guide = pair(x, timesteps)
         channels = x.shape[1]
@@ -61,21 +60,21 @@ def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, interval: Interva
     return denoised
 
 
-def limited(gradient: Gradient, interval: Interval | None) -> Gradient:
-    """Build the gradient that is zero outside an interval, where its classifier is not run.
+def limited(gradient: Gradient, guided_at: Collection[int] | None) -> Gradient:
+    """Build the gradient that is zero at timesteps that are not guided, where its classifier is not run.
 
     Args:
         gradient: s grad_x log p(y | x).
-        interval: The part of the process that is guided; None is all of it. All images are at one timestep.
+        guided_at: The timesteps that are guided; None is all of them. All images are at one timestep.
 
     Source: Kynkäänniemi et al. (2024).
     """
 
     def found(x: Tensor, timesteps: Tensor) -> Tensor:
-        return gradient(x, timesteps) if _is_guided(timesteps, interval) else torch.zeros_like(x)
+        return gradient(x, timesteps) if _is_guided(timesteps, guided_at) else torch.zeros_like(x)
 
     return found
 
 
-def _is_guided(timesteps: Tensor, interval: Interval | None) -> bool:
-    return interval is None or float(timesteps[0]) in interval
+def _is_guided(timesteps: Tensor, guided_at: Collection[int] | None) -> bool:
+    return guided_at is None or int(timesteps[0]) in guided_at

@@ -48,15 +48,10 @@ def require_same_graph(features: Path, *others: Path) -> None:
         UserError: They were computed with different graphs.
     """
     for other in others:
-        if graph_of(other) not in (None, graph_of(features)):
+        # Published statistics name no graph.
+        graph, its = (one.facts.get("graph", one.inputs.get("graph")) for one in map(read_record, (features, other)))
+        if its not in (None, graph):
             raise UserError(f"{features}: holds features of another graph than those behind {other}")
-
-
-def graph_of(folder: Path) -> str | None:
-    """Return the identity of the graph behind features or a reference; published statistics name none."""
-    record = read_record(folder)
-    graph: str | None = record.facts.get("graph", record.inputs.get("graph"))
-    return graph
 
 
 def judge_of(folder: Path) -> dict[str, Any]:

@@ -35,24 +35,19 @@ class Cost(NamedTuple):
 
 def parameter_count(model: AnyModel) -> int:
     """Count a model's parameters. Source: "Model size" in Tables 11-13."""
-    return network_cost(model.network, output_channels(model)).parameters
+    return network_cost(model).parameters
 
 
 def forward_flops(model: AnyModel) -> int:
     """Count the floating-point operations of a model's forward pass on one image; see `Cost`."""
-    return network_cost(model.network, output_channels(model)).flops
+    return network_cost(model).flops
 
 
-def network_cost(network: NetworkParams, out_channels: int | None = None) -> Cost:
-    """Count a network's parameters and operations.
-
-    No output channels mean twice those of an image: all of the paper's networks learn the variance, too. A classifier
-    has its own.
-    """
-    if out_channels is None:
-        out_channels = 2 * network.image_channels
+def network_cost(model: AnyModel) -> Cost:
+    """Count the parameters and operations of a model's network."""
     # Dropout costs nothing; without it, several of the paper's networks are the same and are counted once.
-    return _cost(type(network), network.model_copy(update={"dropout": 0.0}).model_dump_json(), out_channels)
+    description = model.network.model_copy(update={"dropout": 0.0}).model_dump_json()
+    return _cost(type(model.network), description, output_channels(model))
 
 
 @cache

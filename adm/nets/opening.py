@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -24,9 +24,6 @@ from adm.nets.weights import differing, model_network, read_tensors, write_tenso
 
 CARD = "adm"
 """The metadata entry of a file of ours that holds its card, as JSON."""
-
-Schedule = Literal["linear", "cosine"]
-AttentionOrder = Literal["legacy", "new"]
 
 
 class Card(BaseModel):
@@ -71,11 +68,6 @@ class LoadedNetwork:
     card: Card
 
     @property
-    def preset(self) -> str | None:
-        """The name of the released network; None for one that was trained here."""
-        return self.card.preset
-
-    @property
     def class_names(self) -> Names:
         """The names of its classes: its own, else ImageNet's if it has 1000 classes."""
         if self.card.class_names is None and self.model.network.num_classes == len(imagenet_names()):
@@ -86,21 +78,15 @@ class LoadedNetwork:
         """Return a line that tells what the file is taken for."""
         params, noise = self.model.network, self.model.noise
         classes = f"{params.num_classes} classes" if params.num_classes else "no classes"
-        if self.class_names and not self.preset:
+        if self.class_names and not self.card.preset:
             classes += f" ({some(self.class_names, 12)})"
-        known = f"preset {self.preset}" if self.preset else f"{self.model.kind} model"
+        known = f"preset {self.card.preset}" if self.card.preset else f"{self.model.kind} model"
         side = f"{params.image_size}x{params.image_size}"
         order = f"attention order {params.attention_order}"
         return f"{self.path}: {known}, {side}, {classes}, schedule {noise.schedule}, {order}"
 
 
-def open_network(
-    path: Path,
-    preset: str | None = None,
-    schedule: Schedule | None = None,
-    attention_order: AttentionOrder | None = None,
-    device: torch.device | str = "cpu",
-) -> LoadedNetwork:
+def open_network(path: Path, preset: str | None = None, device: torch.device | str = "cpu") -> LoadedNetwork:
     """Read a network and find out what it is.
 
     Args:
@@ -108,8 +94,6 @@ def open_network(
             change a `.pt` in place while its network is in use.
         preset: The released network that the file holds; None goes by the file's shapes and, where several presets
             have these, by its name.
-        schedule: Of the noise; None is the preset's or the checkpoint's own. No shape shows it.
-        attention_order: Of the packed queries, keys and values; None as for `schedule`.
         device: Where to put the network.
 
     Raises:
@@ -126,8 +110,8 @@ def open_network(
     elif path.suffix == ".safetensors":
         card = _card_of_file(path, preset)
     else:
-        card = Card(preset=preset or _identified(path))
-    model = _changed(card.model or preset_model(card.preset or ""), schedule, attention_order)
+        card = Card(preset=preset or fitting_presets(path)[0])
+    model = card.model or preset_model(card.preset or "")
     network = model_network(model)
     if path.is_dir() or path.suffix == ".safetensors":
         weights_file = path / "ema.safetensors" if path.is_dir() else path
@@ -193,24 +177,19 @@ def _card_of_file(path: Path, preset: str | None) -> Card:
     return card
 
 
-def _changed(model: AnyModel, schedule: Schedule | None, attention_order: AttentionOrder | None) -> AnyModel:
-    noise = model.noise if schedule is None else model.noise.model_copy(update={"schedule": schedule})
-    network = model.network
-    if attention_order is not None:
-        network = network.model_copy(update={"attention_order": attention_order})
-    return model.model_copy(update={"noise": noise, "network": network})
+def fitting_presets(path: Path) -> list[str]:
+    """Name the presets that a file in the released format fits: that which its name says, if it fits, else all.
 
-
-def _identified(path: Path) -> str:
-    """Find the preset of a file in the released format: that which its name says, if it fits, else the first to fit."""
+    Raises:
+        UserError: There is none; names the nearest.
+    """
     found = shapes(read_released(path))
     named = CHECKPOINTS.get(path.stem)
     if named is not None and not differing(preset_shapes(named), found):
-        return named
+        return [named]
     differences = compare_presets(found)
-    fitting = [preset for preset, different in differences.items() if not different]
-    if fitting:
-        return fitting[0]
+    if fitting := [preset for preset, different in differences.items() if not different]:
+        return fitting
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
     first = some(different, separator="; ")
     raise UserError(

@@ -4,12 +4,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import TypeAdapter
-from torch import nn
 
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
-from adm.nets.weights import model_network
 
 COSINE = ("imagenet64", "classifier_imagenet64")
 """The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
@@ -90,8 +88,3 @@ def preset_model(preset: str) -> AnyModel:
         }
     )
     return model
-
-
-def preset_network(preset: str) -> nn.Module:
-    """Build a released network on the meta device, names and shapes without values; raises as `preset_model`."""
-    return model_network(preset_model(preset))

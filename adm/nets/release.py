@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.errors import UserError
-from adm.nets.presets import PRESETS, preset_network
-from adm.nets.weights import differing
+from adm.nets.presets import PRESETS, preset_model
+from adm.nets.weights import differing, model_network
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
@@ -150,7 +150,7 @@ def compare_presets(found: Shapes) -> dict[str, list[str]]:
 
 def preset_shapes(preset: str) -> Shapes:
     """List the released names and shapes of a preset's tensors."""
-    return shapes(to_released(preset_network(preset).state_dict()))
+    return shapes(to_released(model_network(preset_model(preset)).state_dict()))
 
 
 def shapes(state: Mapping[str, Tensor]) -> Shapes:

@@ -323,7 +323,3 @@ def _check_likelihood(params: Params, place: str, study: LikelihoodParams) -> No
     _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
     if study.part == "held_out" and not dataset.held_out:
         raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {study.dataset!r} has held_out 0.0")
-    # The number of a dataset's images is known here only if its section limits it.
-    if dataset.limit is not None and study.num_images > dataset.limit:
-        many = f"exceeds the limit {dataset.limit} of dataset {study.dataset!r}"
-        raise ValueError(f"{place}.num_images: {study.num_images} {many}")

@@ -35,8 +35,7 @@ class DatasetParams(Section, ImageSource):
         """No more images than these are trained on; None if the source does not tell."""
         if self.source != "digits" or self.classes:
             return None
-        trained_on = DIGITS - int(DIGITS * self.held_out)
-        return min(trained_on, self.limit or trained_on)
+        return DIGITS - int(DIGITS * self.held_out)
 
     @property
     def prepared(self) -> Self:
@@ -81,14 +80,10 @@ class PublishedSamplesParams(ScoredParams, PublishedFile):
 
 
 class PublishedReferenceParams(Section, PublishedFile):
-    """A reference batch in the released format.
-
-    Precision and recall use its first `num_images` images; null means all.
-    """
+    """A reference batch in the released format."""
 
     image_size: PositiveInt
     extractor: Graph
-    num_images: Annotated[int, Field(ge=4)] | None = None
     threads: PositiveInt = 1
 
 

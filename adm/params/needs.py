@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from adm.params.claims import RanksAlikeClaim, grouped
+from adm.params.claims import RanksAlikeClaim
 from adm.params.data import PublishedSection
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.references import Read, keys_in, keys_read, references
@@ -35,7 +35,7 @@ class Needs:
 
 
 def needs_of(params: Sections, *shown: BaseModel) -> Needs:
-    """Give the artifacts that the references of tables, figures or claims name; of groups, those of their members."""
+    """Give the artifacts that tables, figures or claims are made from; of groups, those of their members."""
     found = [named for one in shown for named in references(type(one), one)]
 
     def named(read: Read) -> list[str]:
@@ -44,7 +44,7 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
     opinions = (
         judged(run, judge) for one in shown for group, judge in opinions_in(one) for run in params.members(group)
     )
-    return Needs(
+    needs = Needs(
         metrics=members_of(params, named("metrics")),
         judged=keys_in(opinions),
         samples=named("samples"),
@@ -53,6 +53,9 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
         throughput=named("throughput"),
         sizes=bool(named("sizes")),
     )
+    for one in shown:
+        needs = _completed(params, one, needs)
+    return needs
 
 
 def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
@@ -61,15 +64,8 @@ def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
     return [(run, judge) for judge in judges for run in keys_read(shown, "metrics")]
 
 
-def needs_of_table(params: Params, table: str) -> Needs:
-    """Give the artifacts that a table is made from."""
-    return needs_of(params, params.tables[table])
-
-
-def needs_of_figure(params: Params, figure: str) -> Needs:
-    """Give the artifacts that a figure is made from."""
-    shown = params.figures[figure]
-    needs = needs_of(params, shown)
+def _completed(params: Sections, shown: BaseModel, needs: Needs) -> Needs:
+    """Add what no reference of a figure names."""
     if isinstance(shown, AblationsParams):
         if shown.x == "evaluations":
             return needs
@@ -84,11 +80,6 @@ def needs_of_figure(params: Params, figure: str) -> Needs:
             data=keys_in(neighbours_dataset(params, study) for study in needs.studies),
         )
     return needs
-
-
-def needs_of_claims(params: Params, group: str) -> Needs:
-    """Tell what the claims of a group are tested on."""
-    return needs_of(params, *grouped(params.claims)[group].values())
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:

@@ -1,7 +1,6 @@
 """Sections of the tables: each table of the paper has a fixed kind; any other key is the user's own table."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -10,27 +9,21 @@ from adm.params import references as refs
 from adm.params.section import Key, Section
 
 
-class RowsOfPaper(Section):
-    """The common part of tables with a run for each row of the paper's table, in its order."""
-
-    GONE: ClassVar[Mapping[str, Any]] = {"further": []}
-
-
-class RowsParams(RowsOfPaper):
+class RowsParams(Section):
     """Tables 6, 8, 9, 15, 16: one run for each row of the paper's table, in its order."""
 
     kind: Literal["runs"] = "runs"
     rows: Annotated[list[Annotated[refs.Scores | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
-class SweepsParams(RowsOfPaper):
+class SweepsParams(Section):
     """Appendix K: one guided run for each row of the paper's table, in its order."""
 
     kind: Literal["sweeps"] = "sweeps"
     rows: Annotated[list[Annotated[refs.DiffusionScores | refs.NoSource, refs.OrNone]], Field(min_length=1)]
 
 
-class ComputeParams(RowsOfPaper):
+class ComputeParams(Section):
     """Table 10: runs with the compute of their training.
 
     `images_per_v100_second` gives the measured throughput of models; for other models the theoretical one is used.

@@ -24,9 +24,8 @@ class Counts:
     def of_reference(self, reference: str) -> int:
         """Count a reference batch's images."""
         section = self.params.all_references[reference]
-        if isinstance(section, PublishedReferenceParams):
-            return section.num_images or 10_000  # as those that are released have
-        return section.num_images
+        # Those that are released have 10,000.
+        return 10_000 if isinstance(section, PublishedReferenceParams) else section.num_images
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
 from adm.params.execution import JobResources, ProcessResources
-from adm.params.needs import Needs, needs_of, needs_of_claims, needs_of_figure, needs_of_table
-from adm.params.references import Named, keys_in, references
+from adm.params.needs import Needs, needs_of
+from adm.params.references import Named, references
 from adm.params.schema import GROUP, declared
 from adm.params.section import Section, parts
 from adm.params.studies import ThroughputParams
@@ -161,9 +161,8 @@ class Pipeline:
     def judged(self) -> list[str]:
         """The scores by judges that tables and claims ask for, as RUN@JUDGE."""
         params = self.params
-        needs = [needs_of_table(params, key) for key in params.tables]
-        needs += [needs_of_claims(params, group) for group in grouped(params.claims)]
-        return keys_in(key for each in needs for key in each.judged)
+        claims = (claim for group in grouped(params.claims).values() for claim in group.values())
+        return needs_of(params, *params.tables.values(), *claims).judged
 
     def asked(self, runs: Iterable[str]) -> dict[str, AskedParams]:
         """Make the section of metrics that runs are scored by beside those of every run, if there are any."""
@@ -174,12 +173,8 @@ class Pipeline:
     def _asked_of(self) -> dict[str, set[str]]:
         """By run, the metrics that tables, figures and claims ask for beside those of every run."""
         params, asked_of = self.params, dict[str, set[str]]()
-        needs: list[tuple[Any, Needs]] = [
-            *((table, needs_of_table(params, key)) for key, table in params.tables.items()),
-            *((figure, needs_of_figure(params, key)) for key, figure in params.figures.items()),
-            *((claim, needs_of(params, claim)) for claim in params.claims.values()),
-        ]
-        for shown, need in needs:
+        for shown in (*params.tables.values(), *params.figures.values(), *params.claims.values()):
+            need = needs_of(params, shown)
             rows = (row.partition(".") for row in rows_in(shown))
             if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
                 for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
-from adm.params.needs import excerpt, needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.needs import excerpt, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import GradientScalesParams, HyperparametersParams, OwnTableParams
 from adm.pipeline.data import RESOLVE
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _tables(graph: "Pipeline") -> Iterator[Job]:
     params = graph.params
     for key, table in params.tables.items():
-        needs = needs_of_table(params, key)
+        needs = needs_of(params, table)
         models = keys_read(table, "sizes") if isinstance(table, HyperparametersParams) else []
         read = excerpt(params, needs, models=models)
         if isinstance(table, GradientScalesParams):  # it prints values of the params file alone
@@ -32,14 +32,14 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
 
 def _figures(graph: "Pipeline") -> Iterator[Job]:
     for key, figure in graph.params.figures.items():
-        needs = needs_of_figure(graph.params, key)
+        needs = needs_of(graph.params, figure)
         read, caption = excerpt(graph.params, needs), _caption(key, figure)
         yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
 
 
 def _claims(graph: "Pipeline") -> Iterator[Job]:
     for group, claims in grouped(graph.params.claims).items():
-        needs = needs_of_claims(graph.params, group)
+        needs = needs_of(graph.params, *claims.values())
         models = [model for one in claims.values() for model in keys_read(one, "sizes")]
         read = excerpt(graph.params, needs, models=models)
         yield graph.job(CLAIMS, group, graph.needed(needs), claims=claims, read=read)

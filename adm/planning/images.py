@@ -51,4 +51,4 @@ def images_of_dataset(key: str, dataset: DatasetParams) -> int:
         )
     if dataset.classes is not None:
         count = round(count * len(dataset.classes) / dataset.num_classes)
-    return count if dataset.limit is None else min(count, dataset.limit)
+    return count

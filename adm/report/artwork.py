@@ -50,7 +50,7 @@ def draw(params: Sections, figure: figures.AnyFigureParams, inputs: Inputs) -> D
     Args:
         params: The sections that it rests on.
         figure: The figure's section.
-        inputs: The artifacts that `adm.params.needs.needs_of_figure` names.
+        inputs: The artifacts that `adm.params.needs.needs_of` names.
 
     Raises:
         UserError: An artifact is missing or damaged.

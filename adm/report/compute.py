@@ -1,4 +1,4 @@
-"""Compute in the paper's units: throughput, utilisation and V100-days, and the peaks of accelerators."""
+"""Compute in the paper's units: throughput and V100-days, and the peaks of accelerators."""
 
 from dataclasses import dataclass
 
@@ -48,11 +48,6 @@ def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> fl
     Source: Appendix B.1, the theoretical rows of Table 7.
     """
     return peak / (PASSES * forward_flops)
-
-
-def utilisation(images_per_second: float, forward_flops: float, peak: float = V100_FLOPS) -> float:
-    """Divide the measured training throughput by the theoretical one. Source: Table 7."""
-    return images_per_second / theoretical_throughput(forward_flops, peak)
 
 
 def v100_days(iterations: int, batch_size: int, images_per_second: float) -> float:

@@ -14,7 +14,7 @@ from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.section import count_key
 from adm.params.tables import GradientScalesParams, HyperparametersParams, ThroughputTableParams
-from adm.report.compute import theoretical_throughput, utilisation
+from adm.report.compute import theoretical_throughput
 from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
 from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import plain
@@ -49,9 +49,10 @@ def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[
         flops, peak = found["forward_flops"], found["peak_flops"]
         place = f"{found['device']}, threads: {found['threads']}"
         measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
-    rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(theoretical_throughput(flops, peak)), "100%"]]
+    most = theoretical_throughput(flops, peak)
+    rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(most), "100%"]]
     for batch, rate in measured:
-        rows.append([place, str(batch), "", _rate(rate), f"{utilisation(rate, flops, peak):.0%}"])
+        rows.append([place, str(batch), "", _rate(rate), f"{rate / most:.0%}"])
     return rows
 
 

@@ -148,7 +148,7 @@ def guidance(
     """
     if not isinstance(run, GuidedSampling):  # upsampled runs have no fields for guidance
         return lambda y, **seen: (network.conditioned(y, **seen), None)
-    interval, scale = run.guided_in(timesteps), run.denoiser_scale
+    guided_at, scale = run.guided_at(timesteps), run.denoiser_scale
     slope = weak = None
     if classifier is not None and run.gradient_scale:
         slope = classifier_slope(run, classifier)
@@ -158,14 +158,14 @@ def guidance(
     def guided(y: Tensor, **seen: Tensor) -> tuple[Denoiser, Gradient | None]:
         denoiser, gradient = network.conditioned(y, **seen), None
         if slope is not None:
-            gradient = limited(classifier_gradient(slope, y, run.gradient_scale), interval)
+            gradient = limited(classifier_gradient(slope, y, run.gradient_scale), guided_at)
         if scale is None:
             return denoiser, gradient
         if weak is not None:
             pair = in_turn(denoiser, weak.conditioned(y))
         else:
             pair = in_one_batch(network.conditioned(torch.cat([y, torch.full_like(y, NO_CLASS)])))
-        return extrapolated(denoiser, pair, scale, interval), gradient
+        return extrapolated(denoiser, pair, scale, guided_at), gradient
 
     return guided
 

@@ -81,7 +81,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
             }
         case PublishedReferenceParams():
             pool, spatial = read_published_statistics(path)
-            images = _images(path, published.image_size, published.num_images)
+            images = _images(path, published.image_size)
             write_reference(folder, pool, spatial, images.count, rows_of(images.chunks(CHUNK), images.count))
             return {"num_images": images.count, "published_images": images.total}
         case PublishedGraphParams():
@@ -94,7 +94,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
     raise AssertionError(published)
 
 
-def _images(path: Path, side: int, count: int | None) -> Images:
+def _images(path: Path, side: int, count: int | None = None) -> Images:
     images = open_npz(path, count)
     if images.size != (side, side):
         height, width = images.size

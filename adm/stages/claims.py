@@ -18,7 +18,7 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
     Args:
         claims: Those of a group of `adm.params.claims.grouped`, by their keys.
         read: The sections that they rest on.
-        artifacts: Those that `adm.params.needs.needs_of_claims` names.
+        artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
         made_by: What the JSON records.
 

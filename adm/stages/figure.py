@@ -19,7 +19,7 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
         key: The figure's key.
         figure: Its section.
         read: The sections that it rests on.
-        artifacts: Those that `adm.params.needs.needs_of_figure` names.
+        artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
 
     Raises:

@@ -35,7 +35,7 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         key: The table's key.
         table: Its section.
         read: The sections that it rests on.
-        artifacts: Those that `adm.params.needs.needs_of_table` names.
+        artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
 
     Raises:

@@ -11,18 +11,18 @@ from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, fingerprint, read_manifest, write_manifest
 from adm.artifacts.seal import write_sealed_csv
 from adm.artifacts.writing import new_file, new_folder
-from adm.config.models import AnyModel
+from adm.config.models import AnyModel, check_shared
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
-from adm.errors import UserError
+from adm.errors import UserError, about
 from adm.nets.weights import build
 from adm.parallel import process_group, stops_noted
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.training.log import log_reports
-from adm.training.loop import check_group, train
+from adm.training.loop import train
 from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -61,7 +61,8 @@ def run(
         rolling_folder(work, made_by, group) as rolling,
         name_last_good(rolling, previous),
     ):
-        check_group(model, group)
+        with about():  # as many as run, which may be others than the params file says
+            check_shared(training.batch_size, training.accumulation, network.dropout, group.size)
         images = ImageShards(data, dataset.side, group.rank_slice, threads=training.threads)
         read_manifest(previous, checked=group.rank_slice)
         group.barrier()

@@ -1,6 +1,5 @@
 """`export`: the weights of one network as one file, of ours or in the released format; and what a file is."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import torch
 from adm.api import Model
 from adm.config.models import ClassifierModel
 from adm.errors import UserError
-from adm.nets.opening import open_network, write_network
-from adm.nets.release import ReleasedDtype, compare_presets, export_released, read_released, shapes
+from adm.nets.opening import fitting_presets, open_network, write_network
+from adm.nets.release import ReleasedDtype, export_released
 
 DTYPES: dict[ReleasedDtype, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
 
@@ -49,7 +48,7 @@ def run(
             write_network(out, opened, DTYPES[dtype], sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)
-            for field, fixed in RELEASED.items() if opened.preset is None else ():
+            for field, fixed in RELEASED.items() if opened.card.preset is None else ():
                 if (found := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
                         f"{source}: cannot be written in the released format: {field} is {found!r}, and that "
@@ -65,26 +64,12 @@ def run(
             )
 
 
-def identify(file: Path) -> list[str]:
-    """Tell what a file or a folder holds.
-
-    Returns:
-        Lines to print. Of a file in the released format they tell the number of parameters by dtype, and the presets
-        that it fits; if it fits none, the nearest preset and the first three tensors that differ.
+def identify(file: Path) -> str:
+    """Tell what a file or a folder holds; of a file in the released format, which presets it fits.
 
     Raises:
-        UserError: The file is no checkpoint in the released format.
+        UserError: It is no checkpoint, or fits no preset.
     """
     if file.is_dir() or file.suffix == ".safetensors":
-        return [open_network(file).describe()]
-    state = read_released(file)
-    counts = Counter[str]()
-    for tensor in state.values():
-        counts[str(tensor.dtype).removeprefix("torch.")] += tensor.numel()
-    mix = ", ".join(f"{count:,} {dtype}" for dtype, count in sorted(counts.items()))
-    lines = [f"{file}: {sum(counts.values()):,} parameters ({mix})"]
-    differences = compare_presets(shapes(state))
-    if presets := [preset for preset, different in differences.items() if not different]:
-        return [*lines, *(f"fits {preset}" for preset in presets)]
-    nearest, different = min(differences.items(), key=lambda item: len(item[1]))
-    return [*lines, f"fits no preset; of the nearest, {nearest}, {len(different)} tensors differ:", *different[:3]]
+        return open_network(file).describe()
+    return f"{file}: fits {', '.join(fitting_presets(file))}"

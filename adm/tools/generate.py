@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from adm.api import Model, Sampling, checked, load
-from adm.artifacts.class_names import Names, class_name
+from adm.artifacts.class_names import Names
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json, read_npz
@@ -27,7 +27,6 @@ from adm.data.decoding import as_grey, read_image
 from adm.data.listing import names_of_images
 from adm.errors import UserError, about
 from adm.machine import available_cores
-from adm.nets.opening import AttentionOrder, Schedule
 from adm.params.section import Section
 from adm.progress import progress
 from adm.report.grids import save_sheet
@@ -71,8 +70,6 @@ class Call(Section):
     batch: PositiveInt | None = None
     threads: PositiveInt | None = None
     preset: str | None = None
-    schedule: Schedule | None = None
-    attention_order: AttentionOrder | None = None
     fields: dict[str, Any] = Field(default={})
 
 
@@ -157,7 +154,8 @@ def run(call: Call, out: Path) -> None:
     call, sampling, given = _sampling(call, model, earlier)
     _begin(out, call, model, upsampler, given, earlier)
     labels = sampling.labels.tolist()
-    names = None if model.num_classes is None else [class_name(number, model.class_names) for number in labels]
+    told = model.class_names
+    names = None if model.num_classes is None else [told[number] if told else str(number) for number in labels]
     files = _files(sampling, names)
     first = out / (FINAL if upsampler is None else LOW)
     _complete(first, files, sampling)
@@ -174,8 +172,7 @@ def run(call: Call, out: Path) -> None:
 
 def _loaded(call: Call) -> tuple[Model, Model | None]:
     where: dict[str, Any] = {"device": call.device, "precision": call.precision, "threads": call.threads}
-    how: dict[str, Any] = {"schedule": call.schedule, "attention_order": call.attention_order}
-    model = load(call.checkpoint, call.classifier, preset=call.preset, **how, **where)
+    model = load(call.checkpoint, call.classifier, preset=call.preset, **where)
     if call.upsampler is None:
         return model, None
     upsampler = load(call.upsampler, **where)

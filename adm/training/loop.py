@@ -9,27 +9,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from adm.config.models import AnyModel, TrainingParams, check_shared, parts_of
+from adm.config.models import TrainingParams, parts_of
 from adm.data.batches import Batches
 from adm.determinism import generator
-from adm.errors import NotFiniteError, about
+from adm.errors import NotFiniteError
 from adm.parallel import ALONE, Group
 from adm.training.inputs import DROPOUT, Noise, inputs
 from adm.training.state import TrainingState
 from adm.training.updates import Report, warmed_up, where_not_finite
-
-
-def check_group(model: AnyModel, group: Group) -> None:
-    """Refuse a number of processes that cannot share a model's batches.
-
-    The number that runs may differ from the one in the params file.
-
-    Raises:
-        UserError: The batch size does not divide evenly.
-    """
-    training = model.training
-    with about():
-        check_shared(training.batch_size, training.accumulation, model.network.dropout, group.size)
 
 
 def train(
@@ -128,7 +115,7 @@ class Share:
         """Compute the share of this process.
 
         Raises:
-            ValueError: The processes cannot share a batch evenly; `check_group` refuses them earlier.
+            ValueError: The processes cannot share a batch evenly; `check_shared` refuses them earlier.
         """
         batch, parts = training.batch_size, parts_of(training.batch_size, training.accumulation, group.size)
         share = batch // group.size

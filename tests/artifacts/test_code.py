@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 
 import pytest
+from making import verbs
 
 ALL = ["sample", "train", "evaluate", "prepare", "table", "figure", "claims", "train_gan", "throughput", "interpolate"]
 
@@ -34,7 +35,7 @@ def digests(package):
     spec = importlib.util.spec_from_file_location("code_of_copy", package / "artifacts" / "code.py")
     code = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(code)
-    return {verb: code.code_digest(verb) for verb in code.verbs()}
+    return {verb: code.code_digest(verb) for verb in verbs(package)}
 
 
 @pytest.fixture

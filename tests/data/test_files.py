@@ -150,7 +150,7 @@ def photos(tmp_path_factory):
 @pytest.mark.parametrize("side", [8, 21])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_files_read_at_a_side_are_what_was_prepared_at_it(photos, tmp_path, side, channels):
-    changes = {"channels": channels, "held_out": 0.3, "classes": [1, 0], "limit": 16, "shard_size": 5}
+    changes = {"channels": channels, "held_out": 0.3, "classes": [1, 0], "shard_size": 5}
     make(prepare, params(photos, "folder", **changes), tmp_path / "files")
     make(prepare, params(photos, "folder", stored="pixels", image_size=side, **changes), tmp_path / "pixels")
     for part in (("training",), ("held_out",), ("training", "held_out")):

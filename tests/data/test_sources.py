@@ -102,8 +102,8 @@ def test_shards_do_not_depend_on_how_they_are_cut(tmp_path, prepared):
 
 
 def test_a_view_keeps_labels_and_order(tmp_path, prepared):
-    made = prepared(params("idx", write_idx(tmp_path / "raw"), classes=[3, 1], limit=6))
-    kept = [i for i, label in enumerate(LABELS) if label in (1, 3)][:6]
+    made = prepared(params("idx", write_idx(tmp_path / "raw"), classes=[3, 1]))
+    kept = [i for i, label in enumerate(LABELS) if label in (1, 3)]
     assert made.labels.tolist() == LABELS[kept].tolist()
     assert np.array_equal(made.images[..., 0], IMAGES[kept])
 
@@ -194,10 +194,11 @@ def test_only_the_images_of_a_view_are_read(image_folders, prepared, monkeypatch
     opened = []
     read = Image.open
     monkeypatch.setattr(Image, "open", lambda path, **options: opened.append(path.name) or read(path, **options))
-    made = prepared(params("folder", image_folders, num_classes=2, classes=[1], limit=2))
-    assert sorted(opened) == ["w.jpg", "x.jpg"]
-    assert made.labels.tolist() == [1, 1]
-    assert np.array_equal(made.images, direct(image_folders, ["b/w.jpg", "b/x.jpg"], 6))
+    made = prepared(params("folder", image_folders, num_classes=2, classes=[1]))
+    names = ["w.jpg", "x.jpg", "y.png", "z.png"]
+    assert sorted(opened) == names
+    assert made.labels.tolist() == [1] * len(names)
+    assert np.array_equal(made.images, direct(image_folders, [f"b/{name}" for name in names], 6))
 
 
 def test_a_flat_folder_is_one_class(image_folders, prepared):
@@ -230,7 +231,6 @@ def test_folders_that_do_not_fit_are_refused(tmp_path, image_folders):
 def test_views_that_cannot_be_filled_are_refused(tmp_path):
     root = write_idx(tmp_path / "raw", labels=idx(LABELS % 3))
     assert "no image of class 4" in refusal(params("idx", root, classes=[0, 4]), tmp_path)
-    assert "23 images to choose from, fewer than limit 24" in refusal(params("idx", root, limit=24), tmp_path)
     assert "has a class 2, but num_classes is 2" in refusal(params("idx", root, num_classes=2), tmp_path)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adm.config.respacing import Interval
+from adm.config.sampling import GuidedSampling
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
@@ -110,11 +110,16 @@ class Counted:
         return self.function(x, t)
 
 
+def guided_at(low, high, timesteps=T):
+    """The timesteps of an interval."""
+    return GuidedSampling(num_samples=1, cfg_scale=2.0, guidance_interval=[low, high]).guided_at(timesteps)
+
+
 @pytest.mark.parametrize("sampler", [DDPM, DDIM])
 def test_outside_the_interval_no_guide_and_no_classifier_is_called(batch, sampler):
     x, y = batch
     process = Diffusion.from_schedule("cosine", T, "10", variance="beta")
-    interval = Interval(0.3, 0.6, T)
+    interval = guided_at(0.3, 0.6)
     within = [t for t in process.timesteps.tolist() if 15 <= t <= 30]
     assert 0 < len(within) < 10
     main, guide, classifier = Counted(denoiser(y)), Counted(denoiser(NONE)), Counted(log_joint)
@@ -135,13 +140,13 @@ def test_an_interval_that_holds_every_step_is_no_interval(batch, sampler):
         draws = torch.Generator().manual_seed(2)
         return last(sample(sampler(PROCESS, guided, gradient), x, lambda: torch.randn(x.shape, generator=draws)))
 
-    assert torch.equal(sampled(None), sampled(Interval(0.0, 1.0, T)))
-    assert not torch.equal(sampled(None), sampled(Interval(0.0, 0.5, T)))
+    assert torch.equal(sampled(None), sampled(guided_at(0.0, 1.0)))
+    assert not torch.equal(sampled(None), sampled(guided_at(0.0, 0.5)))
 
 
 def test_an_interval_before_and_after_which_nothing_guides_leaves_ancestral_samples_as_they_are(batch):
     x, y = batch
-    never = Interval(0.001, 0.002, T)
+    never = guided_at(0.001, 0.002)
     gradient = limited(classifier_gradient(slope_of(log_joint), y, 5.0), never)
     plain, guided = (
         last(sample(DDPM(PROCESS, denoiser(y), each), x, lambda: torch.zeros_like(x))) for each in (None, gradient)
@@ -150,6 +155,6 @@ def test_an_interval_before_and_after_which_nothing_guides_leaves_ancestral_samp
 
 
 def test_decimal_ends_of_an_interval_hold_their_timesteps():
-    for tenths in range(1001):
-        assert tenths in Interval(tenths / 1000, tenths / 1000, 1000)
-    assert [t for t in range(100) if t in Interval(0.0, 0.29, 100)] == list(range(30))
+    for tenths in range(1000):
+        assert guided_at(tenths / 1000, (tenths + 0.5) / 1000, 1000) == {tenths}
+    assert guided_at(0.0, 0.29, 100) == set(range(30))

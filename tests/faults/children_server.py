@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 
 from adm import cli
-from adm.artifacts.code import code_digest, verbs
+from adm.artifacts.code import PACKAGE, code_digest
 from adm.params import UserError
 
 # What every child would do again.
 torch.optim.AdamW([torch.zeros(1)])
 torch.set_num_threads(1)
-for verb in verbs():
-    code_digest(verb)
+for stage in (PACKAGE / "stages").glob("[a-z]*.py"):
+    code_digest(stage.stem)
 load = cache(cli.load)
 cli.load = lambda path: load(Path(path).resolve())
 

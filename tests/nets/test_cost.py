@@ -13,6 +13,7 @@ from adm.nets.cost import (
     network_cost,
     parameter_count,
 )
+from adm.nets.presets import preset_model
 from adm.nets.weights import build
 from adm.stages import sizes
 
@@ -80,12 +81,12 @@ def test_all_presets_are_counted():
 
 @pytest.mark.parametrize("name", GFLOPS)
 def test_flops_of_the_published_networks(name):
-    assert f"{network_cost(PRESETS[name]).product_flops / 1e9:.3f}" == f"{GFLOPS[name]:.3f}"
+    assert f"{network_cost(preset_model(name)).product_flops / 1e9:.3f}" == f"{GFLOPS[name]:.3f}"
 
 
 def test_model_sizes_of_tables_11_to_13():
     # LSUN's 552.81 M stands as 552M in Table 11, where every other size is rounded.
-    counted = {name: network_cost(PRESETS[name]).parameters / 1e6 for name in MILLIONS}
+    counted = {name: network_cost(preset_model(name)).parameters / 1e6 for name in MILLIONS}
     assert int(counted.pop("lsun_bedroom")) == MILLIONS["lsun_bedroom"]
     assert {name: round(count) for name, count in counted.items()} == {
         name: MILLIONS[name] for name in MILLIONS if name != "lsun_bedroom"
@@ -127,7 +128,7 @@ def test_a_batch_that_is_really_computed_takes_as_many_flops_an_image(tiny_model
     # The counter knows the products of the plain attention, not those of the processor's fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(torch.zeros(batch, 3, 8, 8), torch.zeros(batch), torch.zeros(batch, dtype=torch.int64))
-    assert counter.get_total_flops() == batch * network_cost(model.network).product_flops
+    assert counter.get_total_flops() == batch * network_cost(model).product_flops
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])

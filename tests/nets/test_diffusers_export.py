@@ -12,7 +12,8 @@ from adm.diffusion.samplers import sample as denoise
 from adm.errors import UserError
 from adm.nets import PRESETS
 from adm.nets.diffusers_export import FILES, export_diffusers, inexpressible, renamed, unet_config
-from adm.nets.presets import preset_model, preset_network
+from adm.nets.presets import preset_model
+from adm.nets.weights import model_network
 from adm.stages import init
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: see requirements-rivals.lock")
@@ -119,7 +120,7 @@ def test_every_preset_that_can_be_expressed_is(preset):
     assert reason is None
     with torch.device("meta"):
         theirs = diffusers.UNet2DModel.from_config(json.loads(json.dumps(unet_config(model.network, 6))))
-    found = renamed(preset_network(preset).state_dict(), model.network)
+    found = renamed(model_network(preset_model(preset)).state_dict(), model.network)
     assert {name: tensor.shape for name, tensor in found.items()} == {
         name: tensor.shape for name, tensor in theirs.state_dict().items()
     }

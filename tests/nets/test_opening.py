@@ -44,7 +44,7 @@ def opened_as(path, **given):
     opened = open_network(path, **given)
     assert not opened.network.training
     assert not any(parameter.requires_grad or parameter.is_meta for parameter in opened.network.parameters())
-    return opened.preset, opened.model.network.attention_order, opened.model.noise.schedule
+    return opened.card.preset, opened.model.network.attention_order, opened.model.noise.schedule
 
 
 def test_shapes_tell_the_preset_and_the_name_among_equals(files):
@@ -55,11 +55,9 @@ def test_shapes_tell_the_preset_and_the_name_among_equals(files):
 
 
 def test_what_no_shape_shows_can_be_said(files):
-    said = {"preset": "tiny_new", "schedule": "cosine"}
-    assert opened_as(files / "mine.pt", **said) == ("tiny_new", "new", "cosine")
-    assert opened_as(files / "mine.pt", attention_order="new") == ("tiny", "new", "linear")
+    assert opened_as(files / "mine.pt", preset="tiny_new") == ("tiny_new", "new", "linear")
     x, t, y = torch.randn(2, 3, 8, 8), torch.tensor([1, 2]), torch.tensor([0, 1])
-    plain, said = (open_network(files / "mine.pt", attention_order=order).network(x, t, y) for order in (None, "new"))
+    plain, said = (open_network(files / "mine.pt", preset).network(x, t, y) for preset in (None, "tiny_new"))
     assert not torch.equal(plain, said)
     assert torch.equal(plain, open_network(files / "mine.pt", "tiny").network(x, t, y))
 
@@ -70,7 +68,7 @@ def test_our_own_files_tell_what_they_are(files, tiny_model):
     make(init, tiny_model(), files / "checkpoint")
     for path in (files / "checkpoint", files / "checkpoint" / "ema.safetensors"):
         opened = open_network(path)
-        assert (opened.path, opened.preset) == (files / "checkpoint", None)
+        assert (opened.path, opened.card.preset) == (files / "checkpoint", None)
         assert opened.model.network == tiny_model().network
         assert opened.model.noise == tiny_model().noise
 

@@ -12,8 +12,9 @@ from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
 from adm.nets import PRESETS, export_released, to_released
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_network
+from adm.nets.presets import preset_model
 from adm.nets.release import half_precision_names, preset_shapes
+from adm.nets.weights import model_network
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 SAME_SHAPES = ["imagenet256_unconditional", "lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]
@@ -196,7 +197,9 @@ PARAMETERS = {
 
 def test_number_of_parameters():
     """Counted without allocating one weight."""
-    assert {preset: sum(p.numel() for p in preset_network(preset).parameters()) for preset in PRESETS} == PARAMETERS
+    assert {
+        preset: sum(p.numel() for p in model_network(preset_model(preset)).parameters()) for preset in PRESETS
+    } == PARAMETERS
 
 
 def test_flags_that_shapes_do_not_show():
@@ -258,7 +261,7 @@ def test_half_precision_is_of_the_torsos_convolutions_alone(tmp_path, save, pres
 
 
 def test_half_precision_leaves_embeddings_norms_and_the_output_alone():
-    halved = half_precision_names(to_released(preset_network("imagenet256").state_dict()))
+    halved = half_precision_names(to_released(model_network(preset_model("imagenet256")).state_dict()))
     assert "middle_block.1.qkv.bias" in halved
     assert "output_blocks.0.0.skip_connection.weight" in halved
     assert not any("emb" in name or "norm" in name or name.startswith("out.") for name in halved)

@@ -253,12 +253,6 @@ CONTRADICTIONS = {
         "is 11",
         "has 10",
     ),
-    "likelihood of more images than there are": (
-        {"datasets.few": "= datasets.digits", "datasets.few.limit": 31, f"{LIKELIHOOD}.dataset": "few"},
-        f"{LIKELIHOOD}.num_images",
-        "32",
-        "31",
-    ),
     "neighbours in a reference without images": (
         {"published.references.batch": REFERENCE, "runs.ddim-256-2_5.reference": "batch"},
         f"{NEIGHBOURS}.run",

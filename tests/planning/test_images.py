@@ -23,7 +23,6 @@ def photos(tmp_path):
 def test_a_folder_that_is_here_is_counted(photos):
     assert images_of_dataset("photos", photos) == 5
     assert images_of_dataset("photos", photos.model_copy(update={"classes": [1]})) == 2
-    assert images_of_dataset("photos", photos.model_copy(update={"limit": 4})) == 4
 
 
 def test_a_flat_folder_is_counted(photos):
@@ -39,8 +38,6 @@ def test_a_folder_that_does_not_fit_is_refused(photos):
 def test_datasets_that_are_not_here_are_known_by_name(embedded, paper):
     assert images_of_dataset("digits", embedded.datasets["digits"]) == 1797
     assert images_of_dataset("imagenet-64", paper.datasets["imagenet-64"]) == 1_281_167
-    few = paper.datasets["imagenet-64"].model_copy(update={"limit": 1000})
-    assert images_of_dataset("few", few) == 1000
     half = paper.datasets["imagenet-64"].model_copy(update={"classes": list(range(500))})
     assert images_of_dataset("half", half) == 640_584
 

@@ -3,7 +3,7 @@
 import yaml
 
 from adm.params.load import load, write
-from adm.params.needs import needs_of_table
+from adm.params.needs import needs_of
 from adm.stages import table as stage
 
 
@@ -11,7 +11,7 @@ def test_a_table_called_by_hand_after_an_edit_shows_no_old_score_beside_the_new_
     adm, params, write_scores, tmp_path
 ):
     run = "adm-128-4360"
-    write_scores(tmp_path, params, needs_of_table(params, "table_8").metrics)
+    write_scores(tmp_path, params, needs_of(params, params.tables["table_8"]).metrics)
     content = yaml.safe_load(write(params)) | {"paths": {"results": str(tmp_path)}}
 
     def table():
@@ -28,7 +28,7 @@ def test_a_table_called_by_hand_after_an_edit_shows_no_old_score_beside_the_new_
 
 
 def test_a_section_with_its_defaults_written_out_or_left_out_is_the_same(root, params, placed, write_scores, tmp_path):
-    needs = needs_of_table(params, "table_8")
+    needs = needs_of(params, params.tables["table_8"])
     assert "precision: float32" not in (root / "params.yaml").read_text()
     write_scores(tmp_path, params, needs.metrics)
     (tmp_path / "params.yaml").write_text(write(params))

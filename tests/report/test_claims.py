@@ -32,7 +32,7 @@ from adm.metrics.intervals import (
 from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_left_out
 from adm.params.claims import ClaimParams, grouped
 from adm.params.models import DiffusionModelParams
-from adm.params.needs import needs_of_claims
+from adm.params.needs import needs_of
 from adm.params.runs import RunParams
 from adm.params.schema import Params
 from adm.params.studies import InterpolationParams, NeighboursParams, ThroughputParams
@@ -537,7 +537,7 @@ def write(scale, claims=OWN, stem="out/claims", params=None):
         "throughput": {"t": scale / "throughput" / "t.json"},
         "sizes": {"": scale / "sizes.json"},
     }
-    needs = needs_of_claims(params, group)
+    needs = needs_of(params, *grouped(params.claims)[group].values())
     inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in needs.items() if keys}
     make(stage, grouped(params.claims)[group], params, inputs, scale / stem)
     return scale / stem

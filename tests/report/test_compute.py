@@ -2,9 +2,9 @@
 
 import pytest
 
-from adm.nets import PRESETS
 from adm.nets.cost import network_cost
-from adm.report.compute import theoretical_throughput, utilisation, v100_days
+from adm.nets.presets import preset_model
+from adm.report.compute import theoretical_throughput, v100_days
 
 TABLE_7 = {
     "imagenet64": (182.3, [(37.0, 20), (74.1, 41)]),
@@ -18,7 +18,7 @@ TABLE_7 = {
 
 @pytest.mark.parametrize("name", TABLE_7)
 def test_theoretical_throughput_of_table_7(name):
-    throughput = theoretical_throughput(network_cost(PRESETS[name]).flops)
+    throughput = theoretical_throughput(network_cost(preset_model(name)).flops)
     assert f"{throughput:.1f}" == f"{TABLE_7[name][0]:.1f}"
 
 
@@ -27,7 +27,7 @@ def test_theoretical_throughput_of_table_7(name):
     [(name, *measured) for name, (_, rows) in TABLE_7.items() for measured in rows],
 )
 def test_utilisation_of_table_7(name, images_per_second, percent):
-    share = utilisation(images_per_second, network_cost(PRESETS[name]).flops)
+    share = images_per_second / theoretical_throughput(network_cost(preset_model(name)).flops)
     assert round(100 * share) == percent
 
 
@@ -37,4 +37,3 @@ def test_a_day_is_the_images_of_a_day():
 
 def test_throughput_is_inverse_to_cost_and_full_at_its_own_peak():
     assert theoretical_throughput(2e9, peak=6e12) == 1000.0
-    assert utilisation(250.0, 2e9, peak=6e12) == 0.25

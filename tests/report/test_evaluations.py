@@ -3,7 +3,7 @@
 import pytest
 
 from adm.params.figures import AblationsParams, CurvesParams
-from adm.params.needs import needs_of, needs_of_figure
+from adm.params.needs import needs_of
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import draw
@@ -32,7 +32,7 @@ def solved(params):
 
 
 def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, write_scores, tmp_path):
-    needs = needs_of_figure(solved, "solvers")
+    needs = needs_of(solved, solved.figures["solvers"])
     assert needs.metrics == ["more", "few", "euler", "heun"]
     write_scores(tmp_path, solved, needs.metrics)
     guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).figure.axes
@@ -51,7 +51,7 @@ def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, w
     figure = CurvesParams(kind="curves", x="temperature", y=["fid", "precision", "recall"], curves=curves)
     params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
     write_scores(tmp_path, params, runs)
-    for axes in draw(params, figure, placed(needs_of_figure(params, "figure_11"), tmp_path)).figure.axes:
+    for axes in draw(params, figure, placed(needs_of(params, params.figures["figure_11"]), tmp_path)).figure.axes:
         assert [line.get_xdata().tolist() for line in axes.lines] == [[0.9, 1.0, 1.017], [0.98, 1.0]]
 
 

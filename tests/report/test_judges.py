@@ -10,7 +10,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.metrics.jackknife import Jackknife
 from adm.params.claims import ClaimParams
 from adm.params.data import PublishedGraphParams, PublishedSection
-from adm.params.needs import needs_of_table
+from adm.params.needs import needs_of
 from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
@@ -40,7 +40,7 @@ def two(params):
 @pytest.fixture
 def inputs(two, score, placed, tmp_path):
     """The scores of three runs by both: those of the n-th are n, and 10 n by the judge."""
-    found = placed(needs_of_table(two, "two"), tmp_path)
+    found = placed(needs_of(two, two.tables["two"]), tmp_path)
     found["judged"] = {key: path.with_suffix(".json") for key, path in found["judged"].items()}
     for folder in ("metrics", "judged"):
         (tmp_path / folder).mkdir()
@@ -74,7 +74,7 @@ def test_each_has_its_own_intervals(two, inputs):
 
 
 def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
-    needs = needs_of_table(two, "two")
+    needs = needs_of(two, two.tables["two"])
     assert (needs.metrics, needs.judged) == (
         ["scale-0", "scale-2", "gan-1"],
         [f"{run}@dinov2" for run in needs.metrics],

@@ -9,7 +9,7 @@ from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import check
-from adm.params.needs import needs_of_table
+from adm.params.needs import needs_of
 from adm.pipeline import Pipeline
 from adm.report.lottery import KINDS, ROWS, lottery
 from adm.stages import figure, table
@@ -131,7 +131,7 @@ def params(root):
 
 
 def test_table_and_figure_tell_what_was_planted(params, placed, score, tmp_path):
-    inputs = placed(needs_of_table(params, "played"), tmp_path)
+    inputs = placed(needs_of(params, params.tables["played"]), tmp_path)
     (tmp_path / "metrics").mkdir()
     rng = np.random.default_rng(6)
     for run, path in inputs["metrics"].items():

@@ -6,7 +6,7 @@ from making import record, write_batch
 
 from adm.params.claims import grouped
 from adm.params.figures import AblationsParams, CurvesParams
-from adm.params.needs import needs_of_claims, needs_of_figure, needs_of_table
+from adm.params.needs import needs_of
 from adm.params.references import NoSource, keys_read
 from adm.report.artwork import draw
 from adm.sampling.studies import Likelihood, write_study
@@ -31,7 +31,7 @@ EXPECTED_KINDS = {
 
 @pytest.mark.parametrize("name", EXPECTED_KINDS)
 def test_a_table_needs_what_its_rows_name_and_nothing_for_a_reason(params, name):
-    needs, shown = needs_of_table(params, name), params.tables[name]
+    needs, shown = needs_of(params, params.tables[name]), params.tables[name]
     assert needed(needs) == EXPECTED_KINDS[name]
     rows = getattr(shown, "rows", getattr(shown, "models", []))
     named = {source for source in (rows.values() if isinstance(rows, dict) else rows) if isinstance(source, str)}
@@ -40,17 +40,18 @@ def test_a_table_needs_what_its_rows_name_and_nothing_for_a_reason(params, name)
 
 
 def test_a_table_of_reasons_needs_nothing(params, changed):
-    assert needed(needs_of_table(changed(params, "tables", "table_8", rows=[NONE] * 5), "table_8")) == set()
+    found = changed(params, "tables", "table_8", rows=[NONE] * 5)
+    assert needed(needs_of(found, found.tables["table_8"])) == set()
 
 
 def test_an_ablation_over_flops_needs_the_metrics_of_its_runs_and_sizes(params):
-    needs = needs_of_figure(params, "figure_5")
+    needs = needs_of(params, params.figures["figure_5"])
     assert needed(needs) == {"metrics", "sizes"}
     assert needs.metrics == keys_read(params.figures["figure_5"], "metrics")
 
 
 def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
-    needs = needs_of_figure(params, "figure_5_seconds")
+    needs = needs_of(params, params.figures["figure_5_seconds"])
     panels = params.figures["figure_5_seconds"].panels
     runs = {run for curves in panels.values() for curve in curves.values() for run in curve}
     assert set(needs.metrics) == runs
@@ -75,7 +76,7 @@ def test_a_chain_runs_from_the_first_segment_to_the_last(params):
 
 
 def test_neighbours_need_the_study_its_samples_and_its_dataset(params):
-    needs = needs_of_figure(params, "figure_7")
+    needs = needs_of(params, params.figures["figure_7"])
     studies = list(params.figures["figure_7"].blocks.values())
     assert needs.studies == studies
     assert needs.samples == [params.neighbours[study].run for study in studies]
@@ -83,14 +84,14 @@ def test_neighbours_need_the_study_its_samples_and_its_dataset(params):
 
 
 def test_a_figure_of_likelihoods_needs_its_studies_alone(params):
-    needs = needs_of_figure(params, "likelihood")
+    needs = needs_of(params, params.figures["likelihood"])
     assert needs.studies == list(params.likelihoods)
     assert needed(needs) == {"studies"}
 
 
 @pytest.mark.parametrize("group", ["paper", "speed"])
 def test_claims_need_what_each_of_their_group_names(params, group):
-    needs = needs_of_claims(params, group)
+    needs = needs_of(params, *grouped(params.claims)[group].values())
     words = {
         word
         for claim in grouped(params.claims)[group].values()
@@ -115,7 +116,8 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     params = params.model_copy(update={"figures": {"mine": shown}})
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
-    (axes,) = draw(params, params.figures["mine"], placed(needs_of_figure(params, "mine"), tmp_path)).figure.axes
+    figure = params.figures["mine"]
+    (axes,) = draw(params, figure, placed(needs_of(params, figure), tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
@@ -128,7 +130,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     runs = ["adm-128-250", "adm-128-500", "adm-128-4360"]
     shown = CurvesParams(kind="curves", x=x, y=["kid", "fid"], curves={"a": runs}, caption="Mine.")
     params = params.model_copy(update={"figures": {"mine": shown}})
-    needs = needs_of_figure(params, "mine")
+    needs = needs_of(params, params.figures["mine"])
     assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
     first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).figure.axes
@@ -146,7 +148,7 @@ def write_likelihood_of(folder, section, num_images):
 
 
 def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_measured(params, placed, tmp_path):
-    needs = needs_of_figure(params, "likelihood")
+    needs = needs_of(params, params.figures["likelihood"])
     inputs, (early, late) = placed(needs, tmp_path), needs.studies
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
@@ -161,7 +163,7 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
 
 @pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])
 def test_a_figure_of_samples_is_made_from_its_needs_alone(params, placed, tmp_path, name):
-    needs = needs_of_figure(params, name)
+    needs = needs_of(params, params.figures[name])
     assert needed(needs) == {"samples"}
     inputs = placed(needs, tmp_path)
     for run, path in inputs["samples"].items():

@@ -11,7 +11,8 @@ import pytest
 
 import adm.paper
 from adm.nets import PRESETS
-from adm.nets.presets import preset_network
+from adm.nets.presets import preset_model
+from adm.nets.weights import model_network
 from adm.report.run_tables import read_paper_table
 
 TABLES = tuple(range(6, 17))
@@ -219,7 +220,7 @@ def test_schedules_have_250_steps_and_agree_with_table_16(table):
 
 
 def million_parameters(name):
-    return sum(parameter.numel() for parameter in preset_network(name).parameters()) / 1e6
+    return sum(parameter.numel() for parameter in model_network(preset_model(name)).parameters()) / 1e6
 
 
 @pytest.mark.parametrize(

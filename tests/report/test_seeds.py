@@ -15,7 +15,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.metrics.intervals import Block, draws_of, interval
 from adm.params import check, load
 from adm.params.claims import ClaimParams, grouped
-from adm.params.needs import needs_of, needs_of_claims, needs_of_figure, needs_of_table, opinions_in
+from adm.params.needs import needs_of, opinions_in
 from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams, RowsParams
 from adm.report.artwork import draw
@@ -311,7 +311,7 @@ def measured(params, score, placed, tmp_path):
 
 
 def test_a_table_shows_mean_interval_and_spread_of_a_group_beside_single_runs(params, measured, tmp_path):
-    inputs = measured(needs_of_table(params, "mine"))
+    inputs = measured(needs_of(params, params.tables["mine"]))
     table = own_table(params, params.tables["mine"], inputs)
     assert table["Here"].to_list() == ["adm-400, 250 steps, 3 seeds", "single-100, 250 steps"]
     write_table(tmp_path / "t", table, "Mine", "Mine.")
@@ -330,7 +330,7 @@ def test_a_table_shows_mean_interval_and_spread_of_a_group_beside_single_runs(pa
 def test_a_table_without_groups_has_no_column_and_no_word_more(params, measured, tmp_path):
     shown = OwnTableParams(rows=["alone"], metrics=["fid"], caption="Mine.")
     alone = params.model_copy(update={"tables": {"mine": shown}})
-    write_table(tmp_path / "t", own_table(alone, shown, measured(needs_of_table(alone, "mine"))), "Mine", "Mine.")
+    write_table(tmp_path / "t", own_table(alone, shown, measured(needs_of(alone, shown))), "Mine", "Mine.")
     assert (tmp_path / "t.csv").read_text().splitlines()[0] == "Run,Here,FID"
     assert (tmp_path / "t.md").read_text().startswith("Mine: Mine.\n\n|")
 
@@ -338,7 +338,7 @@ def test_a_table_without_groups_has_no_column_and_no_word_more(params, measured,
 def test_the_papers_tables_show_groups_in_their_rows(params, measured):
     shown = RowsParams(rows=["run-400", "alone"])
     with_table = params.model_copy(update={"tables": {"table_6": shown}})
-    inputs = measured(needs_of_table(with_table, "table_6"))
+    inputs = measured(needs_of(with_table, with_table.tables["table_6"]))
     table = run_table(read_paper_table("table_6"), with_table, shown, inputs)
     group, alone = table["FID, here"]
     assert (group.mean, group.spread, group.seeds) == (7, 1, 3)
@@ -346,7 +346,7 @@ def test_the_papers_tables_show_groups_in_their_rows(params, measured):
 
 
 def test_what_no_seed_changes_is_one_number(params, score, placed, tmp_path):
-    needs = needs_of_table(params, "mine")
+    needs = needs_of(params, params.tables["mine"])
     (tmp_path / "metrics").mkdir()
     for run in needs.metrics:
         write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(params, run, 0.1))
@@ -355,7 +355,7 @@ def test_what_no_seed_changes_is_one_number(params, score, placed, tmp_path):
 
 
 def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
-    inputs = measured(needs_of_figure(params, "curve"))
+    inputs = measured(needs_of(params, params.figures["curve"]))
     means = read_metrics(params, ["run-100", "run-400"], ["fid"], inputs)["fid"]
     assert means.to_list() == [12, 7]
     ends = read_metrics(params, ["run-100"], ["fid"], inputs)[["fid_low", "fid_high"]]
@@ -364,7 +364,7 @@ def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
 
 
 def test_curves_go_through_means_with_bars(params, measured):
-    inputs = measured(needs_of_figure(params, "curve"))
+    inputs = measured(needs_of(params, params.figures["curve"]))
     figure, remark = draw(params, params.figures["curve"], inputs)
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
@@ -375,12 +375,12 @@ def test_curves_go_through_means_with_bars(params, measured):
 
 
 def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = draw(params, params.figures["trade"], measured(needs_of_figure(params, "trade"))).figure.axes
+    (axes,) = draw(params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))).figure.axes
     assert len(axes.collections) == 2
 
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):
-    inputs = measured(needs_of_claims(params, "own"))
+    inputs = measured(needs_of(params, *grouped(params.claims)["own"].values()))
     make(claims_stage, grouped(params.claims)["own"], params, inputs, tmp_path / "own")
     falls, rival = csv.DictReader((tmp_path / "own.csv").read_text().splitlines())
     assert (falls["verdict"], falls["seeds"]) == ("holds", "3")  # paired: each seed falls by as much
@@ -400,7 +400,7 @@ def digits(root):
 
 @pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further", "solvers"])
 def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_table(digits, name)
+    needs = needs_of(digits, digits.tables[name])
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
     table_stage.run(name, digits.tables[name], digits, placed(needs, tmp_path), tmp_path / "out")
@@ -409,7 +409,7 @@ def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_sc
 
 @pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11", "solvers"])
 def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of_figure(digits, name)
+    needs = needs_of(digits, digits.figures[name])
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, forward_flops=1)
     assert draw(digits, digits.figures[name], placed(needs, tmp_path)).figure.axes

@@ -9,7 +9,7 @@ from making import record
 from adm.artifacts.seal import write_sealed_json
 from adm.metrics.jackknife import PARTS
 from adm.params import UserError, load
-from adm.params.needs import needs_of_table
+from adm.params.needs import needs_of
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import table as stage
 
@@ -38,7 +38,7 @@ def said(tmp_path, placed, score):
     """What a table says of copies (share and error), and of KID and losses whose draws differ by some spread."""
     (tmp_path / "params.yaml").write_text(PARAMS)
     params = load(tmp_path / "params.yaml")
-    needs = needs_of_table(params, "t")
+    needs = needs_of(params, params.tables["t"])
     inputs = placed(needs, tmp_path)
     (tmp_path / "metrics").mkdir()
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ GUIDE = {"guide": {"checkpoint": "weak-0", "scale": 2.0}}
 def project(adm, tmp_path, monkeypatch):
     """Write a params file and run verbs in it: `project(runs, "init strong", "sample auto")`; the last one's result."""
     monkeypatch.chdir(tmp_path)
-    digits = {"source": "digits", "image_size": 4, "num_classes": 10, "limit": 40}
+    digits = {"source": "digits", "image_size": 4, "num_classes": 10}
 
     def execute(runs, *commands):
         content = {

@@ -16,8 +16,9 @@ from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.nets import PRESETS, to_released
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_network
+from adm.nets.presets import preset_model
 from adm.nets.release import preset_shapes
+from adm.nets.weights import model_network
 from adm.stages import init
 
 TINY = UNetParams(
@@ -49,7 +50,7 @@ def everything_in(folder):
 def test_to_ours_and_back(adm, tmp_path, tiny):
     ours, back = tmp_path / "tiny.safetensors", tmp_path / "new" / "back.pt"
     assert adm("export", tmp_path / "tiny.pt", ours, "--preset", "tiny") == (0, "", "")
-    assert list(load_file(ours)) == sorted(preset_network("tiny").state_dict())
+    assert list(load_file(ours)) == sorted(model_network(preset_model("tiny")).state_dict())
     with safe_open(ours, framework="pt") as file:
         digest = hashlib.sha256((tmp_path / "tiny.pt").read_bytes()).hexdigest()
         assert json.loads(file.metadata()["adm"]) == {"preset": "tiny", "source_sha256": digest}
@@ -67,13 +68,8 @@ def test_half_precision_back_and_forth(adm, tmp_path, tiny):
     ours, half = tmp_path / "a.safetensors", tmp_path / "half.pt"
     assert adm("export", tmp_path / "tiny.pt", ours, "--preset", "tiny")[0] == 0
     assert adm("export", ours, half, "--dtype", "float16")[0] == 0
-    code, out, _ = adm("export", half)
-    halved = sum(tensor.numel() for tensor in torch.load(half).values() if tensor.dtype == torch.float16)
-    total = sum(tensor.numel() for tensor in tiny.values())
-    assert (code, out) == (
-        0,
-        f"{half}: {total:,} parameters ({halved:,} float16, {total - halved:,} float32)\nfits tiny\n",
-    )
+    assert {tensor.dtype for tensor in torch.load(half).values()} == {torch.float16, torch.float32}
+    assert adm("export", half) == (0, f"{half}: fits tiny\n", "")
     assert adm("export", half, ours, "--preset", "tiny")[0] == 0
     assert adm("export", ours, tmp_path / "again.pt", "--dtype", "float16")[0] == 0
     assert (tmp_path / "again.pt").read_bytes() == half.read_bytes()
@@ -108,13 +104,9 @@ def full_size(preset):
 @pytest.mark.parametrize("preset", ["lsun_cat", "upsampler_128_512"])
 def test_identify_at_full_size(adm, tmp_path, preset):
     torch.save(full_size(preset), tmp_path / "a.pt")
-    code, out, err = adm("export", tmp_path / "a.pt")
-    first, *lines = out.splitlines()
-    num = sum(tensor.numel() for tensor in preset_network(preset).parameters())
-    assert (code, err, first) == (0, "", f"{tmp_path / 'a.pt'}: {num:,} parameters ({num:,} float32)")
     lsun = ["lsun_bedroom", "lsun_cat", "lsun_horse", "lsun_horse_nodropout"]
     same = ["imagenet256_unconditional", *lsun] if preset == "lsun_cat" else [preset]
-    assert lines == [f"fits {name}" for name in same]
+    assert adm("export", tmp_path / "a.pt") == (0, f"{tmp_path / 'a.pt'}: fits {', '.join(same)}\n", "")
 
 
 def test_identify_names_the_nearest(adm, tmp_path):
@@ -122,12 +114,12 @@ def test_identify_names_the_nearest(adm, tmp_path):
     del state["out.0.bias"], state["out.0.weight"]
     state["time_embed.0.bias"] = torch.zeros(3)
     torch.save(state, tmp_path / "a.pt")
-    assert adm("export", tmp_path / "a.pt")[1].splitlines()[1:] == [
-        "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ:",
-        "time_embed.0.bias is (3,), not (512,)",
-        "out.0.weight is missing, not (512,)",
-        "out.0.bias is missing, not (512,)",
-    ]
+    nearest = (
+        "fits no preset; of the nearest, classifier_imagenet256, 3 tensors differ: time_embed.0.bias is (3,), not "
+        "(512,); out.0.weight is missing, not (512,); out.0.bias is missing, not (512,)"
+    )
+    code, _, err = adm("export", tmp_path / "a.pt")
+    assert (code, nearest in err) == (2, True)
 
 
 class Harmful:

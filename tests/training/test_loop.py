@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from adm.config.models import check_shared
 from adm.diffusion.process import Diffusion
 from adm.errors import NotFiniteError, UserError
 from adm.nets.forward import Forward
 from adm.parallel import Group
 from adm.training import loop
 from adm.training.inputs import Noise
-from adm.training.loop import Share, check_group
+from adm.training.loop import Share
 
 PRECISIONS = ["float32", "bfloat16", "float16"]
 
@@ -293,8 +294,8 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size,
     message = f"batch_size {batch_size} in {accumulation} micro-batches .* by {processes} processes"
     with pytest.raises(ValueError, match=message):
         Share.of(training, Group(0, processes))
-    with pytest.raises(UserError, match=message):
-        check_group(tiny_model(batch_size=batch_size, accumulation=accumulation), Group(0, processes))
+    with pytest.raises(ValueError, match=message):
+        check_shared(batch_size, accumulation, 0.0, processes)
 
 
 @pytest.mark.parametrize(
@@ -306,12 +307,12 @@ def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tin
     alone, share = (Share.of(model.training, Group(size - 1, size)) for size in (1, processes))
     assert (share.size == alone.size) == fits
     if fits:
-        check_group(model, Group(0, processes))
+        check_shared(8, accumulation, 0.1, processes)
         assert {number for number, _ in share.micro_batches()} <= {number for number, _ in alone.micro_batches()}
     else:
-        with pytest.raises(UserError, match=r"^accumulation 2 .* dropout 0.1 .* accumulation to a multiple of 4$"):
-            check_group(model, Group(0, processes))
-    check_group(tiny_model(batch_size=8, accumulation=accumulation), Group(0, processes))
+        with pytest.raises(ValueError, match=r"^accumulation 2 .* dropout 0.1 .* accumulation to a multiple of 4$"):
+            check_shared(8, accumulation, 0.1, processes)
+    check_shared(8, accumulation, 0.0, processes)
 
 
 @pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.0), (2, 0.3), (4, 0.3)])

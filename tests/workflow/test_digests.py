@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from making import verbs
 from miniature import MINIATURE
 
 from adm.artifacts import code
@@ -100,7 +101,7 @@ def counts(module, function):
 
 
 def test_every_function_that_a_stage_executes_is_in_its_digest(traced):
-    assert {stage for stage, _, _ in traced} >= set(code.verbs()) - {"resolve", "fetch", "adopt", "gather"}
+    assert {stage for stage, _, _ in traced} >= set(verbs()) - {"resolve", "fetch", "adopt", "gather"}
     for stage, rows, functions in traced:
         assert functions
         pieces = code.code_of(stage, rows)

@@ -47,17 +47,13 @@ def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[
     """Choose a dataset's training images and, if any, its held-out ones, of `alike` ones all: indices, in order.
 
     Raises:
-        UserError: A class in `classes` has no image, there are fewer images than `limit`, a label is not below
-            `num_classes`, or a part has too few images.
+        UserError: A class in `classes` has no image, a label is not below `num_classes`, or a part has too few images.
     """
     labels = source.labels
     for label in dataset.classes or []:
         if label not in labels:
             raise UserError(f"{source.name}: has no image of class {label}, which classes asks for")
     kept = np.arange(len(labels)) if dataset.classes is None else np.flatnonzero(np.isin(labels, dataset.classes))
-    if dataset.limit is not None and dataset.limit > len(kept):
-        raise UserError(f"{source.name}: has {len(kept)} images to choose from, fewer than limit {dataset.limit}")
-    kept = kept[: dataset.limit]
     if not len(kept):
         raise UserError(f"{source.name}: holds no image")
     if labels[kept].max() >= dataset.num_classes:
