@@ -3,8 +3,7 @@
 They need the whole params file; a section knows only itself.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from functools import cache, partial
+from collections.abc import Collection, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
+from adm.params.configurations import Configuration, configuration, seeds_of
 from adm.params.figures import (
     AblationsParams,
     AnyFigureParams,
@@ -24,7 +24,7 @@ from adm.params.figures import (
     RunCurvesParams,
 )
 from adm.params.needs import members_of, opinions_in
-from adm.params.references import Named, keys_read, references
+from adm.params.references import keys_read
 from adm.params.runs import SamplingParams
 from adm.params.schema import Params, Sections
 from adm.params.tables import (
@@ -39,12 +39,6 @@ FEWEST_SEEDS = 3
 FEWEST_DRAWS = 2
 """Of samples of each model of a lottery, which then have a spread."""
 
-NAMED: dict[str, Any] = dict.fromkeys(("checkpoint", "classifier", "base", "gan"), True) | {"guide": {"checkpoint"}}
-"""Fields of runs that name what they are sampled with."""
-
-NO_EFFECT: dict[str, Any] = dict.fromkeys(("seed", "curve", "micro_batch", "compiled", "threads", "checkpoints"), True)
-"""Fields of sections that change no image, or no more than its rounding; and seeds."""
-
 
 def check_report(params: Params) -> None:
     """Check tables, figures and claims.
@@ -58,9 +52,9 @@ def check_report(params: Params) -> None:
         _check_figure(params, key, figure)
         if isinstance(figure, AblationsParams | RunCurvesParams):
             _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
-    configured = cache(partial(_configuration, params))
+    configurations: dict[str, Configuration] = {}
     for key, claim in params.claims.items():
-        _check_compared(params, f"claims.{key}", claim, configured)
+        _check_compared(params, f"claims.{key}", claim, configurations)
         _check_claim(params, f"claims.{key}", claim)
 
 
@@ -133,7 +127,7 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
 
-def _check_compared(params: Params, place: str, claim: AnyClaim, configured: Callable[[str], Any]) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
     _check_seeds(params, place, compared)
@@ -141,36 +135,14 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configured: Cal
     if seeded and single:
         raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
+    for run in compared:
+        if run not in configurations:
+            configurations[run] = configuration(params, run)
     for run, other in combinations(compared, 2):
         # Runs that are to be similar may differ in their seeds alone.
-        differ = isinstance(claim, SimilarClaim) and _seeds(params, run) != _seeds(params, other)
-        if configured(run) == configured(other) and not differ:
+        differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
+        if configurations[run] == configurations[other] and not differ:
             raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
-
-
-def _configuration(params: Params, run: str) -> Any:
-    """Tell what makes the images of a run, or of the first run of a group, without seeds, as the params file says."""
-    section = params.section_of(run)
-
-    def made(named: Named) -> Any:
-        if named.ref.of == "runs":
-            return _configuration(params, named.key)
-        if named.ref.of == "gans":
-            return params.gans[named.key].model_dump(exclude=NO_EFFECT)
-        if named.ref.of != "checkpoints" or named.key in params.published.checkpoints:
-            return named.key
-        model = params.models[params.model_of(named.key)].model_dump(exclude=NO_EFFECT | {"training": NO_EFFECT})
-        return model, params.iteration_of(named.key)
-
-    told = section.model_dump(exclude=NO_EFFECT | NAMED)
-    return told, {named.field: made(named) for named in references(type(section), section)}
-
-
-def _seeds(params: Params, run: str) -> Any:
-    """List the seeds of sampling and of training of a run, or of the runs of a group."""
-    sections = [params.scored[member] for member in params.members(run)]
-    models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
-    return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:

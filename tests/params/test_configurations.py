@@ -57,6 +57,16 @@ NOTHING = {
     "a curve": {"curve": "some"},
     "the steps in other words": {"steps": "5,5", "eta": 0.0},
     "temperature 1": {"noise_temperature": 1.0, "epsilon_temperature": 1.0},
+    "gradient scale 0": {"classifier": "judge", "gradient_scale": 0.0},
+    "gradient scale 0 in an interval": {
+        **{"classifier": "judge", "gradient_scale": 0.0, "guidance_interval": [0.2, 0.8]},
+        "gradient_at": "x_t",
+    },
+    "classifier-free scale 1": {"cfg_scale": 1.0},
+    "autoguidance of scale 1": {"guide": {"checkpoint": "adm-100", "scale": 1.0}},
+}
+NOTHING_OF_SOLVERS = {
+    "the order of clipping without guidance": {"sampler": "ddim", "clipping_order": "after"},
 }
 SOMETHING = {
     "another checkpoint": {"checkpoint": "adm-100"},
@@ -76,9 +86,30 @@ def test_runs_of_one_configuration_are_no_claim(entry):
     assert expected in refusal(claimed(entry))
 
 
+@pytest.mark.parametrize("entry", NOTHING_OF_SOLVERS.values(), ids=NOTHING_OF_SOLVERS)
+def test_fields_of_solvers_that_do_nothing_are_no_claim(entry):
+    data = claimed(entry, kind="lower", than="even")
+    data["runs"]["even"] = data["runs"]["plain"] | {"sampler": entry["sampler"]}
+    assert "'more' and 'even' are of one configuration" in refusal(data)
+
+
 @pytest.mark.parametrize("entry", SOMETHING.values(), ids=SOMETHING)
 def test_runs_that_differ_in_what_changes_images_are_a_claim(entry):
     check(claimed(entry), "params.yaml")
+
+
+def test_steps_that_visit_the_same_timesteps_are_one_configuration():
+    data = claimed({"steps": "ddim10"})
+    data["runs"]["plain"]["steps"] = ",".join(["1"] * 10)  # the first timestep of each tenth
+    assert "are of one configuration" in refusal(data)
+
+
+def test_a_temperature_of_noise_that_is_not_drawn_does_nothing():
+    data = claimed({"sampler": "ddim", "noise_temperature": 0.9}, kind="lower", than="even")
+    data["runs"]["even"] = data["runs"]["plain"] | {"sampler": "ddim"}
+    assert "'more' and 'even' are of one configuration" in refusal(data)
+    data["runs"]["even"]["eta"] = data["runs"]["more"]["eta"] = 0.5
+    check(data, "params.yaml")
 
 
 def test_gans_and_interpolations_of_one_configuration_are_no_claim():
