@@ -76,7 +76,7 @@ def environment(
         timeout_seconds=execution.timeout_seconds,
     )
     if job.kind.name == "report":
-        from adm.pipeline.exhibits import content_of_page
+        from adm.pipeline.report import content_of_page
         from adm.tools.jobs import states
 
         found = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))

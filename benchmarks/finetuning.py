@@ -24,8 +24,7 @@ from adm.metrics.intervals import Interval, block_of, draws_of, interval
 from adm.metrics.scores import MetricInputs, with_intervals
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-from adm.nets.transfer import transferred
-from adm.nets.weights import build
+from adm.nets.weights import build, transferred
 from adm.planning.recipe import SLOWER
 from adm.sampling.guided import block_sampler
 from benchmarks.objectives import OBJECTIVES, Images, Labels, features_of, judge_of, read, section, trained

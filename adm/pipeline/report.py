@@ -1,20 +1,55 @@
 """Kinds of jobs that report: tables, figures, verdicts on claims, and all of them on one page."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
+from adm.params.load import write
 from adm.params.needs import excerpt, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.tables import GradientScalesParams, HyperparametersParams, OwnTableParams
 from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
-from adm.report.page.content import digest_of_parts
+from adm.report.page.content import Content, Exhibit, digest_of_parts
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
+
+USUAL = Path("params.yaml")
+"""The params file that a command need not name."""
+
+
+def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) -> Content:
+    """Gather what the page of a params file shows.
+
+    Args:
+        pipeline: Its jobs.
+        file: The params file, as commands are to name it.
+        stale: By the name of a job, why it would be done again.
+    """
+    params = pipeline.params
+    named = "" if file == USUAL else f" --params {file}"
+    exhibits = [
+        Exhibit(
+            kind=job.kind.name,  # type: ignore[arg-type]
+            key=job.key,
+            caption=job.sections.get("caption", ""),
+            command=f"adm {' '.join(job.command)}{named}",
+            files=job.outputs,
+            stale=stale.get(job.name, ""),
+        )
+        for kind, keys in pipeline.shown.items()
+        for job in (pipeline.jobs[f"{kind}/{key}"] for key in keys)
+    ]
+    logs: dict[str, list[Path]] = {}
+    for key, segment in params.segments.items():
+        logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
+    everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
+    name = Path(params.paths.results).name
+    return Content(name, params, write(params), exhibits, logs, f"adm report{named}", everything)
 
 
 def _tables(graph: "Pipeline") -> Iterator[Job]:

@@ -1,4 +1,4 @@
-"""What a params file costs, before anything runs: operations of all jobs, and days of devices."""
+"""What a params file costs, before anything runs: operations of all jobs, days of devices, and numbers of images."""
 
 import math
 import re
@@ -6,17 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
+from adm.data.sources import SOURCES, parts_of
 from adm.nets.cost import forward_flops
 from adm.paper import table_cells
-from adm.params import Params
-from adm.params.data import PublishedGraphParams
+from adm.params import Params, UserError
+from adm.params.data import DatasetParams, PublishedGraphParams
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import Passes, Seen
-from adm.planning.images import count_images
+from adm.pipeline.cost import Counts, Passes, Seen
 from adm.report.compute import DEVICES, SECONDS_PER_DAY, Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -33,6 +34,12 @@ GRAPH_FLOPS = 11.426e9
 
 NETWORK_FLOPS = {"dinov2-vitl14": 161.98e9}
 """Operations of the products of other published networks for one image, counted by torch's own counter."""
+
+FIXED = {"digits": 1_797, "idx": 60_000}
+"""Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
+
+FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
+"""Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,45 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
                     work.append(Work(images * flops, SINGLE_SHARE, single=True))
         costs[name] = Cost(job, tuple(work))
     return costs
+
+
+def count_images(pipeline: Pipeline) -> Counts:
+    """Count the images that the jobs of a params file process.
+
+    Raises:
+        UserError: The images of a dataset cannot be counted.
+    """
+    counts, listed = dict[str, int](), dict[str, int]()
+    for key, dataset in pipeline.params.datasets.items():
+        # A folder is listed only once, even if its images are prepared or read at several sizes.
+        same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
+        if same not in listed:
+            listed[same] = images_of_dataset(key, dataset)
+        counts[key] = listed[same]
+    return Counts(pipeline.params, counts)
+
+
+def images_of_dataset(key: str, dataset: DatasetParams) -> int:
+    """Count the images that a dataset keeps.
+
+    They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
+    classes are kept, all classes are assumed to have equally many images.
+
+    Raises:
+        UserError: The root does not exist and its name is unknown, or it does not fit the dataset's section.
+    """
+    if dataset.root is not None and Path(dataset.root).is_dir():
+        return sum(map(len, parts_of(SOURCES[dataset.source](dataset), dataset).values()))
+    known = (FOLDERS[part] for part in PurePosixPath(dataset.root or "").parts if part in FOLDERS)
+    count = FIXED.get(dataset.source) or next(known, None)
+    if count is None:
+        raise UserError(
+            f"datasets.{key}.root: {dataset.root!r} does not exist, so its images cannot be counted; accepted are a "
+            f"folder that exists, or one with {', '.join(FOLDERS)} in its path, whose numbers of images are known"
+        )
+    if dataset.classes is not None:
+        count = round(count * len(dataset.classes) / dataset.num_classes)
+    return count
 
 
 def seconds_on(cost: Cost, device: Device) -> float:

@@ -182,7 +182,7 @@ def choose(wanted: Request) -> Recipe:
             f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the network at "
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
         )
-    batch, flops = model["training"]["batch_size"], forward_flops(_section(model))
+    batch, flops = model["training"]["batch_size"], _flops(model)
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
     classifier, guiding = None, flops
     if wanted.num_classes and not wanted.source:
@@ -217,20 +217,17 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
         rate = next((one.learning_rate for one in WIDTHS if one.channels <= source.network.channels), 1.0e-3)
         model = {**source.values(), "network": {**source.network.values(), **own}}
         model["training"] = _training(wanted, rate / SLOWER)
-        return _in_faster_precision(model, _measured(model, wanted.device), wanted.device)
-    narrowest = _model(wanted, WIDTHS[-1])
-    an_update = _measured(narrowest, wanted.device)
-    cost = an_update / forward_flops(_section(narrowest)) / narrowest["training"]["batch_size"]
-    for width in WIDTHS[:-1]:
-        model = _model(wanted, width)
-        seen = seconds / (cost * forward_flops(_section(model)))
-        if width.least_images <= wanted.num_images and seen >= ENOUGH and _halves(model):
-            return _in_faster_precision(model, _measured(model, wanted.device), wanted.device)
-    return _in_faster_precision(narrowest, an_update, wanted.device)
+        return _in_faster_precision(model, wanted.device)
+    models = [_model(wanted, width) for width in WIDTHS if width.least_images <= wanted.num_images]
+    narrowest = models[-1]
+    cost = _measured(narrowest, wanted.device) / _flops(narrowest) / narrowest["training"]["batch_size"]
+    fitting = (model for model in models if seconds / (cost * _flops(model)) >= ENOUGH)
+    return _in_faster_precision(next(fitting, narrowest), wanted.device)
 
 
-def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> tuple[dict[str, Any], float]:
+def _in_faster_precision(model: dict[str, Any], device: str) -> tuple[dict[str, Any], float]:
     """Return a model in bfloat16 where a CPU's updates are a tenth faster so, and the seconds of an update."""
+    seconds = _measured(model, device)
     if device == "cuda":
         return model, seconds
     low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
@@ -240,17 +237,11 @@ def _in_faster_precision(model: dict[str, Any], seconds: float, device: str) -> 
 
 def _measured(model: dict[str, Any], device: str) -> float:
     """Measure the seconds of an update; on a CPU on as few images as take some seconds at most."""
-    whole, section = model["training"]["batch_size"], _section(model)
-    some = min(whole, max(1, int(1.0e11 / (3 * forward_flops(section))))) if device == "cpu" else whole
+    whole, section = model["training"]["batch_size"], DiffusionModelParams.model_validate(model)
+    some = min(whole, max(1, int(1.0e11 / (3 * _flops(model))))) if device == "cpu" else whole
     training = section.training.model_copy(update={"batch_size": some})
     seconds: float = update_seconds(section.model_copy(update={"training": training}), device) * whole / some
     return seconds
-
-
-def _halves(model: dict[str, Any]) -> bool:
-    """Tell whether each level has a number of channels that normalisation takes."""
-    network = model["network"]
-    return all(network["channels"] * factor % 32 == 0 for factor in network["channel_multiplier"])
 
 
 def _model(wanted: Request, width: Width) -> dict[str, Any]:
@@ -295,8 +286,8 @@ def _classifier(model: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "classifier", "training": training}
 
 
-def _section(model: dict[str, Any]) -> DiffusionModelParams:
-    return DiffusionModelParams.model_validate(model)
+def _flops(model: dict[str, Any]) -> float:
+    return forward_flops(DiffusionModelParams.model_validate(model))
 
 
 def rounded(iterations: float) -> int:

@@ -8,8 +8,7 @@ from adm.artifacts.class_names import fact_of, kept_names
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.determinism import make_deterministic
-from adm.nets.transfer import transferred
-from adm.nets.weights import build, model_network, read_tensors
+from adm.nets.weights import build, model_network, read_tensors, transferred
 from adm.params.models import DiffusionModelParams, ModelParams
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task

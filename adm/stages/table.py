@@ -13,8 +13,15 @@ from adm.params.tables import AnyTableParams, LotteryTableParams, OwnTableParams
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs, words_on_judge
-from adm.report.run_tables import compute_table, named, own_table, read_paper_table, run_table, sweep_table
-from adm.report.stopping import when_to_stop
+from adm.report.run_tables import (
+    compute_table,
+    named,
+    own_table,
+    read_paper_table,
+    run_table,
+    sweep_table,
+    when_to_stop,
+)
 from adm.report.tables import title, write_table
 
 BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame]] = {

@@ -77,7 +77,7 @@ def run(
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    The first has at most 33 lines, and one or two for each grid of further classes. A contact sheet beside them
+    The first has at most 34 lines, and one or two for each grid of further classes. A contact sheet beside them
     shows images as they will be trained.
 
     Args:
@@ -292,7 +292,13 @@ def params_text(
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     precision = {name: value for name, value in training.items() if name == "precision"}
-    through = {"checkpoint": "model", "sampler": "dpm_solver_pp", "eta": 1, "steps": f"logsnr{recipe.steps}", **precision}
+    through = {
+        "checkpoint": "model",
+        "sampler": "dpm_solver_pp",
+        "eta": 1,
+        "steps": f"logsnr{recipe.steps}",
+        **precision,
+    }
     measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}

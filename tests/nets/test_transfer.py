@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from adm.nets.forward import Forward
-from adm.nets.transfer import transferred
-from adm.nets.weights import build, model_network
+from adm.nets.weights import build, model_network, transferred
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from PIL import Image
 
 from adm.params import UserError
 from adm.params.data import DatasetParams
-from adm.planning.images import images_of_dataset
+from adm.planning.costs import images_of_dataset
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.cli import carry_out
 from adm.params import load
 from adm.pipeline import Pipeline
-from adm.pipeline.exhibits import content_of_page
+from adm.pipeline.report import content_of_page
 from adm.report.metrics import read_metrics
 from adm.report.page.document import document
 from adm.report.page.pictures import picture

@@ -30,7 +30,7 @@ from adm.config.registry import rows_in
 from adm.pipeline import Pipeline
 from adm.pipeline.arguments import arguments
 from adm.pipeline.carrying import made_by
-from adm.pipeline.exhibits import content_of_page
+from adm.pipeline.report import content_of_page
 
 pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
 jobs = [job for job in pipeline.jobs.values() if job.kind.name not in ("resolve", "fetch")]
