@@ -244,7 +244,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
     network = recipe.model["network"]
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
     batch = recipe.model["training"]["batch_size"]
-    place = "GPU" if wanted.device == "cuda" else "cores"
+    place = "a GPU" if wanted.device == "cuda" else f"{wanted.cores} {'core' if wanted.cores == 1 else 'cores'}"
     rate = f"{recipe.iterations} iterations of {batch} images at {recipe.seconds:.2g} s each"
     task = "rotations" if "learns" in extractor else "classes"
     features = (
@@ -260,7 +260,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
         *features,
-        f"  time      about {_duration(recipe.hours)} on {wanted.at_a_time} {place}",
+        f"  time      about {_duration(recipe.hours)} on {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
         f"  dvc repro {path.with_name(DVC)}",
