@@ -45,8 +45,12 @@ LEAST_GROUP = 4
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
-TRAINING, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.1, 0.25, 0.05
-"""Shares of the time that is left when jobs have started; the rest is for features and scores."""
+TRAINING, BESIDE, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.15, 0.1, 0.25, 0.05
+"""Shares of the time that is left when jobs have started; the rest is for features and scores. Where there are several
+jobs at a time, training has the share `BESIDE`, too, and beside it go the classifier, the judge and earlier samples."""
+
+CONTENTION = 1.4
+"""How much slower a job is beside another one, as two threads of one core are."""
 
 OBJECTIVE = {"objective": "simple", "min_snr": 5}
 NOISE = {"predicts": "x_0", "variance": "beta"}
@@ -175,9 +179,11 @@ def choose(wanted: Request) -> Recipe:
         raise UserError(
             f"--hours {wanted.hours}: is too short to start the {jobs} jobs and train; {least} or more is accepted"
         )
-    model, seconds = _fitting(wanted, TRAINING * left)
-    if (possible := TRAINING * left / seconds) < FEWEST_UPDATES:
-        least = math.ceil((starting + FEWEST_UPDATES * seconds / TRAINING) / 36) / 100
+    several = wanted.at_a_time > 1
+    share = TRAINING + BESIDE * several
+    model, seconds = _fitting(wanted, share * left)
+    if (possible := share * left / seconds) < FEWEST_UPDATES:
+        least = math.ceil((starting + FEWEST_UPDATES * seconds / share) / 36) / 100
         raise UserError(
             f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the network at "
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
@@ -188,10 +194,11 @@ def choose(wanted: Request) -> Recipe:
     if wanted.num_classes and not wanted.source:
         classifier = _classifier(model)
         guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
-    # Each checkpoint's loss is measured on a fifth as many images.
-    of_step = ((wanted.runs + STAGES / 5) * flops + len(wanted.scales) * guiding) * image_seconds
+    # What is sampled when training has ended, or all; each checkpoint's loss is measured on a fifth as many images.
+    runs, slower = (max(len(wanted.scales), 1), CONTENTION) if several else (wanted.runs + STAGES / 5, 1.0)
+    of_step = (runs * flops + max(len(wanted.scales) - 1, 0) * guiding) * image_seconds * slower
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
-    of_features = 11.5e9 * wanted.runs * image_seconds if wanted.scored_by_inception else 0.0
+    of_features = 11.5e9 * runs * image_seconds * slower if wanted.scored_by_inception else 0.0
     steps = min(STEPS, wanted.source.model.noise.timesteps) if wanted.source else STEPS
     of_sample = (steps * of_step + of_features) / wanted.at_a_time
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)

@@ -77,7 +77,7 @@ def run(
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    The first has at most 34 lines, and one or two for each grid of further classes. A contact sheet beside them
+    The first has at most 35 lines, and one or two for each grid of further classes. A contact sheet beside them
     shows images as they will be trained.
 
     Args:
@@ -247,19 +247,15 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
     place = "a GPU" if wanted.device == "cuda" else f"{wanted.cores} {'core' if wanted.cores == 1 else 'cores'}"
     rate = f"{recipe.iterations} iterations of {batch} images at {recipe.seconds:.2g} s each"
     task = "rotations" if "learns" in extractor else "classes"
-    features = (
-        [f"  scored by the 2015 graph, {graph}"]
-        if graph
-        else [
-            f"  scored by an extractor that learns {task} of these images in {extractor['iterations']} iterations;",
-            "            `adm fetch inception` before `adm new` takes the 2015 graph, as papers do",
-        ]
-    )
+    judge = f"the 2015 graph, {graph}"
+    if not graph:
+        judge = f"an extractor that learns {task} of these images in {extractor['iterations']} iterations;\n{12 * ' '}"
+        judge += "`adm fetch inception` before `adm new` takes the 2015 graph, as papers do"
     return [
         f"{path}, {path.with_name(SHEET)}:",
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
-        *features,
+        f"  scored by {judge}",
         f"  time      about {_duration(recipe.hours)} on {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
@@ -292,17 +288,16 @@ def params_text(
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     precision = {name: value for name, value in training.items() if name == "precision"}
-    through = {
-        "checkpoint": "model",
-        "sampler": "dpm_solver_pp",
-        "eta": 1,
-        "steps": f"logsnr{recipe.steps}",
-        **precision,
-    }
+    through = {"checkpoint": "model", "sampler": "dpm_solver_pp", "eta": 1, "steps": f"logsnr{recipe.steps}"}
     measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}
     shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"
+    if wanted.source:
+        guiding: dict[str, Any] = {"guide": {"checkpoint": "model-0"}, "sweep": {"guide.scale": list(wanted.scales)}}
+    else:
+        guiding = {"classifier": "classifier", "sweep": {"gradient_scale": list(wanted.scales)}}
+        guiding |= {f"classifier_{name}": value for name, value in precision.items()}
     # What classifiers have no use for stands with the model.
     schedule = {name: value for name, value in recipe.model["noise"].items() if name not in NOISE}
     objective = {} if wanted.source else {**OBJECTIVE, "noise": NOISE}
@@ -324,14 +319,10 @@ def params_text(
         common={"dataset": "images", **({"noise": schedule} if schedule else {}), "network": recipe.model["network"]},
         network=recipe.model["network"],
         model={**objective, "checkpoints": checkpoints, "training": training},
-        classifier={
-            "kind": "classifier",
-            "checkpoints": [recipe.classifier_iterations],
-            "training": (recipe.classifier or {}).get("training"),
-        },
+        classifier={**(recipe.classifier or {}), "checkpoints": [recipe.classifier_iterations]},
         num_reference=min(wanted.num_images, 10_000),
-        through={**through, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
-        scales=list(wanted.scales),
+        through={**through, **precision, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
+        scale={"like": "through", **guiding},
         loss=loss,
         losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
         rows=rows,
@@ -342,7 +333,7 @@ def params_text(
 
 def _entry(value: dict[str, Any]) -> str:
     """Write an entry of a section in YAML's flow style, its further lines indented below its key."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=96)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=88)
     return re.sub(r"\n +", "\n    ", text.strip()[1:-1])
 
 
