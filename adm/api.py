@@ -364,14 +364,14 @@ class Model:
         """
         if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, whose likelihoods are not measured")
-        found = self._checked_images(images, self.params.network.image_size)
-        labels = self._labels_for(classes, len(found))
+        pixels = self._checked_images(images, self.params.network.image_size)
+        labels = self._labels_for(classes, len(pixels))
         steps = None if steps is None else str(steps)
-        values = {"steps": steps, "seed": seed, "micro_batch": self.batch_size(batch, len(found))}
-        study = checked(BitsPerDimension, {"num_images": len(found), "precision": self.precision} | values)
+        values = {"steps": steps, "seed": seed, "micro_batch": self.batch_size(batch, len(pixels))}
+        study = checked(BitsPerDimension, {"num_images": len(pixels), "precision": self.precision} | values)
         self._check_steps(steps)
-        given = Labelled(labels, found)
-        return measure(study, self.params, self.opened.network, given, np.arange(len(found))).bits
+        given = Labelled(labels, pixels)
+        return measure(study, self.params, self.opened.network, given, np.arange(len(pixels))).bits
 
     def check_recommended(self, sampling: Mapping[str, Any]) -> None:
         """Check how a file is to recommend that the model be sampled.
@@ -463,9 +463,9 @@ class Model:
         """Prepare what `upsample` samples, to be computed block by block; `how` are its other arguments."""
         if not isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
-        found = self._checked_images(images, self.params.network.low_resolution)
-        labels = self._labels_for(classes, len(found))
-        run, base = self._run(SamplingConfig, len(found), **how), Samples(found, labels)
+        pixels = self._checked_images(images, self.params.network.low_resolution)
+        labels = self._labels_for(classes, len(pixels))
+        run, base = self._run(SamplingConfig, len(pixels), **how), Samples(pixels, labels)
         num_steps = self._check_steps(run.steps)
         trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
         return Sampling(run, labels, num_steps, trajectory)

@@ -30,7 +30,7 @@ from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 
 RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
-"""What earlier verbs are called now."""
+"""Today's names of earlier verbs."""
 
 
 class Verbs(TyperGroup):
@@ -79,8 +79,8 @@ def environment(
         from adm.pipeline.report import content_of_page
         from adm.tools.jobs import states
 
-        found = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
-        stale = {name: some(state.why, separator="; ") for name, state in found.items() if state.word == "stale"}
+        by_name = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
+        stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
         given.content = content_of_page(pipeline, file, stale)
     return given
 

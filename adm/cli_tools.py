@@ -18,7 +18,7 @@ from adm.pipeline import Pipeline
 tools = typer.Typer()
 
 START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
-"""What verbs are for, in the order of the help."""
+"""Purposes of verbs, in the order of the help."""
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 

@@ -44,7 +44,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
 
 
 def stage_name(job: Job) -> str:
-    """DVC's name of a job; DVC allows only letters, digits, "-" and "_", and keys have no capitals."""
+    """Return DVC's name of a job; DVC allows only letters, digits, "-" and "_", and keys have no capitals."""
     return job.name.replace("/", "-").replace(AT, "-AT-")
 
 
@@ -81,6 +81,6 @@ def _metrics(pipeline: Pipeline, folder: Path) -> list[str]:
     """Declare what `dvc metrics` shows where it is, so that no stage has another output for it."""
     jobs = [job for job in pipeline.jobs.values() if job.key not in MEASURED]
     # Of scores their folders: DVC looks for the files.
-    shown = [*dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
-    shown += [job.outputs["json"] for job in jobs if job.kind.name == "claims"]
-    return ["metrics:", *(f"- {os.path.relpath(path, folder)}" for path in shown)] if shown else []
+    paths = [*dict.fromkeys(job.out.parent for job in jobs if job.kind.name in SCORED)]
+    paths += [job.outputs["json"] for job in jobs if job.kind.name == "claims"]
+    return ["metrics:", *(f"- {os.path.relpath(path, folder)}" for path in paths)] if paths else []

@@ -116,12 +116,12 @@ def open_reference(path: Path) -> Reference:
     if not path.is_file():
         return Reference(path, None, open_images(path))
     names = names_in_npz(path)
-    found = [name for name in STATISTICS if name in names]
-    if not found and "arr_0" not in names:
+    statistics = [name for name in STATISTICS if name in names]
+    if not statistics and "arr_0" not in names:
         raise UserError(
             f"{path}: holds {', '.join(names) or 'nothing'}; a reference has {', '.join(STATISTICS)} or arr_0"
         )
-    stored = read_published_statistics(path) if found else None
+    stored = read_published_statistics(path) if statistics else None
     return Reference(path, stored, open_npz(path) if "arr_0" in names else None)
 
 
@@ -176,9 +176,9 @@ def measure(
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
         extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
-        found = score(extractor, fake, real, options)
+        results = score(extractor, fake, real, options)
     return {
-        **found,
+        **results,
         "provenance": {
             "samples": fake.describe(),
             "reference": real.describe(),
@@ -252,16 +252,16 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
     names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
-    found: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
+    results: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
     if options.intervals:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
-        found["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
+        results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
-        found["further"] = {name: value for name, value in others if value is not None}
+        results["further"] = {name: value for name, value in others if value is not None}
     return {
-        **found,
-        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(found, fake, real)],
+        **results,
+        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(results, fake, real)],
     }
 
 
@@ -284,7 +284,7 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
     ]
 
 
-def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) -> list[str]:
+def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference) -> list[str]:
     """Return warnings about values that cannot be computed, and about differences between samples and reference."""
     warnings = []
     if real.images is None:
@@ -292,10 +292,10 @@ def _warnings_of_scores(found: dict[str, Any], fake: Images, real: Reference) ->
     elif real.images.size != fake.size:
         sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
-    if "intervals" in found and "sfid" not in found["intervals"]:
+    if "intervals" in results and "sfid" not in results["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
-    if "further" in found:
-        computed = found["metrics"] | found["further"]
+    if "further" in results:
+        computed = results["metrics"] | results["further"]
         if lacking := [metric.label for name, metric in METRICS.items() if name not in computed]:
             warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     return warnings

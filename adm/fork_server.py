@@ -32,7 +32,7 @@ MODULES = (
     "safetensors.torch",
     "PIL.Image",
 )
-"""What most jobs import, by the time it takes."""
+"""Modules that most jobs import, by the time that this takes."""
 
 STARTED: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open that tells the process that this one lives."""

@@ -54,11 +54,11 @@ def class_number(given: int | str | np.integer[Any], num_classes: int, names: Na
         UserError: There is no such class, or two have that name; the message names the nearest names.
     """
     plain, asked = [_plain(name) for name in names or ()], _plain(str(given))
-    found = [number for number, name in enumerate(plain) if name == asked and isinstance(given, str)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(f"class {given!r}: is the name of {' and '.join(map(str, found))}; give the number")
+    numbers = [number for number, name in enumerate(plain) if name == asked and isinstance(given, str)]
+    if len(numbers) == 1:
+        return numbers[0]
+    if numbers:
+        raise UserError(f"class {given!r}: is the name of {' and '.join(map(str, numbers))}; give the number")
     try:
         number = int(given) if isinstance(given, str) else index(given)
     except (TypeError, ValueError):

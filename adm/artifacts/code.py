@@ -80,15 +80,15 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
     if kept.exists():
         return kept.read_text(encoding="ascii")
     pieces = code_of(verb, rows)
-    found = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
+    digest = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
     # The cache knows the bytes of this package alone. A home that cannot be written to costs time.
     if all(name.partition(".")[0] == "adm" for name in pieces if not name.startswith("row ")):
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(f".{os.getpid()}")
-            partial.write_text(found, encoding="ascii")
+            partial.write_text(digest, encoding="ascii")
             partial.replace(kept)
-    return found
+    return digest
 
 
 @cache
@@ -116,10 +116,10 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
         UserError: The file is no JSON, as after a merge that was left half-way.
     """
     try:
-        found: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
+        accepted: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{ACCEPTED}: is no readable JSON ({brief(error)})") from error
-    return found
+    return accepted
 
 
 def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:
@@ -167,8 +167,8 @@ def _row(row: Any) -> tuple[str, list[Piece]]:
             value = f"{value.__module__}:{value.__qualname__}"
             if not NAMED.fullmatch(value):
                 raise ValueError(f"{value}: is no function with a name of its own, by which a row's code is found")
-        if isinstance(value, str) and (found := NAMED.fullmatch(value)):
-            used.append(Piece(found[1], found[2] if declares(found[1]) else ""))
+        if isinstance(value, str) and (match := NAMED.fullmatch(value)):
+            used.append(Piece(match[1], match[2] if declares(match[1]) else ""))
         values.append(f"{field.name}={value!r}")
     return ", ".join(values), used
 
@@ -196,17 +196,17 @@ def _read(piece: Piece) -> tuple[str | None, list[Piece]]:
     if isinstance(node, ast.ImportFrom | ast.Import):
         return None, _imported(piece.module, node, None, piece.name)
     counted = _counted(piece.module, node)
-    found = _imported(piece.module, counted, counted)
+    pieces = _imported(piece.module, counted, counted)
     for name in {each.id for each in ast.walk(counted) if isinstance(each, ast.Name)} - {piece.name}:
         if isinstance(bound := bindings.get(name), ast.ImportFrom | ast.Import):
-            found += _imported(piece.module, bound, counted, name)
+            pieces += _imported(piece.module, bound, counted, name)
         elif bound is not None:
-            found.append(Piece(piece.module, name))
+            pieces.append(Piece(piece.module, name))
     if isinstance(node, ast.ClassDef) and _is_section(piece.module, node):
         # A section's values may be sections, whose methods whoever has it can call.
         fields = (each.annotation for each in node.body if isinstance(each, ast.AnnAssign))
-        found += [used for field in fields for used in _classes(piece.module, field)]
-    return _normalised(counted), found
+        pieces += [used for field in fields for used in _classes(piece.module, field)]
+    return _normalised(counted), pieces
 
 
 def _classes(module: str, annotation: ast.AST) -> Iterator[Piece]:
@@ -233,10 +233,10 @@ def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") 
 
     Of a module of declarations, `user` takes the attributes that it mentions.
     """
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for each in _without_types(node):
         if isinstance(each, ast.Import):
-            found += [Piece(alias.name) for alias in each.names if not declares(alias.name)]
+            pieces += [Piece(alias.name) for alias in each.names if not declares(alias.name)]
         elif isinstance(each, ast.ImportFrom) and (source := _source(module, each)) not in WORDS:
             for alias in each.names:
                 own = alias.asname or alias.name
@@ -244,10 +244,10 @@ def _imported(module: str, node: ast.AST, user: ast.AST | None, only: str = "") 
                     continue
                 inner = f"{source}.{alias.name}"
                 if _is_followed(inner) and _file(inner):
-                    found += [Piece(inner)] if not declares(inner) else _attributes(inner, own, user)
+                    pieces += [Piece(inner)] if not declares(inner) else _attributes(inner, own, user)
                 else:
-                    found.append(Piece(source, alias.name if declares(source) else ""))
-    return found
+                    pieces.append(Piece(source, alias.name if declares(source) else ""))
+    return pieces
 
 
 def _source(module: str, node: ast.ImportFrom) -> str:
@@ -286,19 +286,19 @@ def _without_types(node: ast.AST) -> Iterator[ast.AST]:
 @cache
 def _bindings(module: str) -> dict[str, ast.stmt]:
     """Return the statement that binds each name of a module of declarations."""
-    found: dict[str, ast.stmt] = {}
+    bindings: dict[str, ast.stmt] = {}
     for node in _tree(module).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
+            bindings[node.name] = node
         elif isinstance(node, ast.ImportFrom | ast.Import):
-            found |= {alias.asname or alias.name: node for alias in node.names}
+            bindings |= {alias.asname or alias.name: node for alias in node.names}
         else:
             # Of an assignment its targets alone: its value may name variables of its own.
             parts: list[ast.AST] = [*node.targets] if isinstance(node, ast.Assign) else [node]
             parts = [node.target] if isinstance(node, ast.AnnAssign) else parts
             names = (each for part in parts for each in ast.walk(part) if isinstance(each, ast.Name))
-            found |= {each.id: node for each in names if isinstance(each.ctx, ast.Store)}
-    return found
+            bindings |= {each.id: node for each in names if isinstance(each.ctx, ast.Store)}
+    return bindings
 
 
 def _counted(module: str, node: ast.stmt) -> ast.stmt:

@@ -81,7 +81,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs.
+    """A difference.
 
     Attributes:
         words: What was found, and where.
@@ -104,11 +104,11 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
         return Compared(Kind.DIFFERENT, str(error))
     except OSError as error:
         return Compared(Kind.DIFFERENT, f"{error.filename}: cannot be read: {error.strerror}")
-    found = list(_differences(ours, theirs, tolerance))
-    if not found and a.suffix == ".json":
+    differences = list(_differences(ours, theirs, tolerance))
+    if not differences and a.suffix == ".json":
         return Compared(Kind.REMADE, "the same content, made otherwise")
     equal = Difference("the same content, stored in other bytes", is_close=True)
-    worst = max(found, key=lambda one: (not one.is_close, one.apart), default=equal)
+    worst = max(differences, key=lambda one: (not one.is_close, one.apart), default=equal)
     return Compared(Kind.CLOSE if worst.is_close else Kind.DIFFERENT, worst.words)
 
 
@@ -201,7 +201,7 @@ def _differences_of_arrays(place: str, x: NDArray[Any], y: NDArray[Any], toleran
 
 
 def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Differences of two arrays, infinite where one of two numbers is not finite, and whether each pair is close."""
+    """Return the differences of two arrays, infinite where one of two is not finite, and whether each pair is close."""
     same: NDArray[np.bool_] = x == y
     if is_float := x.dtype.kind in "fc":
         same |= np.isnan(x) & np.isnan(y)

@@ -21,14 +21,14 @@ from adm.progress import progress
 MANIFEST = "manifest.json"
 
 DEFAULT = "its default"
-"""What stands in a message for a value that is not written down."""
+"""Words of a message for a value that is not written down."""
 
 EVERY = slice(None)
 """All files of an artifact, in a manifest's order."""
 
 
 class Manifest(BaseModel):
-    """What made an artifact.
+    """The record of what made an artifact.
 
     `params` are the sections of the params file that the stage read, `inputs` the identities of the artifacts it
     read, `facts` what it measured, `files` the sha256 of each file it wrote.
@@ -46,7 +46,7 @@ class Manifest(BaseModel):
 
 
 MadeBy = dict[str, Any]
-"""What made an artifact: a manifest without facts and files."""
+"""The origin of an artifact: a manifest without facts and files."""
 
 
 def provenance(

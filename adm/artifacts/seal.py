@@ -46,10 +46,10 @@ def read_made_with(path: Path) -> str:
         UserError: The file is missing, is not what was written, or does not tell.
     """
     check_seal(path)
-    found = FINGERPRINT.search(path.read_bytes())
-    if not found:
+    match = FINGERPRINT.search(path.read_bytes())
+    if not match:
         raise UserError(f"{path}: does not tell what it was made with: it has no line `# {MADE_WITH}` before its seal")
-    return found[1].decode()
+    return match[1].decode()
 
 
 def read_sealed_json(path: Path) -> dict[str, Any]:

@@ -72,9 +72,9 @@ def combination(steps: Sequence[int], lengths: Sequence[float], length: float) -
     onto = _product(t, gamma, *wanted) / (norms * norm)
     share = norm / norms
     system = np.block([[products, share[:, None]], [share[None, :], np.zeros((1, 1))]])
-    found = np.linalg.lstsq(system, np.append(onto, 1.0))[0][:-1]
-    error = np.sqrt(max(0.0, 1 - 2 * found @ onto + found @ products @ found))
-    return (found * share).reshape(len(steps), len(lengths)), float(error)
+    coefficients = np.linalg.lstsq(system, np.append(onto, 1.0))[0][:-1]
+    error = np.sqrt(max(0.0, 1 - 2 * coefficients @ onto + coefficients @ products @ coefficients))
+    return (coefficients * share).reshape(len(steps), len(lengths)), float(error)
 
 
 def check_combined(every: int, step: int, lengths: Sequence[float], length: float) -> None:

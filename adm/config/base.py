@@ -93,16 +93,16 @@ def introduced_defaults(section: type[Config]) -> dict[str, Any]:
 
 @cache
 def _recorded() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(INTRODUCED.read_text(encoding="utf-8"))
-    return found
+    recorded: dict[str, dict[str, Any]] = json.loads(INTRODUCED.read_text(encoding="utf-8"))
+    return recorded
 
 
 def _told(content: Any) -> Any:
     """Give plain values, of sections with the fields that only decide which jobs exist."""
     if isinstance(content, Config):
         names = (name for name in sorted(type(content).model_fields) if name in vars(content))
-        found, introduced = {name: _told(vars(content)[name]) for name in names}, introduced_defaults(type(content))
-        return {name: value for name, value in found.items() if name not in introduced or value != introduced[name]}
+        values, introduced = {name: _told(vars(content)[name]) for name in names}, introduced_defaults(type(content))
+        return {name: value for name, value in values.items() if name not in introduced or value != introduced[name]}
     if isinstance(content, Mapping):
         return {key: _told(one) for key, one in content.items()}
     return [_told(one) for one in content] if isinstance(content, list | tuple) else content

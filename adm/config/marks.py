@@ -45,14 +45,14 @@ def visit(wanted: type, kind: Any, value: Any, each: Each) -> Any:
 
 def marked(wanted: type[Mark], kind: Any, value: Any) -> list[Named[Mark]]:
     """List the marked values in a value of an annotation or a class, in the order of fields."""
-    found: list[Named[Mark]] = []
+    marks: list[Named[Mark]] = []
 
     def note(named: Named[Mark]) -> list[str]:
-        found.append(named)
+        marks.append(named)
         return [named.key]
 
     visit(wanted, kind, value, note)
-    return found
+    return marks
 
 
 def sections_of(kind: Any) -> list[type[BaseModel]]:
@@ -113,7 +113,7 @@ def _visitor(wanted: type, kind: Any, marks: tuple[Any, ...] = ()) -> _Visitor |
 
 def _of_union(several: list[_Visitor]) -> _Visitor:
     def visit_any(*given: Any) -> list[Any] | None:
-        return next((found for one in several if (found := one(*given)) is not None), None)
+        return next((visited for one in several if (visited := one(*given)) is not None), None)
 
     return visit_any
 

@@ -8,7 +8,7 @@ from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
-"""Of a network's arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
+"""Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
 
 
 class NoiseParams(Config):

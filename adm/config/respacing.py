@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 STEPS_PATTERN = r"^((ddim|logsnr|rho)[1-9][0-9]*|[0-9]+(,[0-9]+)*)$"
-"""What a schedule of sampling steps looks like."""
+"""Pattern of a schedule of sampling steps."""
 
 RHO = 7
 """Exponent of the spacing "rhoN". Source: Karras et al. (2022), table 1."""

@@ -7,13 +7,13 @@ from typing import Annotated
 from adm.config.registry import OneOf, Registry
 
 
-def once_a_step(steps: int) -> int:
-    """One evaluation each step."""
+def one_evaluation_a_step(steps: int) -> int:
+    """Count one evaluation a step."""
     return steps
 
 
-def twice_but_once_at_last(steps: int) -> int:
-    """Two evaluations each step, and one at the last."""
+def heun_evaluations(steps: int) -> int:
+    """Count the evaluations of Heun's method: two a step, and one at the last."""
     return 2 * steps - 1
 
 
@@ -34,7 +34,7 @@ class Sampler:
     label: str
     made_by: str
     fields: tuple[str, ...] = ()
-    evaluations: Callable[[int], int] = once_a_step
+    evaluations: Callable[[int], int] = one_evaluation_a_step
     inpaints: bool = True
 
 
@@ -46,7 +46,7 @@ SAMPLERS: Registry[Sampler] = Registry(
         "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", "clipping_order")),
         "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", "clipping_order")),
         "unipc": Sampler("UniPC", "adm.diffusion.solvers:UniPC", ("order", "clipping_order"), inpaints=False),
-        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("clipping_order",), twice_but_once_at_last),
+        "heun": Sampler("Heun", "adm.diffusion.solvers:Heun", ("clipping_order",), heun_evaluations),
     },
 )
 """Every sampler, by its name in a run."""

@@ -165,13 +165,13 @@ class GuidedSampling(Sampling):
             raise ValueError(f"cfg_scale {self.cfg_scale:g} and guide both replace eps_u; leave one of them out")
         if self.guidance_interval is None:
             return self
-        found, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
+        interval, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
         if low >= high:
-            raise ValueError(f"{found} is empty; write [low, high], fractions of the process with low < high")
+            raise ValueError(f"{interval} is empty; write [low, high], fractions of the process with low < high")
         if self.steps.startswith(("logsnr", "rho")):
-            raise ValueError(f"{found} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
+            raise ValueError(f"{interval} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
         if self.gradient_at == "mean":
-            raise ValueError(f"{found} is of timesteps of x_t; with gradient_at 'mean' leave it out")
+            raise ValueError(f"{interval} is of timesteps of x_t; with gradient_at 'mean' leave it out")
         return self
 
     def evaluations(self, timesteps: int) -> Evaluations:

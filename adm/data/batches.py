@@ -21,7 +21,7 @@ ORDER, AUGMENTATION = 0, 1
 
 
 def to_unit_range(images: NDArray[np.uint8] | Tensor, channels: int = 3) -> Tensor:
-    """(B, H, W, 3) uint8 as (B, channels, H, W) float32 in [-1, 1], on the device of the images.
+    """Turn (B, H, W, 3) uint8 into (B, channels, H, W) float32 in [-1, 1], on the device of the images.
 
     These are all channels, or the first, as all are alike.
     """
@@ -32,7 +32,7 @@ def to_unit_range(images: NDArray[np.uint8] | Tensor, channels: int = 3) -> Tens
 
 
 def to_uint8(x: Tensor) -> NDArray[np.uint8]:
-    """(B, 3 or 1, H, W) float32, nominally in [-1, 1], as (B, H, W, 3) uint8, truncating as the published samples do.
+    """Turn (B, 3 or 1, H, W) float32, nominally in [-1, 1], into (B, H, W, 3) uint8, cut off as in published samples.
 
     One channel becomes three equal ones.
 

@@ -127,10 +127,10 @@ def labels_of(images: Images) -> NDArray[np.int64] | None:
     path, total, count = images.path, images.total, images.count
     if "arr_1" not in names_in_npz(path):
         return None
-    found = stream_npz(path, "arr_1").dtype
-    if found.kind not in "iu":
-        raise UserError(f"{path}: arr_1: has dtype {found}, not integers")
-    labels = read_npz(path, {"arr_1": (found.name, (total,))})["arr_1"]
+    dtype = stream_npz(path, "arr_1").dtype
+    if dtype.kind not in "iu":
+        raise UserError(f"{path}: arr_1: has dtype {dtype}, not integers")
+    labels = read_npz(path, {"arr_1": (dtype.name, (total,))})["arr_1"]
     if labels.max() > LARGEST_LABEL:
         raise UserError(f"{path}: arr_1: holds {labels.max()}, beyond {LARGEST_LABEL}")
     return labels[:count].astype(np.int64)
@@ -178,15 +178,15 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
 
 def _names(folder: Path) -> list[str]:
     """Return the images of a folder and the folders in it, links to folders followed, in the order of their paths."""
-    found = []
+    names = []
     for root, folders, files in os.walk(folder, followlinks=True):
         # Some systems leave hidden files with the same endings beside images.
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = Path(root).relative_to(folder)
-        found += [
+        names += [
             (inner / name).as_posix() for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(names)
 
 
 def _counted(place: str, shape: tuple[int, ...], limit: int | None) -> int:

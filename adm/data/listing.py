@@ -35,10 +35,10 @@ def names_of_images(folder: Path) -> list[str]:
 
 def changes(dataset: ImageSource) -> str:
     """Hash names, sizes and times of a dataset's image files; without files, nothing."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for entry in _listed(dataset):
-        found.update(f"{entry}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{entry}\n".encode())
+    return digest.hexdigest()
 
 
 def content(dataset: ImageSource) -> dict[str, Any]:
@@ -50,15 +50,15 @@ def content(dataset: ImageSource) -> dict[str, Any]:
     kept = user_cache_path("adm") / "images" / f"{hashlib.sha256(f'{dataset.source} {root}'.encode()).hexdigest()}.json"
     with suppress(OSError, ValueError):
         known = json.loads(kept.read_text(encoding="utf-8"))
-    found = {
+    hashed = {
         name: known[name] if known.get(name, [])[:2] == seen else [*seen, sha256(root / name)]
         for name, *seen in progress(list(_listed(dataset)), unit="image")
     }
-    if found != known:
+    if hashed != known:
         with suppress(OSError, UserError), new_file(kept) as path:  # a home that cannot be written to costs time
-            path.write_text(json.dumps(found), encoding="utf-8")
-    lines = "".join(f"{name}\0{of_bytes}\n" for name, (*_, of_bytes) in found.items())
-    return {"count": len(found), "sha256": hashlib.sha256(lines.encode()).hexdigest()[:16]}
+            path.write_text(json.dumps(hashed), encoding="utf-8")
+    lines = "".join(f"{name}\0{of_bytes}\n" for name, (*_, of_bytes) in hashed.items())
+    return {"count": len(hashed), "sha256": hashlib.sha256(lines.encode()).hexdigest()[:16]}
 
 
 def _listed(dataset: ImageSource) -> Iterator[tuple[str, int, int]]:

@@ -30,12 +30,12 @@ MODES = {
     "P": "palette",
     "RGBA": "RGB with alpha",
 }
-"""What modes are called; others keep Pillow's name."""
+"""Names of modes; others keep Pillow's name."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a folder holds.
+    """The content of a folder.
 
     Attributes:
         root: The folder that a dataset of these images has as its `root`.
@@ -62,7 +62,7 @@ class Survey:
 
     @property
     def num_images(self) -> int:
-        """Of all classes."""
+        """The number of images of all classes."""
         return sum(self.counts.values())
 
     @property
@@ -90,16 +90,16 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
     modes: Counter[str] = Counter()
     broken, small, sides, thumbnails = {}, {}, [], []
     for file, looked in _looks(files, background if decoded else None):
-        shown = str(file.relative_to(root))
+        relative = str(file.relative_to(root))
         if isinstance(looked, str):
-            broken[shown] = looked
+            broken[relative] = looked
             continue
         mode, width, height, small_copy = looked
         thumbnails.append(small_copy)
         modes[mode] += 1
         sides.append(min(width, height))
         if sides[-1] < side:
-            small[shown] = f"{width}x{height}"
+            small[relative] = f"{width}x{height}"
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
     beside = {path for each in {root, *(root / name for name in names)} for path in each.iterdir() if path.is_file()}
@@ -111,7 +111,7 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
 
 
 def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:
-    """Where a dataset's images are, of which source, and the names of each class's files."""
+    """Return where a dataset's images are, of which source, and the names of each class's files."""
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder; a folder with one folder of images a class is accepted")
     classes, loose = class_names(folder), names_of_images(folder)
@@ -124,11 +124,11 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
         if has_labels:
             raise UserError(f"{folder}: has one class alone, {classes[0]!r}; two are needed; or say --unlabelled")
         folder = folder / classes[0]
-    found = {name: names_of_images(folder / name) for name in (classes if len(classes) > 1 else [""])}
-    for name, files in found.items():
+    by_class = {name: names_of_images(folder / name) for name in (classes if len(classes) > 1 else [""])}
+    for name, files in by_class.items():
         if not files:
             raise UserError(f"{folder / name}: holds no image; remove it, or put images there")
-    return folder, "folder" if len(classes) > 1 else "lsun", found
+    return folder, "folder" if len(classes) > 1 else "lsun", by_class
 
 
 def _looks(files: list[Path], background: str | None) -> Iterator[tuple[Path, tuple[Any, ...] | str]]:

@@ -70,10 +70,10 @@ def limited(gradient: Gradient, guided_at: Collection[int] | None) -> Gradient:
     Source: Kynkäänniemi et al. (2024).
     """
 
-    def found(x: Tensor, timesteps: Tensor) -> Tensor:
+    def gradient_or_zero(x: Tensor, timesteps: Tensor) -> Tensor:
         return gradient(x, timesteps) if _is_guided(timesteps, guided_at) else torch.zeros_like(x)
 
-    return found
+    return gradient_or_zero
 
 
 def _is_guided(timesteps: Tensor, guided_at: Collection[int] | None) -> bool:

@@ -297,7 +297,7 @@ def _as_it_is(process: Diffusion, x_t: Tensor, t: Index, prediction: Tensor) -> 
 
 
 class Target(NamedTuple):
-    """What a network predicts; at a given x_t, each of them gives the others.
+    """A quantity that a network predicts; at a given x_t, each of them gives the others.
 
     Attributes:
         made: What it should predict, of (process, x_0, t, eps).

@@ -74,8 +74,8 @@ def _gradient_and_rest(function: Callable[[Tensor], tuple[Tensor, Tensor]], x: T
     """Compute the gradient at x of the first, scalar result of a function, and its second result."""
     if torch.compiler.is_compiling():
         # What the compiler follows; uncompiled, it took 1.7 times as long (8x8, bfloat16).
-        found: tuple[Tensor, Tensor] = torch.func.grad(function, has_aux=True)(x)
-        return found
+        both: tuple[Tensor, Tensor] = torch.func.grad(function, has_aux=True)(x)
+        return both
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         value, rest = function(x)
@@ -94,7 +94,7 @@ def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Guided:
-    """What every sampler has.
+    """The common part of samplers.
 
     Args:
         diffusion: The process, respaced to the sampler's steps.

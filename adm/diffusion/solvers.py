@@ -25,7 +25,7 @@ class Solver(Shifted):
     """The common part of solvers, which use the predicted x_0 alone, not the variance."""
 
     def level(self, step: int) -> tuple[float, float, float]:
-        """Alpha, sigma and lambda of x_t; of the image at step -1."""
+        """Return alpha, sigma and lambda of x_t, or of the image at step -1."""
         if step < 0:
             return 1.0, 0.0, math.inf
         alpha_bar = float(self.diffusion.alpha_bar[step])
@@ -138,8 +138,8 @@ def weights(ratios: Sequence[float], h: float) -> list[float]:
     for k in range(1, len(ratios) + 1):
         term = -term / h - 1 / math.factorial(k)
         psi.append(math.factorial(k) * term / share)
-    found: list[float] = np.linalg.solve(np.vander(ratios, increasing=True).T, psi).tolist()
-    return found
+    coefficients: list[float] = np.linalg.solve(np.vander(ratios, increasing=True).T, psi).tolist()
+    return coefficients
 
 
 @dataclass(frozen=True)

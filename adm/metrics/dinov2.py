@@ -25,7 +25,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation of red, green and blue in [0, 1]."""
 
 EPSILON = 1.0e-6
-"""Of all layer norms."""
+"""Epsilon of all layer norms."""
 
 OFFSET = 0.1
 """Added to the number of patches a side before position embeddings are resized: it shifts them a little. Source: the
@@ -66,8 +66,8 @@ class VisionTransformer(nn.Module):
         patches: Tensor = self.patch_embed(images)
         tokens = patches.flatten(2).transpose(1, 2) + self._positions(patches.shape[-1])
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
-        found: Tensor = self.norm(self.blocks(torch.cat([first, tokens], dim=1))[:, 0])
-        return found
+        class_token: Tensor = self.norm(self.blocks(torch.cat([first, tokens], dim=1))[:, 0])
+        return class_token
 
     def _positions(self, side: int) -> Tensor:
         """Return the position embeddings (1, side squared, width) of as many patches."""
@@ -92,10 +92,10 @@ class Block(nn.Module):
         self.ls1, self.ls2 = Scale(width), Scale(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, T, width) float32 to the same."""
+        """Map (N, T, width) float32 to the same."""
         tokens = tokens + self.ls1(self.attn(self.norm1(tokens)))
-        found: Tensor = tokens + self.ls2(self.mlp(self.norm2(tokens)))
-        return found
+        outputs: Tensor = tokens + self.ls2(self.mlp(self.norm2(tokens)))
+        return outputs
 
 
 class Attention(nn.Module):
@@ -107,10 +107,10 @@ class Attention(nn.Module):
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, T, width) float32 to the same."""
+        """Map (N, T, width) float32 to the same."""
         q, k, v = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        found: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return found
+        projected: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return projected
 
 
 class Scale(nn.Module):
@@ -121,7 +121,7 @@ class Scale(nn.Module):
         self.gamma = nn.Parameter(torch.ones(width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, T, width) float32 to the same."""
+        """Map (N, T, width) float32 to the same."""
         return tokens * self.gamma
 
 

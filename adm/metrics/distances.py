@@ -103,7 +103,7 @@ def slices(length: int, step: int | None = None) -> Iterator[slice]:
 
 
 def shown_slices(length: int, name: str, step: int | None = None) -> Iterable[slice]:
-    """Like `slices`, with a progress bar of that name."""
+    """Yield what `slices` yields, with a progress bar of that name."""
     return progress(slices(length, step), -(-length // (step or BLOCK)), "block", name=name)
 
 

@@ -18,7 +18,7 @@ from adm.metrics.small_extractor import ExtractorNetwork
 from adm.parallel import resolve_device
 
 WEIGHTS = "weights.safetensors"
-"""What an adopted network holds in place of a graph."""
+"""The file that an adopted network holds in place of a graph."""
 
 
 def network_of(params: GraphParams) -> str | None:

@@ -112,22 +112,22 @@ class Executor(ABC):
         def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
             return *self._outputs(batch[0]), np.array(batch[1])
 
-        found: list[npt.NDArray[Any]] = []
-        for *found, num_valid in mapping(computed, _batches(chunks, batch_size)):
-            for layer, output in zip(LAYERS, found, strict=True):
+        outputs: list[npt.NDArray[Any]] = []
+        for *outputs, num_valid in mapping(computed, _batches(chunks, batch_size)):
+            for layer, output in zip(LAYERS, outputs, strict=True):
                 place = f"{self._path}: its {layer} features"
                 if len(output) != batch_size:
                     raise ValueError(f"{place} are of {len(output)} images, expected {batch_size}")
                 if not np.isfinite(output[:num_valid]).all():
                     raise ValueError(f"{place} hold NaN or infinity, expected finite numbers")
-            yield Features(*(output[:num_valid] for output in found))
-        if not found:
+            yield Features(*(output[:num_valid] for output in outputs))
+        if not outputs:
             raise ValueError("no images, expected at least 1")
 
     def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
         """Compute the features of images and keep all of them; see `batches`."""
-        found = list(self.batches(images, batch_size))
-        return Features(*(np.concatenate([getattr(batch, layer) for batch in found]) for layer in LAYERS))
+        batches = list(self.batches(images, batch_size))
+        return Features(*(np.concatenate([getattr(batch, layer) for batch in batches]) for layer in LAYERS))
 
 
 def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:

@@ -79,9 +79,9 @@ class Nodes:
         node = self._node(name)
         read = tuple(self._origin(each) for each in node.input if not each.startswith("^"))
         expected = {**LAYOUT, **attributes}
-        found = {each: _attribute(node, each, LAYOUT.get(each, False)) for each in expected}
-        if (node.op, read, found) != (op, inputs, expected):
-            wrong = [f"{each} {found[each]!r}" for each in expected if found[each] != expected[each]]
+        actual = {each: _attribute(node, each, LAYOUT.get(each, False)) for each in expected}
+        if (node.op, read, actual) != (op, inputs, expected):
+            wrong = [f"{each} {actual[each]!r}" for each in expected if actual[each] != expected[each]]
             what = " with ".join([", ".join(read), *wrong])
             raise ValueError(f"node {name} is {node.op} of {what}, expected {op} of {', '.join(inputs)}")
         return node
@@ -116,8 +116,8 @@ class Nodes:
         Raises:
             ValueError: it has another value.
         """
-        if (found := self.constant(name, np.ndim(value)).tolist()) != value:
-            raise ValueError(f"constant {name} is {found}, expected {value}")
+        if (actual := self.constant(name, np.ndim(value)).tolist()) != value:
+            raise ValueError(f"constant {name} is {actual}, expected {value}")
 
     def resize(self) -> str:
         """Describe how the graph resizes images; nothing resizes them earlier, and scores depend on it (Appendix J)."""
@@ -257,14 +257,14 @@ class FrozenGraph(Executor):
 
     def _outputs(self, batch: Images) -> Outputs:
         try:
-            found: Outputs = self._session.run(self._tensors, {self._input: batch})
+            outputs: Outputs = self._session.run(self._tensors, {self._input: batch})
         except self._tf.errors.OpError as error:
             complaint = f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}"
             raise ValueError(one_line(complaint)) from error
-        return found
+        return outputs
 
 
 def _complaint(message: str) -> str:
     """Return the node and its line from TensorFlow's error, which is pages long."""
-    found = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", message, flags=re.MULTILINE)
-    return f"node {found[1]}: {found[2]}" if found else message.strip().partition("\n")[0]
+    match = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", message, flags=re.MULTILINE)
+    return f"node {match[1]}: {match[2]}" if match else message.strip().partition("\n")[0]

@@ -63,7 +63,7 @@ SQUARES: Sequence[Branch] = (
     _branch("tower_1/conv", "tower_1/conv_1", "tower_1/conv_2"),
     _average("tower_2"),
 )
-"""Of 35x35: the second branch has 5x5 windows, the third 3x3."""
+"""Branches of a block of 35x35: the second branch has 5x5 windows, the third 3x3."""
 
 STRIPS: Sequence[Branch] = (
     _branch("conv"),
@@ -71,7 +71,7 @@ STRIPS: Sequence[Branch] = (
     _branch("tower_1/conv", *(f"tower_1/conv_{number}" for number in range(1, 5))),
     _average("tower_2"),
 )
-"""Of 17x17: windows of 1x7 and 7x1 take turns."""
+"""Branches of a block of 17x17: windows of 1x7 and 7x1 take turns."""
 
 
 def _forks(pooling: str) -> Sequence[Branch]:

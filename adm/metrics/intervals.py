@@ -94,7 +94,7 @@ def interval(draws: Draws) -> Interval:
 
 
 def band(draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Simultaneous lower bounds and simultaneous upper bounds of several numbers; each set holds with 97.5 %.
+    """Return simultaneous lower bounds and simultaneous upper bounds of several numbers; each set holds with 97.5 %.
 
     With a separate interval for each of many numbers, some would probably lie outside theirs by chance.
 
@@ -176,7 +176,7 @@ class Block:
         return float(np.square(self.spread @ weights).sum())
 
     def freedom(self, weights: Values) -> float:
-        """Degrees of freedom of an interval of a sum of the means with weights (k,).
+        """Return the degrees of freedom of an interval of a sum of the means with weights (k,).
 
         It is n - 1, or less where a second order was subtracted: what is left of the variance is smaller, and is as
         uncertain as the whole of it was.

@@ -115,7 +115,7 @@ def jackknife(metric: float, without_parts: Values, num_samples: int) -> Jackkni
 
 
 def halves_of(num_samples: int) -> npt.NDArray[np.bool_]:
-    """Halves of the samples, (2 (G - 1), N): each takes half of the parts, and the next one after G - 1 the others.
+    """Halve the samples, (2 (G - 1), N): each half takes half of the parts, and the next one after G - 1 the others.
 
     They are balanced: any two that do not complement each other share half of their parts.
     """
@@ -143,5 +143,5 @@ def of_halves(metric: float, halves: Values, num_samples: int) -> Jackknife:
 
 
 def rounded(numbers: Sequence[float] | Values) -> list[float]:
-    """Six digits are enough for intervals, and keep files readable."""
+    """Round to six digits, which are enough for intervals and keep files readable."""
     return [float(f"{number:.6g}") for number in numbers]

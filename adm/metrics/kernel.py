@@ -43,7 +43,7 @@ class KernelDistance:
         return distances
 
     def spread_over_both(self) -> Jackknife:
-        """How the value depends on the samples and the reference alike: part g of both is left out at a time."""
+        """Return how the value depends on the samples and the reference alike: part g of both is left out at a time."""
         parts, sets = num_parts(min(self.sizes)), sets_left_out(min(self.sizes))
         sums = [_folded(_folded(each, parts).T, parts).T for each in (*self.within, self.between)]
         counts = [np.bincount(np.arange(size) % parts) for size in self.sizes]

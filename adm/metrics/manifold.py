@@ -196,11 +196,11 @@ class DensityCoverage:
         return float(self.covered.mean())
 
     def density_without(self) -> Values:
-        """Density without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
+        """Return the density without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""
         return means_without(self.balls) / self.neighbours
 
     def coverage_without(self) -> Values:
-        """Coverage without each set of `sets_left_out`, (S,)."""
+        """Return the coverage without each set of `sets_left_out`, (S,)."""
         held = self.covered_by.sum(axis=0)
         sets = sets_left_out(len(self.balls))
         covered = [held > self.covered_by[list(left_out)].sum(axis=0) for left_out in sets]

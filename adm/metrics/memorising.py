@@ -36,9 +36,9 @@ def copies(inputs: MetricInputs) -> tuple[float, float]:
     shares, variances = [], []
     for rows in (inputs.samples.pool, inputs.unseen):
         to_training, to_held_out = (nearest(rows, images, 1)[1] for images in (inputs.real_pool, inputs.unseen))
-        found, count = int((3 * to_training < to_held_out).sum()), len(rows) + 2
-        shares.append(found / len(rows))
-        variances.append((found + 1) * (count - found - 1) / count**3)
+        copied, count = int((3 * to_training < to_held_out).sum()), len(rows) + 2
+        shares.append(copied / len(rows))
+        variances.append((copied + 1) * (count - copied - 1) / count**3)
     return shares[0] - shares[1], float(np.sqrt(sum(variances)))
 
 

@@ -125,7 +125,7 @@ class MetricInputs:
         return replace(self, samples=samples)
 
 
-Found = float | tuple[float, float] | None
+Result = float | tuple[float, float] | None
 """A value, or a value and its standard error, or None if there are too few samples."""
 
 
@@ -142,7 +142,7 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
 
     Source: Appendix J.
     """
-    found: Scores = {}
+    values: Scores = {}
     for name in names:
         metric = METRICS[name]
         if any(need in metric.needs and getattr(inputs, need) is None for need in ("real", "held_out")):
@@ -150,11 +150,11 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
         value = function_of(name)(inputs)
         if metric.error is None or metric.intervals:
             assert not isinstance(value, tuple), name
-            found[name] = value
+            values[name] = value
         else:
             assert not isinstance(value, float), name
-            found[name], found[metric.error] = value or (None, None)
-    return found
+            values[name], values[metric.error] = value or (None, None)
+    return values
 
 
 def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, dict[str, Jackknife]]:
@@ -167,11 +167,11 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
     Raises:
         ValueError: As `scores`.
     """
-    found: Scores = {}
+    values: Scores = {}
     spreads: dict[str, Jackknife] = {}
     count = len(require_features(inputs.samples.pool, "pooled features"))
     for name, value in scores(inputs, names).items():
-        found[name] = value
+        values[name] = value
         if name not in METRICS or not METRICS[name].intervals:
             continue
         if value is not None and count >= FEWEST_FOR_INTERVALS:
@@ -179,32 +179,32 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
             if spread is not None:
                 spreads[name] = spread
         if (error := METRICS[name].error) is not None:
-            found[error] = math.sqrt(spreads[name].variance) if name in spreads else None
-    return found, spreads
+            values[error] = math.sqrt(spreads[name].variance) if name in spreads else None
+    return values, spreads
 
 
 def write_score(
     out: Path,
     run: Batch | GanSampling,
-    found: MetricInputs,
+    metric_inputs: MetricInputs,
     names: Collection[str],
     inputs: Mapping[str, Path],
     made_by: MadeBy,
 ) -> None:
     """Compute metrics of a run and their jackknife, and write them with what made them.
 
-    The reference in `found` has images. `inputs` are the "features" and the "reference", for messages.
+    The reference in `metric_inputs` has images. `inputs` are the "features" and the "reference", for messages.
 
     Raises:
         UserError: There are other numbers of samples than the run asks for, or features are unusable.
         NotFiniteError: A metric is NaN or infinite.
     """
-    features, count = inputs["features"], len(found.samples.pool)
+    features, count = inputs["features"], len(metric_inputs.samples.pool)
     if count != run.num_samples:
         raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
     place = f"{features} against {inputs['reference']}"
     with about(place), threadpool_limits(run.threads):
-        metrics, spreads = with_intervals(found, names)
+        metrics, spreads = with_intervals(metric_inputs, names)
     if missing := [name for name, value in metrics.items() if value is not None and not math.isfinite(value)]:
         raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
     with new_file(out) as path:
@@ -213,7 +213,7 @@ def write_score(
             {
                 "metrics": metrics,
                 "num_samples": count,
-                "num_reference_images": len(found.real_pool),
+                "num_reference_images": len(metric_inputs.real_pool),
                 **judge_of(features),
                 "made_by": made_by,
                 "jackknife": {
@@ -231,25 +231,25 @@ def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
     return _spread(inputs, value, np.array([function_of(name)(inputs.kept(rows)) for rows in kept], dtype=np.float64))
 
 
-def function_of(name: str) -> Callable[[MetricInputs], Found]:
+def function_of(name: str) -> Callable[[MetricInputs], Result]:
     """Return the function that the registry names for a metric."""
     module, function = METRICS[name].function.split(":")
-    found: Callable[[MetricInputs], Found] = getattr(import_module(module), function)
-    return found
+    compute: Callable[[MetricInputs], Result] = getattr(import_module(module), function)
+    return compute
 
 
 def inception(inputs: MetricInputs) -> float:
-    """Inception Score."""
+    """Compute the Inception Score."""
     return inception_score(inputs.samples.logits)
 
 
 def fid(inputs: MetricInputs) -> float:
-    """FID."""
+    """Compute FID."""
     return frechet_distance(inputs.pool_statistics, feature_statistics(inputs.samples.pool))
 
 
 def sfid(inputs: MetricInputs) -> float:
-    """FID of spatial features."""
+    """Compute FID of spatial features."""
     assert inputs.spatial_statistics is not None
     return frechet_distance(inputs.spatial_statistics, feature_statistics(inputs.samples.spatial))
 
@@ -260,12 +260,12 @@ kid, kid_unseen = attrgetter("kernels.value"), attrgetter("kernels_unseen.value"
 
 
 def fid_infinity(inputs: MetricInputs) -> float | None:
-    """FID extrapolated to infinitely many samples; None if there are too few samples."""
+    """Compute FID extrapolated to infinitely many samples; None if there are too few samples."""
     return extrapolated_fid(inputs.pool_statistics, inputs.samples.pool, SEED)
 
 
 def fid_held_out(inputs: MetricInputs) -> float:
-    """FID against held-out images: it is larger for a model that memorises its training images.
+    """Compute FID against held-out images: it is larger for a model that memorises its training images.
 
     FID is larger with fewer images. It is therefore comparable with FID against the training images only if there are
     many held-out images.
@@ -274,7 +274,7 @@ def fid_held_out(inputs: MetricInputs) -> float:
 
 
 def fid_floor(inputs: MetricInputs) -> float:
-    """FID of held-out images against training images: the value of real images."""
+    """Compute FID of held-out images against training images: the value of real images."""
     return frechet_distance(inputs.pool_statistics, inputs.held_out_statistics)
 
 

@@ -147,7 +147,7 @@ def scaled(images: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def first_channels(x: torch.Tensor) -> torch.Tensor:
-    """Spatial features (N, H W 7) of a feature map (N, C, H, W)."""
+    """Return the spatial features (N, H W 7) of a feature map (N, C, H, W)."""
     return x[:, :NUM_SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
 
 

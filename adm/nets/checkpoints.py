@@ -60,8 +60,8 @@ def read_snapshot(path: Path, like: Averages) -> Averages:
     Raises:
         UserError: The file is missing or unreadable, or its averages differ.
     """
-    found = read_tensors(path, _named(like))
-    return {length: {name: found[_name(length, name)] for name in tensors} for length, tensors in like.items()}
+    stored = read_tensors(path, _named(like))
+    return {length: {name: stored[_name(length, name)] for name in tensors} for length, tensors in like.items()}
 
 
 def averaged_weights(

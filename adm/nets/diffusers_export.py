@@ -17,7 +17,7 @@ from adm.errors import UserError
 from adm.nets.weights import output_channels, write_tensors
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
-"""What diffusers looks for in a folder."""
+"""Files that diffusers looks for in a folder."""
 
 RESIDUAL = {
     "norm_in": "norm1",
@@ -30,7 +30,7 @@ RESIDUAL = {
 """Layers of a residual block, by our names."""
 
 PREDICTION_TYPES = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}
-"""What a network predicts, by our names."""
+"""Diffusers' names of what a network predicts, by our names."""
 
 FIXED = {
     "time_embedding.first": "time_embedding.linear_1",
@@ -65,7 +65,7 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) 
 
 
 def inexpressible(model: AnyModel) -> str | None:
-    """Why UNet2DModel cannot express a network; None if it can."""
+    """Say why UNet2DModel cannot express a network; None if it can."""
     network = model.network
     if isinstance(model, ClassifierModel):
         return "it is a classifier, and UNet2DModel is none"
@@ -75,8 +75,8 @@ def inexpressible(model: AnyModel) -> str | None:
             "wide as its first level"
         )
     if network.heads is not None and len(widths := attended_widths(network)) > 1:
-        found = ", ".join(map(str, widths))
-        return f"heads is {network.heads} at widths {found}; UNet2DModel's heads are of one width everywhere"
+        listed = ", ".join(map(str, widths))
+        return f"heads is {network.heads} at widths {listed}; UNet2DModel's heads are of one width everywhere"
     if network.resampling != "biggan" or network.residual_rescaling:
         return "UNet2DModel has neither plain resampling nor rescaled residuals as ours, but BigGAN's resampling alone"
     if model.noise.variance == "beta":
@@ -139,25 +139,25 @@ def scheduler_config(noise: ProcessParams) -> dict[str, Any]:
 def renamed(weights: Mapping[str, Tensor], network: UNetParams) -> dict[str, Tensor]:
     """Return the tensors of a network by the names of UNet2DModel."""
     modules = FIXED | dict(_modules(network))
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         module, kind = name.rsplit(".", 1)
         if module in modules:
-            found[f"{modules[module]}.{kind}"] = tensor
+            tensors[f"{modules[module]}.{kind}"] = tensor
             continue
         block, layer = module.rsplit(".", 1)
         if layer == "qkv":
             for part, split in zip("qkv", _split(tensor, network), strict=True):
-                found[f"{modules[block]}.to_{part}.{kind}"] = split
+                tensors[f"{modules[block]}.to_{part}.{kind}"] = split
         elif layer == "projection":
-            found[f"{modules[block]}.to_out.0.{kind}"] = tensor.squeeze(-1)
+            tensors[f"{modules[block]}.to_out.0.{kind}"] = tensor.squeeze(-1)
         else:
-            found[f"{modules[block]}.{'group_norm' if layer == 'norm' else RESIDUAL[layer]}.{kind}"] = tensor
-    return found
+            tensors[f"{modules[block]}.{'group_norm' if layer == 'norm' else RESIDUAL[layer]}.{kind}"] = tensor
+    return tensors
 
 
 def _modules(network: UNetParams) -> Iterator[tuple[str, str]]:
-    """Blocks of the encoder and the decoder, by our names, in order."""
+    """List the blocks of the encoder and the decoder, by our names, in order."""
     levels = range(len(network.level_channels))
     number = 1
     for level in levels:
@@ -178,7 +178,7 @@ def _modules(network: UNetParams) -> Iterator[tuple[str, str]]:
 
 
 def _split(packed: Tensor, network: UNetParams) -> tuple[Tensor, ...]:
-    """Queries, keys and values of a packed projection's weight (3C, C, 1) or bias (3C,): (C, C) or (C,) each."""
+    """Return queries, keys and values of a packed projection's weight (3C, C, 1) or bias (3C,): (C, C) or (C,) each."""
     channels = len(packed) // 3
     heads = network.heads or channels // (network.head_channels or channels)
     legacy = network.attention_order == "legacy"

@@ -15,7 +15,7 @@ DTYPES: dict[Precision, torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-"""Of features and convolutions, where they are not the weights' own."""
+"""Dtypes of features and convolutions, where they are not the weights' own."""
 
 
 class Forward:

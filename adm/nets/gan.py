@@ -21,7 +21,7 @@ def start_side(image_size: int) -> int:
 
 
 def level_channels(channels: int, image_size: int) -> list[int]:
-    """Channels of each level, from the full resolution down; each halving of the side doubles them."""
+    """List the channels of each level, from the full resolution down; each halving of the side doubles them."""
     num_halvings = (image_size // start_side(image_size)).bit_length() - 1
     return [channels << level for level in range(num_halvings + 1)]
 

@@ -119,7 +119,7 @@ def resampling(params: EncoderParams, channels: int, direction: Direction) -> nn
 
 
 def sinusoids(t: Tensor, channels: int) -> Tensor:
-    """Sinusoidal embedding of timesteps, in float32: cosines first, then sines.
+    """Return the sinusoidal embedding of timesteps, in float32: cosines first, then sines.
 
     Args:
         t: (B,), timesteps of the original process, of any real dtype.
@@ -157,7 +157,7 @@ class TimeEmbedding(nn.Module):
 
 
 def add_residual(skip: Tensor, h: Tensor, rescaled: bool) -> Tensor:
-    """`skip + h`, divided by sqrt(2) if `rescaled`, which gives the sum of two unit variances unit variance.
+    """Return `skip + h`, divided by sqrt(2) if `rescaled`, which gives the sum of two unit variances unit variance.
 
     Source: Section 3, residual rescaling after Song et al. (2020).
     """
@@ -228,7 +228,7 @@ def num_heads(params: EncoderParams, channels: int) -> int:
 
 
 def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
-    """Multi-head self-attention of packed queries, keys and values.
+    """Compute multi-head self-attention of packed queries, keys and values.
 
     Both orders have the same shapes: weights of the other order load without an error and give wrong images.
 

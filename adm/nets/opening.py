@@ -27,7 +27,7 @@ CARD = "adm"
 
 
 class Card(BaseModel):
-    """What a `.safetensors` of ours tells beside the weights.
+    """The facts that a `.safetensors` of ours tells beside the weights.
 
     Attributes:
         preset: The name of the released network; None for one that was trained here.
@@ -183,11 +183,11 @@ def fitting_presets(path: Path) -> list[str]:
     Raises:
         UserError: There is none; names the nearest.
     """
-    found = shapes(read_released(path))
+    tensors = shapes(read_released(path))
     named = CHECKPOINTS.get(path.stem)
-    if named is not None and not differing(preset_shapes(named), found):
+    if named is not None and not differing(preset_shapes(named), tensors):
         return [named]
-    differences = compare_presets(found)
+    differences = compare_presets(tensors)
     if fitting := [preset for preset, different in differences.items() if not different]:
         return fitting
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))

@@ -22,7 +22,7 @@ _CHANNEL_MULTIPLIER = {
 
 
 def _network(image_size: int, **changes: Any) -> dict[str, Any]:
-    """Fields that the released networks of a size share, updated with those of one network."""
+    """Return the fields that the released networks of a size share, updated with those of one network."""
     shared: dict[str, Any] = {
         "image_size": image_size,
         "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],

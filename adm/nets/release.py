@@ -140,12 +140,12 @@ def read_released(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def compare_presets(found: Shapes) -> dict[str, list[str]]:
+def compare_presets(tensors: Shapes) -> dict[str, list[str]]:
     """Compare tensors with those of every preset, in phrases from `differing`.
 
     A preset that fits has no differences. Several may fit, such as all of LSUN.
     """
-    return {preset: differing(preset_shapes(preset), found) for preset in PRESETS}
+    return {preset: differing(preset_shapes(preset), tensors) for preset in PRESETS}
 
 
 def preset_shapes(preset: str) -> Shapes:
@@ -192,7 +192,7 @@ def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
 
 
 def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as float32, in the order of the wanted ones, if they are these."""
+    """Return tensors as float32, in the order of the wanted ones, if they are these."""
     if different := differing(wanted, shapes(state)):
         why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
         if presets := [preset for preset, others in compare_presets(shapes(state)).items() if not others]:

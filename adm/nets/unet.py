@@ -178,7 +178,7 @@ class UNet(nn.Module):
         return output
 
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:
-        """Timestep and class embedding after SiLU, `(B, 4 * base width)`."""
+        """Return the timestep and class embedding after SiLU, `(B, 4 * base width)`."""
         embedding = self.time_embedding(t)
         if self.class_embedding is None:
             if y is not None:

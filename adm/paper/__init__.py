@@ -52,6 +52,6 @@ def claims() -> dict[str, dict[str, Any]]:
 
 
 def _mapping(name: str) -> dict[str, Any]:
-    found = yaml.load((PAPER / name).read_text(encoding="utf-8"), yaml.CSafeLoader)
-    assert isinstance(found, dict), name
-    return found
+    content = yaml.load((PAPER / name).read_text(encoding="utf-8"), yaml.CSafeLoader)
+    assert isinstance(content, dict), name
+    return content

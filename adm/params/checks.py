@@ -17,7 +17,7 @@ from adm.params.schema import Params, ScoredSection
 from adm.params.studies import LikelihoodParams
 
 IMAGES = ("image_size", "channels", "num_classes")
-"""What images and a network have in common."""
+"""Fields that images and a network have in common."""
 
 _number_of_steps = cache(number_of_steps)
 """Hundreds of runs share few schedules."""

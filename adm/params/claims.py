@@ -256,10 +256,10 @@ def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str,
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
     """Give the keys that a role is bound to."""
-    found = roles[named.key]
-    if isinstance(found, list) and len(found) > 1 and not named.listed:
-        raise ValueError(f"roles.{named.key}: {found!r} are several; claims.{claim}.{named.field} needs one")
-    return found if isinstance(found, list) else [found]
+    bound = roles[named.key]
+    if isinstance(bound, list) and len(bound) > 1 and not named.listed:
+        raise ValueError(f"roles.{named.key}: {bound!r} are several; claims.{claim}.{named.field} needs one")
+    return bound if isinstance(bound, list) else [bound]
 
 
 def _whole(claim: dict[str, Any], paper: dict[str, Any]) -> dict[str, Any]:

@@ -21,22 +21,22 @@ def configuration(params: Sections, run: str) -> Configuration:
     """
     key = params.members(run)[0]
     section = params.scored[key]
-    found = _values(section)
+    values = _values(section)
     if isinstance(section, GanRunParams):
-        return {**found, "gan": _values(params.gans[section.gan])}
+        return {**values, "gan": _values(params.gans[section.gan])}
     if not isinstance(section, SamplingParams):
         return {"published": key}
-    found["checkpoint"] = _network(params, section.checkpoint)
+    values["checkpoint"] = _network(params, section.checkpoint)
     if isinstance(section, UpsampledRunParams):
-        found["base"] = configuration(params, section.base)
+        values["base"] = configuration(params, section.base)
     if isinstance(section, RunParams):
-        found |= _guidance(params, section)
+        values |= _guidance(params, section)
     if section.eta == 0 and section.sampler != "ddpm":
-        found["noise_temperature"] = 1.0
+        values["noise_temperature"] = 1.0
     if not section.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
-        found["steps"] = respaced_timesteps(timesteps, section.steps)
-    return found
+        values["steps"] = respaced_timesteps(timesteps, section.steps)
+    return values
 
 
 def _guidance(params: Sections, run: RunParams) -> Configuration:

@@ -39,7 +39,7 @@ class DatasetParams(Section, ImageSource):
 
     @property
     def prepared(self) -> Self:
-        """What `prepare` reads of it; of a view, what it reads of the dataset whose view it is."""
+        """The section that `prepare` reads; of a view, that of the dataset whose view it is."""
         return self.model_copy(update={"image_size": None, "of": None}) if self.stored == "files" else self
 
 

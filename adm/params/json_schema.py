@@ -27,7 +27,7 @@ SHORTHAND = {
     SEEDS: "Trains a copy from each seed; a run of it becomes a run of each, and its key their group's.",
     ITERATION: "With a model as checkpoint: the one at this iteration, in place of its last.",
 }
-"""What an entry may have that a written-out one has not."""
+"""Fields that an entry may have and a written-out one has not, with what they do."""
 
 
 def render() -> str:

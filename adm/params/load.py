@@ -72,9 +72,9 @@ def line_of(error: dict[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("union_tag"):
         name, tag = str(error["ctx"]["discriminator"]).strip("'"), error["ctx"].get("tag")
-        found = f"{tag!r} is not accepted" if tag else "is missing"
+        complaint = f"{tag!r} is not accepted" if tag else "is missing"
         kinds = error["ctx"].get("expected_tags") or "one of those of the schema"
-        return f"{place}.{name}: {found}; accepted are {kinds.replace(chr(39), '')}"
+        return f"{place}.{name}: {complaint}; accepted are {kinds.replace(chr(39), '')}"
     if error["type"] == "missing":
         return f"{place}: is missing"
     if error["type"] == "value_error":

@@ -34,15 +34,15 @@ class Needs:
         yield from {**vars(self), "sizes": [""] if self.sizes else []}.items()
 
 
-def needs_of(params: Sections, *shown: BaseModel) -> Needs:
+def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
     """Give the artifacts that tables, figures or claims are made from; of groups, those of their members."""
-    found = [named for one in shown for named in references(type(one), one)]
+    refs = [named for one in exhibits for named in references(type(one), one)]
 
     def named(read: Read) -> list[str]:
-        return keys_in(one.key for one in found if read in one.ref.reads)
+        return keys_in(one.key for one in refs if read in one.ref.reads)
 
     opinions = (
-        judged(run, judge) for one in shown for group, judge in opinions_in(one) for run in params.members(group)
+        judged(run, judge) for one in exhibits for group, judge in opinions_in(one) for run in params.members(group)
     )
     needs = Needs(
         metrics=members_of(params, named("metrics")),
@@ -53,27 +53,27 @@ def needs_of(params: Sections, *shown: BaseModel) -> Needs:
         throughput=named("throughput"),
         sizes=bool(named("sizes")),
     )
-    for one in shown:
+    for one in exhibits:
         needs = _completed(params, one, needs)
     return needs
 
 
-def opinions_in(shown: BaseModel) -> list[tuple[str, str]]:
+def opinions_in(exhibit: BaseModel) -> list[tuple[str, str]]:
     """Give the runs that a table or a claim has scored by judges, each with the judge."""
-    judges = [shown.judge] if isinstance(shown, RanksAlikeClaim) else getattr(shown, "judges", [])
-    return [(run, judge) for judge in judges for run in keys_read(shown, "metrics")]
+    judges = [exhibit.judge] if isinstance(exhibit, RanksAlikeClaim) else getattr(exhibit, "judges", [])
+    return [(run, judge) for judge in judges for run in keys_read(exhibit, "metrics")]
 
 
-def _completed(params: Sections, shown: BaseModel, needs: Needs) -> Needs:
+def _completed(params: Sections, exhibit: BaseModel, needs: Needs) -> Needs:
     """Add what no reference of a figure names."""
-    if isinstance(shown, AblationsParams):
-        if shown.x == "evaluations":
+    if isinstance(exhibit, AblationsParams):
+        if exhibit.x == "evaluations":
             return needs
-        if shown.x == "flops":
+        if exhibit.x == "flops":
             return replace(needs, sizes=True)
-        checkpoints = [params.checkpoint_of(run) for run in keys_read(shown, "metrics")]
+        checkpoints = [params.checkpoint_of(run) for run in keys_read(exhibit, "metrics")]
         return replace(needs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
-    if isinstance(shown, NeighboursFigureParams):
+    if isinstance(exhibit, NeighboursFigureParams):
         return replace(
             needs,
             samples=keys_in(params.neighbours[study].run for study in needs.studies),
@@ -97,7 +97,7 @@ OF = {
     "models": "model",
     **dict.fromkeys(("runs", "scored"), "run"),
 }
-"""What a reference names, by its type, where tables, figures and claims read on from one entry to another."""
+"""Kind of what a reference names, by its type, where tables, figures and claims read on from one entry to another."""
 
 SECTIONS = {
     **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
@@ -130,21 +130,21 @@ def excerpt(params: Params, needs: Needs, models: Iterable[str] = ()) -> Section
         *(("throughput", key) for key in needs.throughput),
         *(("model", key) for key in whole),
     ]
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    reached: defaultdict[str, set[str]] = defaultdict(set)
     while waiting:
         kind, key = waiting.pop()
-        if key not in found[kind]:
-            found[kind].add(key)
+        if key not in reached[kind]:
+            reached[kind].add(key)
             waiting += _named(params, kind, key)
     kept = {}
-    for key in (key for key in params.models if key in found["model"]):
+    for key in (key for key in params.models if key in reached["model"]):
         stops = params.models[key].checkpoints
-        named = [stop for stop in stops if key in whole or f"{key}-{count_key(stop)}" in found["checkpoint"]]
+        named = [stop for stop in stops if key in whole or f"{key}-{count_key(stop)}" in reached["checkpoint"]]
         kept[key] = params.models[key].model_copy(update={"checkpoints": named})
 
     def taken(sections: Section, kinds: dict[str, str]) -> dict[str, Any]:
         return {
-            name: {key: entry for key, entry in getattr(sections, name).items() if key in found[kind]}
+            name: {key: entry for key, entry in getattr(sections, name).items() if key in reached[kind]}
             for name, kind in kinds.items()
         }
 
@@ -152,9 +152,9 @@ def excerpt(params: Params, needs: Needs, models: Iterable[str] = ()) -> Section
     adopted = {
         key: entry
         for key, entry in params.published.checkpoints.items()
-        if key in found["checkpoint"] or entry.model in whole
+        if key in reached["checkpoint"] or entry.model in whole
     }
-    groups = {key: members for key, members in params.groups.items() if found["run"].issuperset(members)}
+    groups = {key: members for key, members in params.groups.items() if reached["run"].issuperset(members)}
     published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, PUBLISHED))
     return Sections.model_construct(models=kept, published=published, groups=groups, **taken(params, SECTIONS))
 

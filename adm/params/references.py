@@ -16,7 +16,7 @@ from adm.config import marks
 from adm.params.section import Key, Section
 
 Read = Literal["metrics", "samples", "data", "studies", "throughput", "sizes"]
-"""What a table, a figure or a claim reads of what it names."""
+"""Artifacts that a table, a figure or a claim reads of what it names."""
 
 
 NAMES = "x-names"
@@ -79,7 +79,7 @@ Neighbours = Annotated[Key, Ref("neighbours", ("studies",))]
 Likelihood = Annotated[Key, Ref("likelihoods", ("studies",))]
 
 RUNS = frozenset({"runs", "scored"})
-"""What references to runs are to."""
+"""Sections that references to runs are to."""
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

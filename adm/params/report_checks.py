@@ -34,10 +34,10 @@ from adm.params.tables import (
 )
 
 FEWEST_SEEDS = 3
-"""Of each kind, of a lottery: with two, nothing is left to tell the seeds' own effects from what they do together."""
+"""Seeds of each kind of a lottery: with two, nothing is left to tell seeds' own effects from what they do together."""
 
 FEWEST_DRAWS = 2
-"""Of samples of each model of a lottery, which then have a spread."""
+"""Draws of samples of each model of a lottery, which then have a spread."""
 
 
 def check_report(params: Params) -> None:
@@ -79,9 +79,9 @@ def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
     """Check that losses are of held-out images and the rows' checkpoints, and that these go through one training."""
     points = [params.checkpoint_of(run) for run in table.rows.values()]
     at = [(params.model_of(point), params.iteration_of(point)) for point in points]
-    found, lacking = [params.likelihoods[key] for key in table.losses], {"kid_held_out", "copies"} - {*table.metrics}
-    wanted = [found[0].model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
-    if lacking or found != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0] or len(at) < 2:
+    losses, lacking = [params.likelihoods[key] for key in table.losses], {"kid_held_out", "copies"} - {*table.metrics}
+    wanted = [losses[0].model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
+    if lacking or losses != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0] or len(at) < 2:
         alike = "of held-out images and the rows' checkpoints, in the order of one training, else alike"
         raise ValueError(f"{place}.losses: must be {alike}; and metrics must name kid_held_out and copies")
 
@@ -131,7 +131,7 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = keys_read(claim, "metrics")
     _check_seeds(params, place, compared)
-    seeded, single = ([key for key in compared if (key in params.groups) is found] for found in (True, False))
+    seeded, single = ([key for key in compared if (key in params.groups) is is_group] for is_group in (True, False))
     if seeded and single:
         raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
@@ -164,15 +164,15 @@ def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds:
     """Check that runs have equally many samples, and enough for intervals unless these are over seeds of training."""
     counts = {run: params.scored[run].num_samples for run in runs}
     if len(set(counts.values())) > 1:
-        found = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
-        raise ValueError(f"{place}: {found} samples; metrics depend on that number, so it must be one")
+        listed = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
+        raise ValueError(f"{place}: {listed} samples; metrics depend on that number, so it must be one")
     for run, count in counts.items():
         if count < FEWEST_FOR_INTERVALS and not over_seeds:
             raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
 
 
-def _check_judged(params: Params, shown: BaseModel, place: str) -> None:
-    for group, judge in opinions_in(shown):
+def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
+    for group, judge in opinions_in(exhibit):
         for run in params.members(group):
             check_kept(params, run, place)
             if judge == params.extractor_of(run):

@@ -94,11 +94,11 @@ class Sections(Section):
     @cached_property
     def curves(self) -> dict[str, list[str]]:
         """The keys of the runs of each curve, by its name."""
-        found: dict[str, list[str]] = {}
+        by_curve: dict[str, list[str]] = {}
         for key, run in self.runs.items():
             if run.curve is not None:
-                found.setdefault(run.curve, []).append(key)
-        return found
+                by_curve.setdefault(run.curve, []).append(key)
+        return by_curve
 
     def curve_of(self, run: str) -> str | None:
         """Give the curve whose job scores a run; None if the run has jobs of its own."""
@@ -122,14 +122,14 @@ class Sections(Section):
     @cached_property
     def segments(self) -> dict[str, SegmentParams]:
         """The segments of every model's training, by the key of the checkpoint at their end."""
-        found = {}
+        segments = {}
         for key, model in self.models.items():
             previous = f"{key}-0"
             for stop in model.checkpoints:
                 assert model.dataset is not None
                 segment = SegmentParams(model=key, dataset=model.dataset, previous=previous, stop=stop)
-                found[previous := f"{key}-{count_key(stop)}"] = segment
-        return found
+                segments[previous := f"{key}-{count_key(stop)}"] = segment
+        return segments
 
     @cached_property
     def checkpoints(self) -> dict[str, str]:
@@ -166,11 +166,11 @@ class Sections(Section):
 
     def chain(self, checkpoint: str) -> list[str]:
         """Give the segments that lead to a checkpoint, first to last; an initial or published checkpoint has none."""
-        found: list[str] = []
+        segments: list[str] = []
         while checkpoint in self.segments:
-            found.insert(0, checkpoint)
+            segments.insert(0, checkpoint)
             checkpoint = self.segments[checkpoint].previous
-        return found
+        return segments
 
     def checkpoint_of(self, run: str) -> str:
         """Give the checkpoint that a run, or the first run of a group, samples.
@@ -224,13 +224,13 @@ def declared() -> list[Any]:
     Raises:
         UserError: One cannot be loaded.
     """
-    found = []
+    kinds = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            found.append(point.load())
+            kinds.append(point.load())
         except Exception as error:  # whatever a module that is not ours raises
             raise UserError(f"{GROUP}: {point.name} ({point.value}) cannot be loaded: {brief(error)}") from error
-    return found
+    return kinds
 
 
 @cache

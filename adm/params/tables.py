@@ -57,7 +57,7 @@ class GradientScalesParams(Section):
 
 
 def _labelled(rows: Any) -> Any:
-    """Rows by their labels; a run without a label gets its key as label."""
+    """Return rows by their labels; a run without a label gets its key as label."""
     if not isinstance(rows, list):
         return rows
     for run in rows:

@@ -24,7 +24,7 @@ from adm.pipeline import data, report, sampling, scoring, studies, training
 from adm.pipeline.jobs import Job, Kind
 
 Read = tuple[dict[str, Path], dict[str, Any]]
-"""What a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
+"""Things that a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
 
 
 STUDY = "interpolate"
@@ -173,9 +173,9 @@ class Pipeline:
     def _asked_of(self) -> dict[str, set[str]]:
         """By run, the metrics that tables, figures and claims ask for beside those of every run."""
         params, asked_of = self.params, dict[str, set[str]]()
-        for shown in (*params.tables.values(), *params.figures.values(), *params.claims.values()):
-            need = needs_of(params, shown)
-            rows = (row.partition(".") for row in rows_in(shown))
+        for exhibit in (*params.tables.values(), *params.figures.values(), *params.claims.values()):
+            need = needs_of(params, exhibit)
+            rows = (row.partition(".") for row in rows_in(exhibit))
             if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
                 for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):
                     asked_of.setdefault(run, set()).update(asked)
@@ -189,7 +189,7 @@ class Pipeline:
 
     @property
     def triggers(self) -> dict[str, dict[str, Any]]:
-        """What has each job run again, by its name; of runs both whole, as DVC samples them, and in shards."""
+        """Values that have each job run again, by its name; of runs both whole, as DVC samples them, and in shards."""
         jobs = {**self.jobs, **Pipeline(self.params, 1, self.root).jobs}
         return {name: job.triggers for name, job in jobs.items() if job.kind.name != "resolve"}
 
@@ -228,7 +228,7 @@ class Pipeline:
         return taken.model_copy(update={"nodes": 1, "processes": 1})
 
     @property
-    def shown(self) -> dict[str, list[str]]:
+    def exhibits(self) -> dict[str, list[str]]:
         """The keys of what the page shows, by kind, in the order of the params file."""
         params = self.params
         return {"claims": list(grouped(params.claims)), "table": list(params.tables), "figure": list(params.figures)}

@@ -153,5 +153,5 @@ class Job:
 
     @property
     def triggers(self) -> dict[str, Any]:
-        """What has it run again, beside its inputs: its stage's code and what it reads of the params file."""
+        """Values that have it run again, beside its inputs: its stage's code and what it reads of the params file."""
         return {"code": code_of_record(self.kind.made_by, self.code), "params": self.values}

@@ -41,7 +41,7 @@ def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) 
             files=job.outputs,
             stale=stale.get(job.name, ""),
         )
-        for kind, keys in pipeline.shown.items()
+        for kind, keys in pipeline.exhibits.items()
         for job in (pipeline.jobs[f"{kind}/{key}"] for key in keys)
     ]
     logs: dict[str, list[Path]] = {}
@@ -82,24 +82,24 @@ def _claims(graph: "Pipeline") -> Iterator[Job]:
 
 def _page(graph: "Pipeline") -> Iterator[Job]:
     """Yield the job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
-    if not any(graph.shown.values()):
+    if not any(graph.exhibits.values()):
         return
     kinds = {kind.name: kind for kind in KINDS}
-    shown = [Job(kinds[name], key, graph.root) for name, keys in graph.shown.items() for key in keys]
-    inputs = {f"{job.name}.{ending}": path for job in shown for ending, path in job.outputs.items()}
+    jobs = [Job(kinds[name], key, graph.root) for name, keys in graph.exhibits.items() for key in keys]
+    inputs = {f"{job.name}.{ending}": path for job in jobs for ending, path in job.outputs.items()}
     inputs |= {f"training/{key}": graph.artifact("training", key) for key in graph.params.segments}
     inputs["params"] = Job(RESOLVE, "", graph.root).outputs["params"]
     yield graph.job(REPORT, "", inputs, parts=digest_of_parts())
 
 
-def _caption(key: str, shown: Any) -> str:
+def _caption(key: str, exhibit: Any) -> str:
     """Return the caption of a table or figure: its own, or the paper's."""
-    return getattr(shown, "caption", None) or captions()[key]
+    return getattr(exhibit, "caption", None) or captions()[key]
 
 
-def _paper(table: str, shown: Any) -> str:
+def _paper(table: str, exhibit: Any) -> str:
     """Hash the published values that a table shows; "" if it shows none."""
-    name = JUDGED if isinstance(shown, OwnTableParams) and shown.published is not None else table
+    name = JUDGED if isinstance(exhibit, OwnTableParams) and exhibit.published is not None else table
     return hashlib.sha256(repr(table_cells(name)).encode()).hexdigest()[:16] if name in (*TABLES, JUDGED) else ""
 
 

@@ -70,25 +70,25 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
         "samples a run": [len(evidence.neighbours[key].distances) for key in studies if key in evidence.neighbours],
         "repetitions": [len(rates) for key in keys_read(claim, "throughput") for rates in evidence.throughputs[key]],
     }
-    for unit, found in counts.items():
-        if found:
-            return Data(unit, min(found), min(found) - 1 if unit == "repetitions" else np.inf)
+    for unit, numbers in counts.items():
+        if numbers:
+            return Data(unit, min(numbers), min(numbers) - 1 if unit == "repetitions" else np.inf)
     return None
 
 
-def _found(
-    found: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
+def _decide(
+    value: Interval, side: Literal["above", "below"], threshold: float, effect: str, measure: str, note: str = ""
 ) -> Finding:
     """Decide from an interval: true or false if it lies wholly on one side of the threshold, else undecided."""
-    above, below = found.low > threshold, found.high < threshold
+    above, below = value.low > threshold, value.high < threshold
     holds, fails = (above, below) if side == "above" else (below, above)
     return Finding(
         verdict="holds" if holds else "does not hold" if fails else "undecided",
         effect=effect,
-        **found._asdict(),
+        **value._asdict(),
         measure=f"{measure}, claimed {side} {threshold:g}",
         note=note,
-        clearance=clearance(found, threshold),
+        clearance=clearance(value, threshold),
     )
 
 
@@ -102,11 +102,11 @@ def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
 
 def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
     draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
-    found = interval(draws[claim.run] - draws[claim.than])
-    effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {found.estimate:+.3g}"
+    difference = interval(draws[claim.run] - draws[claim.than])
+    effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {difference.estimate:+.3g}"
     if claim.kind == "lower":
-        return _found(found, "below", 0.0 - claim.by, effect, f"difference in {name}")
-    return _found(found, "above", claim.by, effect, f"difference in {name}")
+        return _decide(difference, "below", 0.0 - claim.by, effect, f"difference in {name}")
+    return _decide(difference, "above", claim.by, effect, f"difference in {name}")
 
 
 def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
@@ -115,7 +115,7 @@ def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
     steps = sign * np.diff(np.stack([draws[run] for run in claim.runs], axis=1), axis=1)
     effect = f"{name} {_listed(draws, claim.runs)}"
     note = "steps " + ", ".join(f"{sign * step:+.3g}" for step in steps[0])
-    return _found(interval_of_least(steps), "above", 0.0, effect, f"least {way} in {name} of a step", note)
+    return _decide(interval_of_least(steps), "above", 0.0, effect, f"least {way} in {name} of a step", note)
 
 
 def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
@@ -126,11 +126,11 @@ def _bridges(claim: params.BridgesClaim, evidence: Evidence) -> Finding:
     effect = f"{name} from {_listed(draws, [claim.from_run, claim.run])} towards {draws[claim.to_run][0]:.4g}"
     whole = interval(gap)
     if whole.low <= 0:
-        finding = _found(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
+        finding = _decide(whole, "above", 0.0, effect, f"gap in {name}", "no gap clear of zero is there to bridge")
         return replace(finding, verdict="undecided")
     # Draws without a gap get a tiny one: their ratios then lie far out on the correct side.
-    found = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
-    return _found(found, "above", claim.share, f"{effect}: {found.estimate:.3g} of the gap", "share of the gap")
+    share = interval(bridged / np.maximum(gap, 1e-3 * gap[0]))
+    return _decide(share, "above", claim.share, f"{effect}: {share.estimate:.3g} of the gap", "share of the gap")
 
 
 def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
@@ -141,20 +141,19 @@ def _similar(claim: params.SimilarClaim, evidence: Evidence) -> Finding:
     # Noise makes sizes larger, so the sizes of draws are no lower bound on the true ones.
     low, high = band(apart)
     least = np.maximum(0, np.maximum(low, -high)).mean()
-    found = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))
-    effect = f"{name} {_listed(draws, claim.runs_a)} against {_listed(draws, claim.runs_b)}: {found.estimate:.3g} apart"
-    return _found(found, "below", claim.within, effect, f"mean size of the difference in {name}")
+    size = Interval(float(sizes[0].mean()), float(least), float(np.quantile(sizes[1:].mean(axis=1), 1 - TAIL)))
+    effect = f"{name} {_listed(draws, claim.runs_a)} against {_listed(draws, claim.runs_b)}: {size.estimate:.3g} apart"
+    return _decide(size, "below", claim.within, effect, f"mean size of the difference in {name}")
 
 
 def _not_better(claim: params.NotBetterClaim, evidence: Evidence) -> Finding:
     draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     up = _way_up(claim.metric)
-    found = interval_of_greatest(np.stack([up * (draws[run] - draws[claim.base]) for run in claim.runs], axis=1))
+    best = interval_of_greatest(np.stack([up * (draws[run] - draws[claim.base]) for run in claim.runs], axis=1))
     effect = (
-        f"{name} {_listed(draws, claim.runs)} against {draws[claim.base][0]:.4g}: best improvement "
-        f"{found.estimate:+.3g}"
+        f"{name} {_listed(draws, claim.runs)} against {draws[claim.base][0]:.4g}: best improvement {best.estimate:+.3g}"
     )
-    return _found(found, "below", claim.by, effect, f"best improvement in {name}")
+    return _decide(best, "below", claim.by, effect, f"best improvement in {name}")
 
 
 def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
@@ -169,11 +168,11 @@ def _beats_early(claim: params.BeatsEarlyClaim, evidence: Evidence) -> Finding:
         )
     up = _way_up(claim.metric)
     improvements = np.stack([up * (draws[run] - draws[claim.than]) for run in claim.runs[:early]], axis=1)
-    found = interval_of_greatest(improvements)
+    best = interval_of_greatest(improvements)
     clear = [iteration for iteration, low in zip(at, band(improvements)[0], strict=False) if low > 0]
     note = f"clearly better at iteration {clear[0]} of {at[-1]}" if clear else "none of them clearly better"
     effect = f"{name} {_listed(draws, claim.runs[:early])} against {draws[claim.than][0]:.4g}"
-    return _found(found, "above", 0.0, effect, f"best improvement in {name} by iteration {at[early - 1]}", note)
+    return _decide(best, "above", 0.0, effect, f"best improvement in {name} by iteration {at[early - 1]}", note)
 
 
 def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
@@ -184,42 +183,42 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, opinions))
     first, second = np.triu_indices(len(claim.runs), 1)
     alike = np.sign(by_own[:, first] - by_own[:, second]) * np.sign(by_judge[:, first] - by_judge[:, second])
-    found = interval(alike.mean(axis=1))
+    tau = interval(alike.mean(axis=1))
     told = (", ".join(f"{value:.4g}" for value in draws[0]) for draws in (by_own, by_judge))
-    effect = f"{name} {' against '.join(told)} by {claim.judge}: tau {found.estimate:.3g}"
-    return _found(found, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
+    effect = f"{name} {' against '.join(told)} by {claim.judge}: tau {tau.estimate:.3g}"
+    return _decide(tau, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
 
 
 def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:
     errors = evidence.errors[claim.interpolation]
     but_last, every = mean_draws(errors, np.random.default_rng(0)).T
-    found = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
+    saved = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
     effect = f"error {but_last[0]:.3g} from all steps but the last against {every[0]:.3g} from all"
-    return _found(found, "above", 0.0, effect, "mean error saved", f"{len(errors)} images, paired")
+    return _decide(saved, "above", 0.0, effect, "mean error saved", f"{len(errors)} images, paired")
 
 
 def _reconstruction_order(claim: params.ReconstructionOrderClaim, evidence: Evidence) -> Finding:
-    found = {key: evidence.errors[key][:, 0] for key in claim.interpolations}
-    if len({len(error) for error in found.values()}) > 1:
-        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in found.items())
+    by_key = {key: evidence.errors[key][:, 0] for key in claim.interpolations}
+    if len({len(error) for error in by_key.values()}) > 1:
+        counts = ", ".join(f"{key!r} of {len(error)}" for key, error in by_key.items())
         raise ValueError(f"interpolations have different numbers of images: {counts}")
-    errors = np.stack([*found.values()], axis=1)
+    errors = np.stack([*by_key.values()], axis=1)
     means = mean_draws(errors, np.random.default_rng(0))
     effect = f"error {means[0, 0]:.3g} against {', '.join(f'{mean:.3g}' for mean in means[0, 1:])}"
     saved = interval_of_least(means[:, 1:] - means[:, :1])
-    return _found(saved, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
+    return _decide(saved, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
 
 
 def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
-    rng, found = np.random.default_rng(0), [evidence.neighbours[key] for key in claim.neighbours]
+    rng, studies = np.random.default_rng(0), [evidence.neighbours[key] for key in claim.neighbours]
     to_samples, of_dataset = (
         np.stack([median_draws(values, rng) for values in distances], axis=1)
-        for distances in ([each.distances.min(axis=1) for each in found], [each.dataset_distances for each in found])
+        for distances in ([one.distances.min(axis=1) for one in studies], [one.dataset_distances for one in studies])
     )
     if of_dataset.min() <= 0:
         raise ValueError("the median distance between the dataset's images is 0; half of them have a twin")
     ratios = to_samples / of_dataset
-    tests = [stats.binomtest(int(each.pixel_copies.sum()), len(each.pixel_copies)) for each in found]
+    tests = [stats.binomtest(int(one.pixel_copies.sum()), len(one.pixel_copies)) for one in studies]
     copies = Interval(
         max(test.statistic for test in tests),
         # As in `band`: any of the studies could have too many copies by chance.
@@ -228,11 +227,11 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     )
     effect = (
         f"median distance to the nearest image {', '.join(f'{ratio:.3g}' for ratio in ratios[0])} of the dataset's; "
-        f"copies {', '.join(f'{each.pixel_copies.sum()} of {len(each.pixel_copies)}' for each in found)}"
+        f"copies {', '.join(f'{one.pixel_copies.sum()} of {len(one.pixel_copies)}' for one in studies)}"
     )
     parts = [
-        _found(interval_of_least(ratios), "above", claim.ratio, effect, "least ratio of median distances"),
-        _found(copies, "below", claim.copies, effect, "greatest share of copies"),
+        _decide(interval_of_least(ratios), "above", claim.ratio, effect, "least ratio of median distances"),
+        _decide(copies, "below", claim.copies, effect, "greatest share of copies"),
     ]
     severity = ["does not hold", "undecided", "holds"]
     worst, other = sorted(parts, key=lambda part: severity.index(part.verdict))
@@ -246,9 +245,10 @@ def _lighter(claim: params.LighterClaim, evidence: Evidence) -> Finding:
         raise ValueError(
             f"training {claim.model!r} costs {cost:g} FLOPs and {claim.than!r} {than:g}; both must be trained"
         )
-    found = Interval(than / cost, than / cost, than / cost)
+    ratio = Interval(than / cost, than / cost, than / cost)
     effect = f"{cost:.3g} FLOPs against {than:.3g}"
-    return _found(found, "above", claim.by, effect, "ratio of FLOPs", "computed, not measured: the interval is a point")
+    note = "computed, not measured: the interval is a point"
+    return _decide(ratio, "above", claim.by, effect, "ratio of FLOPs", note)
 
 
 def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
@@ -257,9 +257,9 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
     if min(naive.min(initial=np.inf), optimised.min(initial=np.inf)) <= 0:
         raise ValueError(f"throughput {claim.throughput!r} holds images a second that are not above 0")
     # Logarithms, because widened replicates of their differences still give positive ratios.
-    found = Interval(*np.exp(interval(mean_draws(np.log(optimised), rng) - mean_draws(np.log(naive), rng))).tolist())
-    effect = f"{optimised.mean():.3g} images a second against {naive.mean():.3g}: {found.estimate:.3g} times"
-    return _found(found, "above", claim.by, effect, "ratio of images a second")
+    ratio = Interval(*np.exp(interval(mean_draws(np.log(optimised), rng) - mean_draws(np.log(naive), rng))).tolist())
+    effect = f"{optimised.mean():.3g} images a second against {naive.mean():.3g}: {ratio.estimate:.3g} times"
+    return _decide(ratio, "above", claim.by, effect, "ratio of images a second")
 
 
 JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {

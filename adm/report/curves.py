@@ -27,7 +27,7 @@ TAKEN = {
     "seconds": ("Training time", {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0}),
     "evaluations": ("Network evaluations", {"per image": 1.0}),
 }
-"""What training or sampling took: its name at an axis, and units from the smallest on."""
+"""Efforts of training or sampling: each has its name at an axis, and units from the smallest on."""
 
 LABEL_SIZE = 7.5
 """Font size, in points, of the text beside a point of a curve."""
@@ -174,7 +174,7 @@ def lottery(draws: Draws, label: str) -> Figure:
         draws: The lottery.
         label: The metric in print.
     """
-    found, shape = draws.analysed, draws.values.shape
+    analysis, shape = draws.analysed, draws.values.shape
     names = {"weights": "Initial weights", "data": "Order of the data", "noise": "Noise of the loss"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
@@ -188,18 +188,18 @@ def lottery(draws: Draws, label: str) -> Figure:
                     at = [place + beside] * shape[1]
                     axes.plot(at, values, color=color, marker="o", markersize=3, linewidth=0.8, alpha=0.6)
                 axes.hlines(rows.mean(), place - 0.42, place + 0.42, color="black", linewidth=1.6, zorder=3)
-            axes.set_xticks(range(found.seeds), [str(seed) for seed in np.unique(seeds)])
+            axes.set_xticks(range(analysis.seeds), [str(seed) for seed in np.unique(seeds)])
             axes.set(title=name, xlabel=f"Seed of {kind}")
             axes.grid(visible=False, axis="x")
             axes.sharey(strips[0])
             axes.yaxis.set_tick_params(labelleft=axes is strips[0])
         strips[0].set_ylabel(label)
         names |= {"rest": "the three together", "retraining": "retraining", "resampling": "drawing again"}
-        for row, (estimate, low, high) in enumerate(found.components.values()):
+        for row, (estimate, low, high) in enumerate(analysis.components.values()):
             color = COLORS[row] if row < len(strips) else "black"
             spread.hlines(row, low, high, color=color, linewidth=1.4)
             spread.plot(estimate, row, color=color, marker="o", markersize=5)
-        spread.set_yticks(range(6), [names[part].lower() for part in found.components])
+        spread.set_yticks(range(6), [names[part].lower() for part in analysis.components])
         spread.axhline(3.5, color="grey", linewidth=0.6)
         spread.set(title="Spread and 95 % interval", xlabel=f"Standard deviation of {label}", ylim=(5.5, -0.5))
         spread.set_xlim(left=0)

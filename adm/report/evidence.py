@@ -97,7 +97,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
 
 
 def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[tuple[str, ...], Block]:
-    """Blocks of a metric, by the runs or groups that are their columns.
+    """Return the blocks of a metric, by the runs or groups that are their columns.
 
     Runs with the same seed and the same number of samples are paired: sample i of each has the same noise and class.
     Groups of the same trained models, as through training, are paired by model. Pairs may have much in common or

@@ -51,8 +51,8 @@ CAPTION_MARGIN = 0.08
 
 def axis_label(metric: str) -> str:
     """Label a metric's axis, such as "FID (lower is better)"."""
-    found = METRICS[metric]
-    return f"{found.label} ({found.better} is better)"
+    row = METRICS[metric]
+    return f"{row.label} ({row.better} is better)"
 
 
 def captioned(figure: Figure, caption: str) -> Figure:

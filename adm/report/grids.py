@@ -90,9 +90,9 @@ def random_grid(images: Images, rows: int, columns: int) -> Figure:
 
     Source: Figures 18, 19 and 23-27.
     """
-    shown = images[: rows * columns]
-    columns = min(columns, len(shown))
-    return _mosaic(_cells(_split(shown, columns), columns))
+    first = images[: rows * columns]
+    columns = min(columns, len(first))
+    return _mosaic(_cells(_split(first, columns), columns))
 
 
 def neighbour_grid(blocks: Mapping[str, tuple[Images, Images]]) -> Figure:
@@ -127,7 +127,7 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
 
     Source: Figures 8, 9 and 12.
     """
-    shown = [images for panels in rows.values() for images in panels.values()]
+    everything = [images for panels in rows.values() for images in panels.values()]
     titles = list(dict.fromkeys(title for panels in rows.values() for title in panels))
     chunks: list[Images] = []
     gaps: list[int] = []
@@ -135,7 +135,7 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
     for name, panels in rows.items():
         lines = max((math.ceil(len(images) / columns_per_panel) for images in panels.values()), default=0)
         for start in range(0, lines * columns_per_panel, columns_per_panel):
-            chunks += [panels.get(title, shown[0][:0])[start : start + columns_per_panel] for title in titles]
+            chunks += [panels.get(title, everything[0][:0])[start : start + columns_per_panel] for title in titles]
         if lines:
             spans.append((len(gaps), len(gaps) + lines - 1, name))
             gaps += [WIDE_GAP if gaps else 0, *[GAP] * (lines - 1)]
@@ -292,8 +292,8 @@ def _cells(rows: Sequence[Images], columns: int) -> Images:
     """Lay rows of images out as (R, columns, H, W, 3), with white images at the end of shorter rows."""
     shape = rows[0].shape[1:] if rows else (0, 0, 3)
     if len(sizes := {images.shape[1:3] for images in rows}) > 1:
-        found = " and ".join(f"{height} x {width}" for height, width in sorted(sizes))
-        raise ValueError(f"images: found sizes {found}; a figure takes one")
+        listed = " and ".join(f"{height} x {width}" for height, width in sorted(sizes))
+        raise ValueError(f"images: found sizes {listed}; a figure takes one")
     cells = np.full((len(rows), columns, *shape), WHITE, np.uint8)
     for row, images in zip(cells, rows, strict=True):
         row[: len(images)] = images

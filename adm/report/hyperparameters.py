@@ -44,11 +44,11 @@ def throughput_table(
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
-    found = read_throughput(source, inputs)
+    timed = read_throughput(source, inputs)
     with readable(inputs["throughput"][source], "holds no throughput that was measured"):
-        flops, peak = found["forward_flops"], found["peak_flops"]
-        place = f"{found['device']}, threads: {found['threads']}"
-        measured = [(found[name]["batch_size"], median(found[name]["images_per_second"])) for name in IMPLEMENTATIONS]
+        flops, peak = timed["forward_flops"], timed["peak_flops"]
+        place = f"{timed['device']}, threads: {timed['threads']}"
+        measured = [(timed[name]["batch_size"], median(timed[name]["images_per_second"])) for name in IMPLEMENTATIONS]
     most = theoretical_throughput(flops, peak)
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(most), "100%"]]
     for batch, rate in measured:

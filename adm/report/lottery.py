@@ -27,7 +27,7 @@ from adm.report.metrics import Inputs, read_metrics
 from adm.report.tables import significant
 
 KINDS = ("weights", "data", "noise", "rest")
-"""What the variance between trained models is of: three seeds, and what is of no seed alone."""
+"""Sources of the variance between trained models: three seeds, and what is of no seed alone."""
 
 ROWS = {
     "weights": "Initial weights",
@@ -101,8 +101,8 @@ class Lottery:
         between, within = self._retraining, np.eye(5)[4]
         if not self.squares[4]:
             return Interval(math.inf, math.inf, math.inf)
-        found = float(between @ self.squares) / float(within @ self.squares)
-        most = 1.0 + 2 * abs(found)
+        estimate = float(between @ self.squares) / float(within @ self.squares)
+        most = 1.0 + 2 * abs(estimate)
         while self._interval(between - most * within).high > 0:
             most *= 2
 
@@ -112,7 +112,7 @@ class Lottery:
 
             return float(optimize.brentq(at, 0, most, xtol=1e-9)) if at(0) > 0 else 0.0
 
-        return _root(Interval(found, end("low"), end("high")))
+        return _root(Interval(estimate, end("low"), end("high")))
 
     @property
     def difference(self) -> Difference:
@@ -239,16 +239,16 @@ def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: 
     It takes and raises the same as `read_draws`.
     """
     draws = read_draws(params, groups, metric, inputs)
-    found = draws.analysed
-    parts = found.components
+    analysis = draws.analysed
+    parts = analysis.components
     whole = sum(part.estimate**2 for name, part in parts.items() if name != "retraining")
     rows = []
     for name, part in parts.items():
         share = "" if name == "retraining" or not whole else f"{100 * part.estimate**2 / whole:.0f} %"
         rows.append((ROWS[name].format(count=draws.num_samples), *(significant(end, 3) for end in part), share))
-    rows.append((ROWS["ratio"], *(significant(end, 3) for end in found.ratio), ""))
+    rows.append((ROWS["ratio"], *(significant(end, 3) for end in analysis.ratio), ""))
     for coverage in (0.95, 0.99):
-        largest = found.difference.quantile(coverage)
+        largest = analysis.difference.quantile(coverage)
         rows.append((ROWS["difference"].format(coverage=100 * coverage), significant(largest, 3), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
     return pd.DataFrame(rows, columns=["Source of spread", heading, "95 % from", "to", "Share of the variance"])

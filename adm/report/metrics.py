@@ -78,10 +78,10 @@ def over_seeds(values: NDArray[np.float64], digits: int | None = None) -> OverSe
 
     Source: Student (1908).
     """
-    found = t_interval(Block(values[:, None]))
+    mean = t_interval(Block(values[:, None]))
     # The mean of equal numbers may differ from them in its last bit.
     spread = float(values.std(ddof=1)) if np.ptp(values) else 0.0
-    return OverSeeds(found.estimate, spread, found.high - found.estimate, len(values), digits)
+    return OverSeeds(mean.estimate, spread, mean.high - mean.estimate, len(values), digits)
 
 
 def read_metrics(
@@ -235,17 +235,17 @@ def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, in
     Raises:
         UserError: A model is missing from the file.
     """
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     if not (wanted := list(dict.fromkeys(models))):
-        return found
+        return sizes
     path = inputs["sizes"][""]
     content = read_sealed_json(path)
     for model in wanted:
         try:
-            found[model] = content["models"][model][name]
+            sizes[model] = content["models"][model][name]
         except (KeyError, TypeError) as error:
             raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-    return found
+    return sizes
 
 
 def read_log(path: Path) -> pd.DataFrame:

@@ -126,13 +126,13 @@ def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, in
     table[HERE] = [describe(params, source) for source in section.rows]
     runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in section.rows]
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
-    found = _metrics_of(params, section, ["fid"], inputs)
-    table["FID, here"] = found["fid"].to_numpy()
+    metrics = _metrics_of(params, section, ["fid"], inputs)
+    table["FID, here"] = metrics["fid"].to_numpy()
     sweeps = table.groupby(["group", "Sampler"], sort=False)["FID, here"]
     best = (sweeps.transform("min") == table["FID, here"]) & (sweeps.transform("count") > 1)
     table["Chosen, here"] = ["chosen" if chosen else "" for chosen in best]
-    table["FID, here"] = _over_seeds(found, "fid", found["fid"])
-    table.attrs[INTERVALS] = _intervals(found, {"fid": "FID, here"})
+    table["FID, here"] = _over_seeds(metrics, "fid", metrics["fid"])
+    table.attrs[INTERVALS] = _intervals(metrics, {"fid": "FID, here"})
     return table
 
 
@@ -143,7 +143,7 @@ def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.D
     its cells. The column of evaluations is empty for runs that no denoiser samples.
     """
     labels, runs = list(section.rows), list(section.rows.values())
-    found = read_metrics(params, runs, section.metrics, inputs)
+    metrics = read_metrics(params, runs, section.metrics, inputs)
     opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in section.judges}
     table = pd.DataFrame({"Run": labels, HERE: [describe(params, run) for run in runs]})
     if section.evaluations:
@@ -153,7 +153,7 @@ def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.D
         ]
     columns = {name: METRICS[name].label for name in section.metrics}
     for name, column in columns.items():
-        table[column] = _over_seeds(found, name, _printed(found, name, section.intervals))
+        table[column] = _over_seeds(metrics, name, _printed(metrics, name, section.intervals))
         for judge, opinion in opinions.items() if name in POOLED else ():
             # The I of FID and KID stands for Inception.
             label = f"{column.replace('FID', 'FD').replace('KID', 'KD')}, {judge}"
@@ -162,7 +162,7 @@ def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.D
                 values = paper[paper["judge"] == judge].set_index("row")[name].reindex(labels)
                 table[f"{label}, published"] = [float(value) for value in values]
             table[label] = _printed(opinion, name, section.intervals)
-    table.attrs[INTERVALS] = _intervals(found, columns)
+    table.attrs[INTERVALS] = _intervals(metrics, columns)
     return table
 
 
@@ -183,8 +183,8 @@ def read_paper_table(name: str) -> pd.DataFrame:
 
 def _metrics_of(params: Sections, section: _PaperTable, names: Sequence[str], inputs: Inputs) -> pd.DataFrame:
     """Return metrics of a table's rows; NaN where a row has no run."""
-    found = read_metrics(params, keys_in(section.rows), names, inputs)
-    return found.reindex([source if isinstance(source, str) else None for source in section.rows])
+    metrics = read_metrics(params, keys_in(section.rows), names, inputs)
+    return metrics.reindex([source if isinstance(source, str) else None for source in section.rows])
 
 
 def _beside(
@@ -192,51 +192,51 @@ def _beside(
 ) -> pd.DataFrame:
     """Append two columns for each metric of the paper's table, the paper's values and ours."""
     names = [name for name in METRICS if name in paper]
-    found = _metrics_of(params, section, names, inputs)
+    metrics = _metrics_of(params, section, names, inputs)
     for name in names:
         table[f"{METRICS[name].label}, paper"] = paper[name].to_numpy()
-        table[f"{METRICS[name].label}, here"] = _over_seeds(found, name, found[name])
-    table.attrs[INTERVALS] = _intervals(found, {name: f"{METRICS[name].label}, here" for name in names})
+        table[f"{METRICS[name].label}, here"] = _over_seeds(metrics, name, metrics[name])
+    table.attrs[INTERVALS] = _intervals(metrics, {name: f"{METRICS[name].label}, here" for name in names})
     return table
 
 
-def _over_seeds(found: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[Any]:
+def _over_seeds(metrics: pd.DataFrame, name: str, cells: Iterable[Any]) -> list[Any]:
     """Put a metric over seeds of training in the place of a group's mean, unless no seed changes it."""
-    groups = found.get(f"{name}_seeds", [None] * len(found))
+    groups = metrics.get(f"{name}_seeds", [None] * len(metrics))
     return [
         over if isinstance(over, OverSeeds) and over.spread else cell for over, cell in zip(groups, cells, strict=True)
     ]
 
 
-def _printed(found: pd.DataFrame, name: str, intervals: bool = False) -> list[float] | list[str]:
+def _printed(metrics: pd.DataFrame, name: str, intervals: bool = False) -> list[float] | list[str]:
     """Print a metric, "" if there are too few samples: numbers, or texts with ± or with intervals in brackets."""
     metric, low, high = METRICS[name], f"{name}_low", f"{name}_high"
-    if metric.error is None and intervals and low in found:
-        texts = ["" if pd.isna(value) else f"{value:.{DECIMALS}f}" for value in found[name]]
+    if metric.error is None and intervals and low in metrics:
+        texts = ["" if pd.isna(value) else f"{value:.{DECIMALS}f}" for value in metrics[name]]
         return [
             text if pd.isna(a) else f"{text} [{a:.{DECIMALS}f}, {b:.{DECIMALS}f}]"
-            for text, a, b in zip(texts, found[low], found[high], strict=True)
+            for text, a, b in zip(texts, metrics[low], metrics[high], strict=True)
         ]
     if metric.digits is None:
-        return [float(value) for value in found[name]]
-    texts = [significant(value, metric.digits) for value in found[name]]
+        return [float(value) for value in metrics[name]]
+    texts = [significant(value, metric.digits) for value in metrics[name]]
     if metric.error is None:
         return texts
     return [
         f"{text} ± {significant(error, 2)}" if text and not pd.isna(error) else text
-        for text, error in zip(texts, found[metric.error], strict=True)
+        for text, error in zip(texts, metrics[metric.error], strict=True)
     ]
 
 
-def _intervals(found: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[str]]:
+def _intervals(metrics: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[str]]:
     """Print the 95 % intervals of the columns of metrics that have some, as text; "" for a cell that has none."""
     return {
         column: [
             "" if pd.isna(low) else f"95 %: {low:.3g} to {high:.3g}"
-            for low, high in zip(found[f"{name}_low"], found[f"{name}_high"], strict=True)
+            for low, high in zip(metrics[f"{name}_low"], metrics[f"{name}_high"], strict=True)
         ]
         for name, column in columns.items()
-        if f"{name}_low" in found
+        if f"{name}_low" in metrics
     }
 
 
@@ -308,11 +308,11 @@ def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, tabl
     table["Bits/dim, held out"] = [f"{one.bits.mean():.3f} ± {one.standard_error:.2g}" for one in losses]
     share, error = np.array([[evidence.scores[run].metrics[key] for run in runs] for key in ("copies", "copies_error")])
     first = max(np.flatnonzero(share <= 2.33 * error), default=-1) + 1
-    found = f"The model memorises, from {at[first]} on" if first < len(at) else "No memorising is found"
+    memorising = f"The model memorises, from {at[first]} on" if first < len(at) else "No memorising is found"
     return (
         f"{_best('KID against held-out images', np.stack([kid[run] for run in runs], axis=1), at)} "
         f"{_best('loss of held-out images', loss, at)} "
-        f"{found}: {share[-1]:.2g} ± {error[-1]:.2g} of the last samples are copies, beyond what real images have."
+        f"{memorising}: {share[-1]:.2g} ± {error[-1]:.2g} of the last samples are copies, beyond what real images have."
     )
 
 

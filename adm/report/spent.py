@@ -30,16 +30,16 @@ def spent(results: Path) -> pd.DataFrame:
         for path in logs.rglob("*.txt")
         for wall, processor, memory in ENDED.findall(path.read_text(encoding="utf-8"))
     ]
-    found = pd.DataFrame(tries, columns=["verb", "jobs", "processor", "longest", "memory"])
+    frame = pd.DataFrame(tries, columns=["verb", "jobs", "processor", "longest", "memory"])
     how = {"jobs": "nunique", "processor": "sum", "longest": "max", "memory": "max"}
-    verbs = found.groupby("verb").agg(how).sort_values("processor", ascending=False)
-    return pd.concat([verbs, found.groupby(lambda _: "all").agg(how)])
+    verbs = frame.groupby("verb").agg(how).sort_values("processor", ascending=False)
+    return pd.concat([verbs, frame.groupby(lambda _: "all").agg(how)])
 
 
-def table(found: pd.DataFrame) -> list[str]:
+def table(totals: pd.DataFrame) -> list[str]:
     """Print what a scale took as the lines of a Markdown table."""
     lines = ["| verb | jobs | processor minutes | longest, s | memory, MiB |", "|---|---:|---:|---:|---:|"]
-    for verb, jobs, processor, longest, memory in found.itertuples():
+    for verb, jobs, processor, longest, memory in totals.itertuples():
         lines.append(f"| {verb} | {jobs} | {processor / 60:.1f} | {longest:.0f} | {memory} |")
     return lines
 
@@ -55,6 +55,6 @@ def trained(results: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    if (found := spent(Path(sys.argv[1]))).empty:
+    if (totals := spent(Path(sys.argv[1]))).empty:
         sys.exit(f"{sys.argv[1]}: holds no journals of jobs")
-    print(*table(found), sep="\n")
+    print(*table(totals), sep="\n")

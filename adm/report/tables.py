@@ -201,12 +201,12 @@ def table_in(path: Path) -> str:
 
 def _headings(names: list[str], words: list[bool]) -> list[list[str]]:
     """Lay out the cells of headings: one row, or two if some columns stand in pairs."""
-    found = [PAIRED.fullmatch(name) for name in names]
+    matches = [PAIRED.fullmatch(name) for name in names]
     kinds = ["" if is_words else ' class="number"' for is_words in words]
-    if not any(found):
+    if not any(matches):
         return [[f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, names, strict=True)]]
     upper, lower = [], []
-    columns = list(zip(names, found, kinds, strict=True))
+    columns = list(zip(names, matches, kinds, strict=True))
     for pair, group in groupby(enumerate(columns), key=lambda one: one[1][1]["name"] if one[1][1] else one[0]):
         inside = [column for _, column in group]
         if isinstance(pair, int):

@@ -30,7 +30,7 @@ COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "
 """Headings, and the width of their columns in LaTeX in centimetres."""
 
 Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds a model"]
-"""What a claim has a number of."""
+"""Kinds of data of which a claim has a number."""
 
 WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
 """Every verdict, in the order in which a reader looks for them."""
@@ -48,7 +48,7 @@ class Finding:
     measure: str = ""
     note: str = ""
     clearance: float | None = None
-    """Of the function of this name; files do not hold it."""
+    """The value of the function of this name; files do not hold it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Verdict(Finding):
 
 @dataclass(frozen=True)
 class Data:
-    """What an interval is of.
+    """The data that an interval is of.
 
     Attributes:
         unit: What is counted.
@@ -82,13 +82,13 @@ class Data:
     freedom: float = math.inf
 
 
-def clearance(found: Interval, threshold: float) -> float:
+def clearance(value: Interval, threshold: float) -> float:
     """Measure the distance of the estimate from the threshold in units of the arm of the interval on that side.
 
     Above 1 the interval decides. It is infinite for a point that is not on the threshold.
     """
-    gap = abs(found.estimate - threshold)
-    arm = found.estimate - found.low if found.estimate > threshold else found.high - found.estimate
+    gap = abs(value.estimate - threshold)
+    arm = value.estimate - value.low if value.estimate > threshold else value.high - value.estimate
     return gap / arm if arm > 0 else math.inf if gap > 0 else 0.0
 
 

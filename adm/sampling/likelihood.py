@@ -54,10 +54,10 @@ def measure(
             for term in likelihood_terms(diffusion, denoiser, x_0, draws):
                 terms.append(term)
                 bar.update()
-            found = torch.stack(terms).cpu()
+            stacked = torch.stack(terms).cpu()
             prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
-            bits.append(found.sum(0).numpy() + prior[-1])
-            sums += found.sum(1).numpy()
+            bits.append(stacked.sum(0).numpy() + prior[-1])
+            sums += stacked.sum(1).numpy()
     return Likelihood(
         timesteps=diffusion.timesteps.cpu().numpy(),
         vlb=sums[::-1] / len(indices),

@@ -37,12 +37,12 @@ def run(
     require_same_graph(inputs["features"], *(inputs[name] for name in sorted(others)))
     if extractor is None:
         pool, spatial, held_out = read_reference(inputs["reference"])
-        found = MetricInputs(samples, pool, spatial, real, held_out)
+        metric_inputs = MetricInputs(samples, pool, spatial, real, held_out)
     else:
         read_manifest(inputs["reference"])
         pooled = real.pool
         if "dataset_features" in inputs:  # those of held-out images come last
             fitted = read_record(inputs["reference"]).facts["fitted_images"]
             pooled = read_features(inputs["dataset_features"]).pool[:fitted]
-        found = MetricInputs(samples, feature_statistics(pooled), None, real)
-    write_score(out, run, found, computed(asked, pooled=extractor is not None), inputs, made_by)
+        metric_inputs = MetricInputs(samples, feature_statistics(pooled), None, real)
+    write_score(out, run, metric_inputs, computed(asked, pooled=extractor is not None), inputs, made_by)

@@ -34,17 +34,17 @@ def run(
         UserError: The dataset has fewer images than `num_images`.
     """
     images = ImageShards(data, dataset.side if dataset else None)
-    found = read_features(features)
+    layers = read_features(features)
     if reference.num_images > len(images):
         raise UserError(
             f"{data}: has {len(images)} images, fewer than the reference's num_images {reference.num_images}"
         )
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[: reference.num_images])
-    trained_on, held_out = slice(len(images)), found.pool[len(images) :]
+    trained_on, held_out = slice(len(images)), layers.pool[len(images) :]
     graph = read_record(features).inputs["graph"]
     facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph}
     with threadpool_limits(reference.threads):
-        pool, spatial = feature_statistics(found.pool[trained_on]), feature_statistics(found.spatial[trained_on])
+        pool, spatial = feature_statistics(layers.pool[trained_on]), feature_statistics(layers.spatial[trained_on])
         if len(held_out):
             floor = frechet_distance(pool, feature_statistics(held_out))
             facts |= {"held_out_images": len(held_out), "fid_floor": floor}

@@ -71,10 +71,10 @@ def run(
 
 def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:
     base, side = read_batch(folder, checked), model.network.low_resolution
-    count, *found = base.images.shape[:3]
-    if count < run.num_samples or found != [side, side]:
+    count, *size = base.images.shape[:3]
+    if count < run.num_samples or size != [side, side]:
         raise UserError(
-            f"{folder}: has {count} images of {found[0]}x{found[1]} pixels; the run upsamples {run.num_samples} of "
+            f"{folder}: has {count} images of {size[0]}x{size[1]} pixels; the run upsamples {run.num_samples} of "
             f"{side}x{side}"
         )
     return base

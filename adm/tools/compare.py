@@ -32,7 +32,7 @@ from adm.tools.publish import ARCHIVE, unpack
 logger = logging.getLogger(__name__)
 
 SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
-"""What a results folder holds beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
+"""Entries of a results folder beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
 """Endings of files that show the same content as the file of another ending beside them."""
@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Held:
-    """What a results folder, or a published one, holds; what is measured in seconds is left out.
+    """The content of a results folder, or of a published one; what is measured in seconds is left out.
 
     Attributes:
         name: What the user calls it.
@@ -181,8 +181,8 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
         UserError: As of `run`.
     """
     if name is None:
-        found = load(params)
-        return _read(found.paths.results, found, Path(found.paths.results), is_whole=True)
+        loaded = load(params)
+        return _read(loaded.paths.results, loaded, Path(loaded.paths.results), is_whole=True)
     folder = Path(name)
     if not folder.is_dir():
         raise UserError(f"{name}: is no folder of results; of a commit, `git worktree add` makes one")
@@ -204,12 +204,12 @@ def is_measured(path: Path) -> bool:
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
     """Compare the files of two folders by their paths."""
     ours, theirs = _files(a), _files(b)
-    found = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
+    compared = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
     for path in progress(sorted(ours & theirs), unit="file"):
         one = compare_files(a / path, b / path, tolerance)
         measured = one.kind == Kind.DIFFERENT and is_measured(path)
-        found[path] = replace(one, kind=Kind.MEASURED) if measured else one
-    return {path.as_posix(): found[path] for path in sorted(found)}
+        compared[path] = replace(one, kind=Kind.MEASURED) if measured else one
+    return {path.as_posix(): compared[path] for path in sorted(compared)}
 
 
 def _files(results: Path) -> set[Path]:
@@ -230,7 +230,7 @@ def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) 
         return [path for path in paths if path.stem not in MEASURED]
 
     read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
-    scores = {run: dict(_metrics(score)) for found in read for run, score in found.items()}
+    scores = {run: dict(_metrics(score)) for by_run in read for run, score in by_run.items()}
     claims = {one.key: _words(one) for path in files("claims", "csv") for one in read_verdicts(path)}
     values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
     return Held(name, values, scores, claims, root if is_whole else None)

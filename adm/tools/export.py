@@ -15,7 +15,7 @@ from adm.nets.release import ReleasedDtype, export_released
 DTYPES: dict[ReleasedDtype, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
 
 RELEASED = {"groups": 32, "residual_rescaling": False}
-"""What the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
+"""Fields that the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
 
 
 def run(
@@ -49,9 +49,9 @@ def run(
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)
             for field, fixed in RELEASED.items() if opened.card.preset is None else ():
-                if (found := getattr(opened.model.network, field)) != fixed:
+                if (value := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
-                        f"{source}: cannot be written in the released format: {field} is {found!r}, and that "
+                        f"{source}: cannot be written in the released format: {field} is {value!r}, and that "
                         f"of the released code is {fixed!r}"
                     )
             if (predicts := getattr(opened.model.noise, "predicts", "eps")) != "eps":

@@ -33,10 +33,10 @@ from adm.report.grids import save_sheet
 from adm.sampling.batch import SAMPLES, Images
 
 FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
-"""What a folder holds: images, those that were upsampled to them, and the grid."""
+"""Entries of a folder: images, those that were upsampled to them, and the grid."""
 
 RECORD = "generate.json"
-"""What repeats the call: relative paths in it begin at its folder, so that it does so from anywhere."""
+"""The file that repeats the call: relative paths in it begin at its folder, so that it does so from anywhere."""
 
 PATHS = ("checkpoint", "classifier", "upsampler", "init", "init_image", "mask")
 """Fields of a call that name files."""
@@ -46,7 +46,7 @@ SHOWN = 100
 
 
 class Call(Section):
-    """What is generated; None is what `run` finds out. Fields are the options of `adm generate`.
+    """A call: its fields are the options of `adm generate`, and None is what `run` finds out.
 
     Of a folder that was extended, `first` is the number of images at first: no batch has more, so that these stay.
     """
@@ -98,9 +98,9 @@ def _seen_from(place: Path, call: Call, start: Path) -> Call:
     moved = {}
     for name in PATHS:
         path = Path(getattr(call, name) or "/")
-        if not path.is_absolute() and (found := start / path).exists():
+        if not path.is_absolute() and (file := start / path).exists():
             # A link keeps its name, by which released files are known.
-            moved[name] = os.path.relpath(found.parent.resolve() / found.name, place.resolve())
+            moved[name] = os.path.relpath(file.parent.resolve() / file.name, place.resolve())
     return call.model_copy(update=moved)
 
 
@@ -110,16 +110,16 @@ def fields_of(settings: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: One is not written so.
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         try:
-            found[key] = yaml.safe_load(value)
+            fields[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             equals = ""
         if not (key and equals):
             raise UserError(f"--set {setting!r}: is no KEY=VALUE, such as eta=0.5")
-    return found
+    return fields
 
 
 def classes_of(ranges: str) -> list[int | str]:
@@ -128,13 +128,13 @@ def classes_of(ranges: str) -> list[int | str]:
     Raises:
         UserError: The text is no such list.
     """
-    found: list[int | str] = []
+    classes: list[int | str] = []
     for part in ranges.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not (last.isdecimal() and int(first) <= int(last))):
             raise UserError(f"--classes {ranges!r}: is no list of numbers; write 0-9 or 1,207,985")
-        found += range(int(first), int(last or first) + 1)
-    return found
+        classes += range(int(first), int(last or first) + 1)
+    return classes
 
 
 def run(call: Call, out: Path) -> None:
@@ -210,14 +210,14 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
-    found = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
-    found |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
+    completed = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
+    completed |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
     if call.steps is None and call.sampler is None and not call.fields.keys() - Editing.model_fields.keys():
         told = model.opened.card.sampling.keys() - {*names, "classifier"}  # what the file recommends was taken
-        found["fields"] = {**call.fields, **{name: getattr(run, name) for name in sorted(told)}}
+        completed["fields"] = {**call.fields, **{name: getattr(run, name) for name in sorted(told)}}
     if call.classifier is None and model.classifier is not None:
-        found["classifier"] = str(model.classifier.path)
-    return call.model_copy(update=found), sampling, given
+        completed["classifier"] = str(model.classifier.path)
+    return call.model_copy(update=completed), sampling, given
 
 
 def _given(call: Call, model: Model) -> dict[str, Any]:

@@ -66,13 +66,13 @@ def run(params: Params, verb: str | None) -> None:
 
 def states(pipeline: Pipeline) -> dict[str, State]:
     """Find the state of each job, by its name, from what is there and from records; no large file is read."""
-    found: dict[str, State] = {}
+    by_name: dict[str, State] = {}
     identify = cache(identity_if_any)
     for name, job in pipeline.jobs.items():
         if not all(path.exists() for path in job.outputs.values()):
-            found[name] = State("missing")
+            by_name[name] = State("missing")
             continue
-        inputs = {path: found[pipeline.makers[path].name].word for path in job.inputs.values()}
+        inputs = {path: by_name[pipeline.makers[path].name].word for path in job.inputs.values()}
         if job.kind.name == "resolve":
             why = list(_changes_of_resolved(job, pipeline))
         elif any(tells(job, path) for path in job.outputs.values()):
@@ -82,8 +82,8 @@ def states(pipeline: Pipeline) -> dict[str, State]:
                 why = [str(error)]
         else:
             why = list(_changes_of_shown(job, inputs))
-        found[name] = State("stale", why) if why else State("there")
-    return found
+        by_name[name] = State("stale", why) if why else State("there")
+    return by_name
 
 
 def params_kept(results: Path) -> Path:
@@ -215,5 +215,5 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
 
 
 def _as_json(content: Any) -> Any:
-    """Plain values as JSON has them: tuples are lists, and keys strings."""
+    """Turn plain values into those that JSON has: tuples are lists, and keys strings."""
     return json.loads(json.dumps(content))

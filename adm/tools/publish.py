@@ -96,9 +96,9 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
             _make(inside, job, out)
         for name, job in wanted.items():
             if job.kind.name != "figure":
-                found = compare_files(out / name, inside.root / name, ROUNDING)
-                if found.kind not in (Kind.EQUAL, Kind.CLOSE):
-                    wrong.append(f"{out / name}: does not follow from {ARCHIVE}: {found.words}")
+                compared = compare_files(out / name, inside.root / name, ROUNDING)
+                if compared.kind not in (Kind.EQUAL, Kind.CLOSE):
+                    wrong.append(f"{out / name}: does not follow from {ARCHIVE}: {compared.words}")
     there = {path.relative_to(out) for path in out.glob("*/*")}
     wrong += [f"{out / name}: is missing" for name in sorted(wanted.keys() - there)]
     wrong += [f"{out / name}: is of no job of the params file" for name in sorted(there - wanted.keys())]

@@ -72,6 +72,6 @@ class PowerAverages:
         self.source = folder
         if self.every is None or step == 0:
             return
-        for length, found in read_snapshot(folder / snapshot_file(step), self.by_length).items():
-            for name, tensor in found.items():
+        for length, tensors in read_snapshot(folder / snapshot_file(step), self.by_length).items():
+            for name, tensor in tensors.items():
                 self.by_length[length][name].copy_(tensor)

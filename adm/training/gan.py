@@ -30,7 +30,7 @@ class Networks:
 
 
 def initial_networks(gan: Gan, image_size: int, num_classes: int, image_channels: int = 3) -> Networks:
-    """Untrained networks; the GAN's seed decides their weights."""
+    """Build untrained networks; the GAN's seed decides their weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(gan.seed)
         images = image_size, num_classes, image_channels

@@ -122,7 +122,7 @@ class Share:
         return cls(range(group.rank * share, (group.rank + 1) * share), parts, batch // parts)
 
     def micro_batches(self) -> Iterator[tuple[int, slice]]:
-        """Each micro-batch's number among all processes' and its rows of the share."""
+        """Yield each micro-batch's number among all processes' and its rows of the share."""
         for start in range(self.rows.start, self.rows.stop, self.size):
             yield start // self.size, slice(start - self.rows.start, start - self.rows.start + self.size)
 

@@ -125,9 +125,9 @@ def newest(folder: Path, group: Group = ALONE) -> Path | None:
 def _last_whole(folder: Path) -> int:
     for state in reversed(_states(folder)):
         with suppress(UserError, OSError):
-            hashes, found = read_json(state / HASHES), file_hashes(state)
-            del found[HASHES]
-            if found == hashes:
+            hashes, actual = read_json(state / HASHES), file_hashes(state)
+            del actual[HASHES]
+            if actual == hashes:
                 return _step_of(state)
         logger.warning("warning: %s: is not what was written; training goes on from an earlier state", state)
     return -1

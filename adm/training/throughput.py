@@ -151,7 +151,7 @@ def _batch(model: AnyModel, size: int, device: torch.device) -> Inputs:
 
 
 def _rate(work: Callable[[], object], times: int, device: torch.device) -> float:
-    """Runs of `work` per second, measured over `times` runs, from when the device is idle until it is again."""
+    """Measure the runs of `work` per second over `times` runs, from when the device is idle until it is again."""
     _wait(device)
     start = time.perf_counter()
     for _ in range(times):

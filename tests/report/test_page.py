@@ -81,7 +81,7 @@ def made(score, tmp_path_factory):
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     pipeline = Pipeline(load(file))
     write_inputs(pipeline, score)
-    for rule, keys in pipeline.shown.items():
+    for rule, keys in pipeline.exhibits.items():
         for key in keys:
             carry_out(file, rule, key)
     return folder

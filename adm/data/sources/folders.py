@@ -31,9 +31,9 @@ def class_folders(dataset: ImageSource) -> Source:
     names: list[str] = []
     labels: list[NDArray[np.int64]] = []
     for label, folder in enumerate(folders):
-        found = _images(root / folder)
-        names += [f"{folder}/{name}" for name in found]
-        labels.append(np.full(len(found), label))
+        images = _images(root / folder)
+        names += [f"{folder}/{name}" for name in images]
+        labels.append(np.full(len(images), label))
     named = None if all(map(SYNSET.fullmatch, folders)) else folders
     return _of_files(root, names, np.concatenate(labels), dataset.background, named)
 
@@ -66,7 +66,7 @@ def _root(dataset: ImageSource) -> Path:
 
 
 def _images(folder: Path) -> list[str]:
-    found = names_of_images(folder)
-    if not found:
+    names = names_of_images(folder)
+    if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
-    return found
+    return names

@@ -64,8 +64,8 @@ def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[
     parts: dict[Part, NDArray[np.int64]] = {"training": kept[~held_out], "held_out": kept[held_out]}
     for name, indices in parts.items():
         if len(indices) < FEWEST:
-            found = f"{len(indices)} of {len(kept)} images for the part {name!r}"
-            raise UserError(f"{source.name}: held_out {dataset.held_out} leaves {found}, which needs {FEWEST} at least")
+            share = f"{len(indices)} of {len(kept)} images for the part {name!r}"
+            raise UserError(f"{source.name}: held_out {dataset.held_out} leaves {share}, which needs {FEWEST} at least")
     return parts
 
 

@@ -38,14 +38,14 @@ class Exhibit:
         return f"{self.kind}-{self.key}"
 
     @property
-    def found(self) -> dict[str, Path]:
-        """Those of its files that exist."""
+    def existing(self) -> dict[str, Path]:
+        """Its files that exist, by their endings."""
         return {ending: path for ending, path in self.files.items() if path.is_file()}
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a page shows.
+    """The content of a page.
 
     Attributes:
         name: The name of the scale.

@@ -44,7 +44,7 @@ def document(content: Content) -> str:
     Raises:
         UserError: Nothing of it exists, or a file is not as this version writes it.
     """
-    if not any(exhibit.found for exhibit in content.exhibits):
+    if not any(exhibit.existing for exhibit in content.exhibits):
         first = next(path for exhibit in content.exhibits for path in exhibit.files.values())
         raise UserError(f"{first}: does not exist, nor does anything else of a report; make it: {content.everything}")
     shown = [_shown(exhibit) for exhibit in content.exhibits]
@@ -71,18 +71,18 @@ def document(content: Content) -> str:
 
 
 def _shown(exhibit: Exhibit) -> Shown:
-    found, name = exhibit.found, title(exhibit.key)
+    files, name = exhibit.existing, title(exhibit.key)
     if exhibit.kind == "claims":
         whose = {"paper": "of the paper", "speed": "on speed", "later": "of later work", "own": "of one's own"}
-        shown = Shown(exhibit, f"Claims {whose[exhibit.key]}")
-        if "csv" in found:
-            shown.verdicts = read_verdicts(found["csv"])
-            shown.table = Markup(verdict_table(shown.verdicts, exhibit.key))  # noqa: S704
-        return shown
+        claims = Shown(exhibit, f"Claims {whose[exhibit.key]}")
+        if "csv" in files:
+            claims.verdicts = read_verdicts(files["csv"])
+            claims.table = Markup(verdict_table(claims.verdicts, exhibit.key))  # noqa: S704
+        return claims
     if exhibit.kind == "table":
-        table = Markup(table_in(found["html"])) if "html" in found else Markup()  # noqa: S704
+        table = Markup(table_in(files["html"])) if "html" in files else Markup()  # noqa: S704
         return Shown(exhibit, name, exhibit.caption, table)
-    drawn = picture(found)
+    drawn = picture(files)
     caption = drawn.caption.removeprefix(f"{name}: ") if drawn and drawn.caption else exhibit.caption
     return Shown(exhibit, name, caption, picture=drawn)
 
