@@ -35,6 +35,11 @@ def _with(section, keys, value):
 
 
 @pytest.fixture(scope="session")
+def change():
+    return changed
+
+
+@pytest.fixture(scope="session")
 def params(root):
     """The content of the embedded scale's params file, written out."""
     return yaml.safe_load(write(load(root / "tests" / "coloured.yaml")))
