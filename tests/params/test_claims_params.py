@@ -47,8 +47,8 @@ def test_a_claim_names_all_that_it_is_tested_on(claim, inputs):
     assert tuple(keys_read(parsed, read) for read in ("metrics", "studies", "throughput", "sizes")) == inputs
 
 
-LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, NONE = (
-    COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 11, 13)
+LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, NONE = (
+    COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 13)
 )
 
 
@@ -66,16 +66,12 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, NONE =
         (LOWER | {"share": 0.5}, "unknown key 'share'"),
         (TREND | {"runs": ["a", "b"]}, "at least 3"),
         (BRIDGES | {"share": 0.0}, "greater than 0"),
-        (BRIDGES | {"share": 1.1}, "less than or equal to 1"),
         (SIMILAR | {"runs_b": ["c"]}, "runs_a has 2 runs, but runs_b has 1"),
-        (SIMILAR | {"within": 0.0}, "greater than 0"),
         ({key: value for key, value in NOT_BETTER.items() if key != "by"}, "by"),
         (EARLY | {"by_share": 1.0}, "less than 1"),
         (EARLY | {"runs": ["a"]}, "at least 2"),
         (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice in the claim"),
-        (COPIES | {"copies": 0.0}, "greater than 0"),
         (COPIES | {"ratio": float("nan")}, "finite"),
-        (FASTER | {"by": 0.5}, "greater than or equal to 1"),
         ({key: value for key, value in NONE.items() if key != "none"}, "none"),
     ],
 )

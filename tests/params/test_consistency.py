@@ -266,11 +266,7 @@ CONTRADICTIONS = {
     "reference twice": ({"published.references.cat": REFERENCE}, "published.references.cat", "references"),
     "study twice": ({"likelihoods.neighbours-ddim": f"= {LIKELIHOOD}"}, "likelihoods.neighbours-ddim", "neighbours"),
     "model named as a checkpoint": ({"models.adm-128-500": "= models.adm-128"}, "models.adm-128-500", "'adm-128'"),
-    "model named as a published one": (
-        {"published.checkpoints.adm-256": POINT},
-        "models.adm-256",
-        "'adm-128'",
-    ),
+    "model named as a published one": ({"published.checkpoints.adm-256": POINT}, "models.adm-256", "'adm-128'"),
 }
 
 
@@ -309,10 +305,7 @@ FITTING = {
         "references.digits.num_images": 1400,
         f"{LIKELIHOOD}.part": "held_out",
     },
-    "grey from the images to the samples": {
-        "models.lsun-cat.network.image_channels": 1,
-        "datasets.cat.channels": 1,
-    },
+    "grey from the images to the samples": {"models.lsun-cat.network.image_channels": 1, "datasets.cat.channels": 1},
     "a file of models alone": {
         **{name: {} for name in ("runs", "upsampled_runs", "gan_runs", "interpolations", "neighbours")},
         **{name: {} for name in ("likelihoods", "throughput", "tables", "figures", "claims")},

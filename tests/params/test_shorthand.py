@@ -301,10 +301,7 @@ BAD = {
     ),
     "like nothing": ("runs: {more: {like: plian}}", "runs.more.like: 'plian'", "plain"),
     "like a number": ("runs: {more: {like: 3}}", "runs.more.like: 3"),
-    "circle": (
-        "runs: {a: {like: b}, b: {like: c}, c: {like: a}}",
-        "runs.c.like: 'a' is a circle, a -> b -> c -> a",
-    ),
+    "circle": ("runs: {a: {like: b}, b: {like: c}, c: {like: a}}", "runs.c.like: 'a' is a circle, a -> b -> c -> a"),
     "like itself": ("runs: {a: {like: a}}", "runs.a.like: 'a' is a circle, a -> a"),
     "like its own variant": ("runs: {a: {like: a-b, variants: {b: {}}}}", "runs.a.like: ", "circle", "a -> a"),
     "variant that is an entry": (
