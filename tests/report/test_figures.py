@@ -237,23 +237,23 @@ def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keep
     assert first.get_ylabel() == "FID (lower is better)"
 
 
-@pytest.mark.parametrize(
-    ("hours", "unit", "last"), [(0.01, "seconds", 36), (1.5, "minutes", 90), (40, "hours", 40), (96, "days", 4)]
-)
-def test_training_time_is_in_the_unit_that_suits_it(hours: float, unit: str, last: float) -> None:
-    panel = {"a": _checkpoints(hours, [9.0, 8.0]), "b": _checkpoints(0, [9.0])}
-    (axes,) = curves.ablation_curves({"": panel}, "seconds").axes
-    assert axes.get_xlabel() == f"Training time ({unit})"
-    assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)
+IN_UNITS = {
+    "Training time (seconds)": ("seconds", 36, 36),
+    "Training time (minutes)": ("seconds", 5400, 90),
+    "Training time (hours)": ("seconds", 144_000, 40),
+    "Training time (days)": ("seconds", 345_600, 4),
+    "Training compute (GFLOP)": ("flops", 1e6, 1e-3),
+    "Training compute (TFLOP)": ("flops", 1.9e15, 1900),
+    "Training compute (EFLOP)": ("flops", 3e20, 300),
+}
 
 
-@pytest.mark.parametrize(
-    ("flops", "unit", "last"), [(1e6, "GFLOP", 1e-3), (1.9e15, "TFLOP", 1900), (3e20, "EFLOP", 300)]
-)
-def test_training_compute_is_in_the_unit_that_suits_it(flops: float, unit: str, last: float) -> None:
-    frame = pd.DataFrame({"flops": [flops / 2, flops], "fid": [9.0, 8.0]})
-    (axes,) = curves.ablation_curves({"": {"a": frame}}, "flops").axes
-    assert axes.get_xlabel() == f"Training compute ({unit})"
+@pytest.mark.parametrize("label", IN_UNITS)
+def test_training_is_in_the_unit_that_suits_it(label: str) -> None:
+    name, most, last = IN_UNITS[label]
+    panel = {"a": pd.DataFrame({name: [most / 2, most], "fid": [9, 8]}), "b": pd.DataFrame({name: [0], "fid": [9]})}
+    (axes,) = curves.ablation_curves({"": panel}, name).axes
+    assert axes.get_xlabel() == label
     assert axes.lines[0].get_xdata()[-1] == pytest.approx(last)
 
 

@@ -65,12 +65,6 @@ def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_
     assert np.mean((low <= 0) & (high >= 0)) < plain
 
 
-@pytest.fixture
-def coarse(monkeypatch):
-    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
-
-
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize(("law", "ratio"), [(normal, 1.0), (normal, 4.0), (skewed, 1.0)])
 @pytest.mark.parametrize("n", [3, 5])
