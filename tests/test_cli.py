@@ -317,28 +317,3 @@ def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(
     given = stack, job.sections["model"], None, {"base": base}, tmp_path / "out", "", "cpu", 60, tmp_path / "work"
     with pytest.raises(UserError, match=f"^{base}: has {len(images)} images of {size}x{size} pixels"):
         make(sample, *given)
-
-
-TORCHRUN = "torchrun --nproc-per-node 2 -m adm train adm-128-250"
-"""How docs/cluster.md starts several processes by hand."""
-
-
-@pytest.mark.slow
-def test_the_readmes_torchrun_line_trains_in_two_processes(adm, root, tmp_path, monkeypatch, pipeline):
-    assert TORCHRUN in (root / "docs" / "cluster.md").read_text()
-    monkeypatch.chdir(tmp_path)
-    digits = {"source": "digits", "image_size": 4, "num_classes": 10}
-    network = {"image_size": 4, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}
-    training = {"batch_size": 2, "learning_rate": 1.0e-3}
-    model = {"kind": "diffusion", "dataset": "digits", "checkpoints": [250], "network": network, "training": training}
-    content = {"paths": {"results": "results/a"}, "datasets": {"digits": digits}, "models": {"adm-128": model}}
-    Path("params.yaml").write_text(yaml.safe_dump(content))
-    for command in ("prepare digits", "init adm-128"):
-        assert adm(*command.split())[0] == 0
-    words = TORCHRUN.split()
-    folder = Path(sys.executable).parent
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([folder / words[0], *words[1:]], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    manifest = yaml.safe_load(Path("results/a/checkpoints/adm-128-250/manifest.json").read_text())
-    assert manifest["facts"]["processes"] == 2
