@@ -90,9 +90,7 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
 
 
-@pytest.mark.parametrize(
-    ("x", "values"), [("iterations", [250, 500, 4360]), ("gradient_scale", [1, 1, 1]), ("num_samples", [400] * 3)]
-)
+@pytest.mark.parametrize(("x", "values"), [("iterations", [250, 500, 4360]), ("num_samples", [400] * 3)])
 def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, write_scores, tmp_path, x, values):
     runs = ["adm-128-250", "adm-128-500", "adm-128-4360"]
     shown = CurvesParams(kind="curves", x=x, y=["kid", "fid"], curves={"a": runs}, caption="Mine.")
