@@ -100,42 +100,27 @@ def test_what_shows_another_file_is_left_out(pair, compared):
     assert [*compared()[1]] == ["tables/table_8.csv"]
 
 
-def scaled(name, factor):
-    def change(arrays):
-        arrays[name] = arrays[name] * np.asarray(factor, arrays[name].dtype)
-
-    return change
-
-
-def with_value(name, index, value):
-    def change(arrays):
-        arrays[name][index] = value
-
-    return change
-
-
-def without(name):
-    def change(arrays):
-        del arrays[name]
-
-    return change
-
-
 def replaced(name, function):
-    def change(arrays):
-        arrays[name] = function(arrays[name])
+    return lambda arrays: arrays.update({name: function(arrays[name])})
 
-    return change
+
+def scaled(name, factor):
+    return replaced(name, lambda array: array * np.asarray(factor, array.dtype))
 
 
 ARRAYS = {
     "floats within": (CHECKPOINT, scaled("a.weight", 1 + 1e-6), "close", "a.weight["),
     "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
-    "NaN on one side": (CHECKPOINT, with_value("b", 0, 0.0), "different", "b[0]: nan, there 0.0"),
-    "infinity on one side": (CHECKPOINT, with_value("b", 1, np.inf), "different", "b[1]: 2.0, there inf"),
+    "NaN on one side": (CHECKPOINT, replaced("b", np.nan_to_num), "different", "b[0]: nan, there 0.0"),
+    "infinity on one side": (
+        CHECKPOINT,
+        replaced("b", lambda b: np.where(b == 2, np.inf, b)),
+        "different",
+        "b[1]: 2.0, there inf",
+    ),
     "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: "),
     "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: "),
-    "an array less": (SAMPLES, without("arr_1"), "different", "arr_1: is missing there"),
+    "an array less": (SAMPLES, lambda arrays: arrays.pop("arr_1"), "different", "arr_1: is missing there"),
     "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "close", "the same content"),
     "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
 }
