@@ -216,10 +216,6 @@ def test_what_models_share_through_training_cancels_where_they_are_the_same():
     assert judged(LOWER, values, paired=False).verdict == "undecided"
 
 
-def test_equal_groups_decide_nothing():
-    assert judged(LOWER, {"a": [2.0, 2.0, 2.0], "b": [2.0, 2.0, 2.0]}).verdict == "undecided"
-
-
 def test_seeds_that_cannot_be_compared_are_refused():
     with pytest.raises(ValueError, match=r"claims\.key: 1 seed of training has no spread"):
         judged(LOWER, {"a": [2.0, 3.0], "b": [2.0]})

@@ -303,12 +303,6 @@ def test_the_lowest_fid_of_each_sweep_is_marked_and_none_where_one_run_stands_al
     assert table["Here"].tolist()[4] == REASON.none
 
 
-def test_nothing_is_marked_where_nothing_was_swept(params):
-    table = run_tables.sweep_table(SWEEP, params, SweepsParams(rows=[REASON] * len(SWEEP)), {"metrics": {}})
-    assert set(table["Chosen, here"]) == {""}
-    assert table["FID, here"].isna().all()
-
-
 MEASURED = {
     "forward_flops": 10**9,
     "peak_flops": 3.0e11,
