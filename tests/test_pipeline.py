@@ -405,10 +405,6 @@ class TestViews:
         }
         assert rerun(params, changed(params, "datasets.photos.image_size", 4)) == set()
 
-    def test_another_view_of_the_same_files_is_another_size(self, params):
-        found = rerun(params, changed(params, "references.small.dataset", "large"))
-        assert {"dataset_features/small", "reference/small"} <= found
-
 
 SCRIPT = """
 import json, sys
