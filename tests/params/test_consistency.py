@@ -266,7 +266,6 @@ CONTRADICTIONS = {
     "reference twice": ({"published.references.cat": REFERENCE}, "published.references.cat", "references"),
     "study twice": ({"likelihoods.neighbours-ddim": f"= {LIKELIHOOD}"}, "likelihoods.neighbours-ddim", "neighbours"),
     "model named as a checkpoint": ({"models.adm-128-500": "= models.adm-128"}, "models.adm-128-500", "'adm-128'"),
-    "model named as a published one": ({"published.checkpoints.adm-256": POINT}, "models.adm-256", "'adm-128'"),
 }
 
 

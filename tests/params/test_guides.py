@@ -25,34 +25,17 @@ CONTRADICTIONS = {
         "'classifier'",
         "'diffusion'",
     ),
-    "upsampler as a guide": (
-        {f"{RUN}.guide": {"checkpoint": "adm-u-500", "scale": 2.0}},
-        f"{RUN}.guide.checkpoint",
-        "'upsampler'",
-    ),
     "itself as a guide": (
         {f"{RUN}.guide": {"checkpoint": "adm-128-4360", "scale": 2.0}},
         f"{RUN}.guide.checkpoint",
         "'adm-128-4360'",
         "itself",
     ),
-    "guide of another size": (
-        {f"{RUN}.guide": {"checkpoint": "adm-64-540", "scale": 2.0}},
-        f"{RUN}.guide.checkpoint",
-        "image_size is 4",
-        "has 8",
-    ),
     "guide without classes": (
         OTHER | GUIDE | {"models.other.network.num_classes": None},
         f"{RUN}.guide.checkpoint",
         "num_classes is None",
         "has 10",
-    ),
-    "guide of another process": (
-        OTHER | GUIDE | {"models.other.noise.timesteps": 100},
-        f"{RUN}.guide.checkpoint",
-        "timesteps is 100",
-        "has 1000",
     ),
     "guide that predicts something else": (
         OTHER | GUIDE | {"models.other.noise.predicts": "v"},

@@ -13,11 +13,6 @@ MINE = {"kind": "curves", "x": "iterations", "y": ["kid"], "curves": {"a": ["sca
 SHOWN = {
     "row of no run": ({"tables.table_16.rows.8": "cat-sweep"}, "tables.table_16.rows: 'cat-sweep'", "cat-swept"),
     "scale of a gan": ({"tables.table_14.ddpm.0": "gan-1"}, "tables.table_14.ddpm", "'gan-1' is not among runs"),
-    "temperature of a gan": (
-        {"figures.figure_11.curves.noise scaling.0": "gan-1"},
-        "figures.figure_11",
-        "'gan-1' has no temperature",
-    ),
     "ablation of a gan": (
         {"figures.figure_5.panels.Architecture.base": ["gan-1"]},
         "figures.figure_5",
@@ -87,14 +82,6 @@ SHOWN = {
     "curves along what runs have not": (
         {"figures.mine": MINE | {"x": "truncation"}},
         "figures.mine.x: run 'scale-2' has no truncation",
-    ),
-    "evaluations of what no denoiser samples": (
-        {
-            "figures.mine": {"kind": "ablations", "x": "evaluations", "caption": "Mine."}
-            | {"panels": {"a": {"b": ["gan-1"]}}}
-        },
-        "figures.mine.panels.a.b: 'gan-1'",
-        "not among runs",
     ),
     "curves of no metric": ({"figures.mine": MINE | {"y": ["kidd"]}}, "figures.mine.y.0: 'kidd' is no metric"),
     "trade-off of one metric": (

@@ -16,9 +16,7 @@ def begun(checkpoint, keep_classes=False, **changes):
 REFUSED = {
     "nothing": (begun("adm-1"), "'adm-1'"),
     "a classifier": (begun("classifier-128"), "'classifier-128-1000' is of kind 'classifier'"),
-    "an upsampler": (begun("adm-u-500"), "'adm-u-500' is of kind 'upsampler'"),
     "another size": (begun("adm-64"), "image_size is 4"),
-    "another width": (begun("ablation-channels"), "channels is 64"),
     "other classes that are to be kept": (begun("lsun-cat", True, noise={"timesteps": 100}), "num_classes is None"),
     "another process": (begun("lsun-cat"), "timesteps is 100"),
     "another prediction": (begun("adm-128", noise={"schedule": "cosine", "predicts": "v"}), "predicts is 'eps'"),

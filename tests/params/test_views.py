@@ -75,11 +75,6 @@ WRONG = {
         "datasets.digits: stored 'files' is not for source 'digits'",
         "folder",
     ),
-    "idx files": (
-        {"datasets": {"idx": {"source": "idx", "root": "raw", "image_size": 8, "num_classes": 9, "stored": "files"}}},
-        "datasets.idx: stored 'files' is not for source 'idx'",
-        "folder",
-    ),
     "training at no size": (reads(dataset="photos"), "models.judge.dataset: 'photos' has no image_size", "small"),
     "random crops of another size": (
         {"datasets": {"small": {"of": "photos", "image_size": 16}}},
