@@ -56,7 +56,3 @@ def test_every_scale_that_they_name_exists(root, lines):
     scales = {name for _, line in lines for name in re.findall(r"scales/([a-z]+)/", line)}
     assert scales
     assert [name for name in scales - {*FROM_ELSEWHERE} if not (root / "scales" / name).is_dir()] == []
-
-
-def test_the_readme_is_short(root):
-    assert len((root / "README.md").read_text().splitlines()) <= 120

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import pages
 import pytest
@@ -42,7 +43,7 @@ def test_every_section_and_field_of_params_stands_once(root, write):
 
 def test_formulas_become_mathml_and_code_stays():
     text = "where $x_t$ and $$\\frac{a}{b}$$, but `$x_t$` and\n\n```sh\necho $HOME $PWD\n```\n"
-    made = pages.FORMULA.sub(pages._mathml, text)
+    made = pages.on_page_markdown(text, SimpleNamespace(file=SimpleNamespace(src_uri="findings.md")), None, None)
     assert made.count("<math") == 2
     assert "`$x_t$`" in made
     assert "echo $HOME $PWD" in made

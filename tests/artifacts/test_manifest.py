@@ -6,15 +6,7 @@ import pytest
 from damage import sealed_json
 from making import record
 
-from adm.artifacts.manifest import (
-    MANIFEST,
-    differing,
-    identity,
-    read_manifest,
-    read_record,
-    sha256,
-    write_manifest,
-)
+from adm.artifacts.manifest import MANIFEST, differing, identity, read_manifest, read_record, sha256, write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.errors import UserError
 from adm.params.data import DatasetParams

@@ -1,6 +1,8 @@
 """Params files in which something is wrong: each is refused in one line that names the file and the place."""
 
 import copy
+import functools
+import operator
 
 import pytest
 import yaml
@@ -14,24 +16,27 @@ def changed(data, changes):
 
     A value "= a.b.c" is a copy of what stands there.
     """
-    data = copy.deepcopy(data)
     for path, value in changes.items():
-        section, last = _parent(data, path)
-        if value is ...:
-            del section[last]
-        elif isinstance(value, str) and value.startswith("= "):
-            source, key = _parent(data, value[2:])
-            section[last] = copy.deepcopy(source[key])
-        else:
-            section[last] = value
+        copied = isinstance(value, str) and value.startswith("= ")
+        new = functools.reduce(operator.getitem, value[2:].split("."), data) if copied else value
+        data = _with(data, path.split("."), new)
     return data
 
 
-def _parent(data, path):
-    *parents, last = path.split(".")
-    for key in parents:
-        data = data[int(key) if isinstance(data, list) else key]
-    return data, int(last) if isinstance(data, list) else last
+def _with(section, keys, value):
+    """A copy of a section, of which all that does not change is the same object."""
+    section, (first, *rest) = copy.copy(section), keys
+    key = int(first) if isinstance(section, list) else first
+    if value is ... and not rest:
+        del section[key]
+    else:
+        section[key] = _with(section[key], rest, value) if rest else value
+    return section
+
+
+@pytest.fixture(scope="session")
+def change():
+    return changed
 
 
 @pytest.fixture(scope="session")

@@ -47,8 +47,8 @@ def test_a_claim_names_all_that_it_is_tested_on(claim, inputs):
     assert tuple(keys_read(parsed, read) for read in ("metrics", "studies", "throughput", "sizes")) == inputs
 
 
-LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTER, NONE = (
-    COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13)
+LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, NONE = (
+    COMMON | CLAIMS[number][0] for number in (0, 2, 4, 5, 6, 7, 9, 10, 13)
 )
 
 
@@ -57,32 +57,21 @@ LOWER, TREND, BRIDGES, SIMILAR, NOT_BETTER, EARLY, ORDER, COPIES, FASTER, LIGHTE
     [
         (LOWER | {"kind": "lowest"}, "'lowest'.*expected tags"),
         ({key: value for key, value in LOWER.items() if key != "source"}, "source"),
-        (LOWER | {"statement": ""}, "statement"),
         (LOWER | {"statement": "two\nlines"}, "statement"),
         (LOWER | {"metric": "nearer"}, "'nearer' has no intervals.*fid, sfid, inception_score, precision, recall"),
         (LOWER | {"metric": "fids"}, "'fids' is no metric; there are fid, sfid"),
         (LOWER | {"than": "a"}, "'a' stands twice in the claim"),
         (LOWER | {"than": "no key"}, "than"),
         (LOWER | {"by": -0.1}, "greater than or equal to 0"),
-        (LOWER | {"by": "1"}, "valid number"),
         (LOWER | {"share": 0.5}, "unknown key 'share'"),
         (TREND | {"runs": ["a", "b"]}, "at least 3"),
-        (TREND | {"runs": ["a", "b", "a"]}, "'a' stands twice"),
         (BRIDGES | {"share": 0.0}, "greater than 0"),
-        (BRIDGES | {"share": 1.1}, "less than or equal to 1"),
-        (BRIDGES | {"to_run": "b"}, "'b' stands twice"),
         (SIMILAR | {"runs_b": ["c"]}, "runs_a has 2 runs, but runs_b has 1"),
-        (SIMILAR | {"runs_b": ["a", "d"]}, "'a' stands twice"),
-        (SIMILAR | {"within": 0.0}, "greater than 0"),
-        (NOT_BETTER | {"base": "b"}, "'b' stands twice"),
         ({key: value for key, value in NOT_BETTER.items() if key != "by"}, "by"),
         (EARLY | {"by_share": 1.0}, "less than 1"),
         (EARLY | {"runs": ["a"]}, "at least 2"),
         (ORDER | {"interpolations": ["i", "i"]}, "'i' stands twice in the claim"),
-        (COPIES | {"copies": 0.0}, "greater than 0"),
         (COPIES | {"ratio": float("nan")}, "finite"),
-        (FASTER | {"by": 0.5}, "greater than or equal to 1"),
-        (LIGHTER | {"than": "classifier"}, "'classifier' stands twice in the claim"),
         ({key: value for key, value in NONE.items() if key != "none"}, "none"),
     ],
 )

@@ -48,9 +48,14 @@ MISTAKES = {
 }
 
 
+@pytest.fixture(scope="module")
+def embedded():
+    return read_yaml(ROOT / "params.yaml")
+
+
 @pytest.mark.parametrize(("place", "value"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes_do_not_fit(place, value, validator):
-    content = copy.deepcopy(read_yaml(ROOT / "params.yaml"))
+def test_mistakes_do_not_fit(place, value, validator, embedded):
+    content = copy.deepcopy(embedded)
     section = content
     for key in place[:-1]:
         section = section[key]

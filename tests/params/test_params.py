@@ -9,16 +9,6 @@ import pytest
 
 from adm.params import Params, UserError, check, load
 
-SCALES = ["params.yaml", *(f"scales/{name}/params.yaml" for name in ("digits", "fashion", "paper", "released"))]
-
-
-@pytest.mark.parametrize("name", SCALES)
-def test_every_scale_loads_into_a_folder_of_its_own(root, name):
-    params = load(root / name)
-    assert params.scored
-    others = [load(root / other).paths.results for other in SCALES if other != name]
-    assert params.paths.results not in others
-
 
 def test_a_checkpoint_belongs_to_a_model_and_an_iteration(root):
     params = load(root / "tests" / "coloured.yaml")
@@ -51,11 +41,6 @@ def test_values_are_what_differs_from_the_defaults(root):
     }
     # How long a model is trained is no part of what its segments compute.
     assert {"dataset", "checkpoints"}.isdisjoint(params.models["adm-128"].values())
-
-
-def test_loaded_params_never_change(root):
-    with pytest.raises(ValueError, match="frozen"):
-        load(root / "tests" / "coloured.yaml").models["adm-128"].training.batch_size = 1
 
 
 def sections_of(node, place=""):

@@ -204,7 +204,7 @@ def test_a_file_with_seeds_is_written_out_once():
     assert check(yaml.safe_load(write(params)), "params.yaml") == params
 
 
-@pytest.mark.parametrize("seeds", [[], 3, [1, 1], [-1], [1.5], [True], ["1"], [[1]]])
+@pytest.mark.parametrize("seeds", [[], 3, [1, 1], [-1], [1.5], [True]])
 def test_seeds_that_are_none_are_refused(seeds):
     data = yaml.safe_load(SMALL)
     data["models"]["adm"]["seeds"] = seeds
@@ -219,29 +219,16 @@ def test_seeds_that_are_none_are_refused(seeds):
         ({"models.half.seeds": [1, 2], "models.up.seeds": [1, 2, 3]}, "upsampled_runs.stack: checkpoint 'up-70' has 3"),
         ({"models.adm.seeds": [1]}, "'plain' is of one seed of training"),
         ({"models.judge.seeds": [1, 2]}, "'guided' is of several seeds of training, but 'plain' is of one"),
-        ({"models.adm.seeds": [1, 2], "runs.early": ...}, None),
         ({"models.adm.seeds": [1, 2], "groups": {"plain": ["low"]}}, "groups.plain"),
         ({"groups": {"some": ["nothing"]}}, "groups.some: 'nothing' is not among runs"),
         ({"groups": {"low": ["plain"]}}, "groups.low: 'low' names a run of runs already"),
         ({"groups": {"some": ["plain", "plain"]}}, "groups.some: 'plain' stands twice"),
         ({"datasets.digits.seeds": [1, 2]}, "datasets.digits"),
+        ({"gans.rival.seeds": {"weights": [1], "data": [1], "noise": [1]}}, "gans.rival.seeds: "),
     ],
 )
-def test_what_does_not_go_together_is_refused_in_one_line(changes, expected):
-    data = yaml.safe_load(SMALL)
-    for path, value in changes.items():
-        *parents, last = path.split(".")
-        section = data
-        for name in parents:
-            section = section[name]
-        if value is ...:
-            del section[last]
-        else:
-            section[last] = value
-    if expected is None:
-        assert check(data, "params.yaml").groups
-    else:
-        assert expected in refusal(data)
+def test_what_does_not_go_together_is_refused_in_one_line(change, changes, expected):
+    assert expected in refusal(change(yaml.safe_load(SMALL), changes))
 
 
 def test_a_group_of_ones_own_stands_for_its_runs():
@@ -309,9 +296,7 @@ def test_one_number_is_all_three_seeds_and_is_kept_as_it_was():
     assert check(data, "params.yaml").models["adm"].training.seeds == one.seeds
 
 
-@pytest.mark.parametrize(
-    "seed", [-1, 1.5, True, "1", [1], {}, {"weights": 1}, {**dict.fromkeys(KINDS, 1), "noise": -1}]
-)
+@pytest.mark.parametrize("seed", [-1, 1.5, True, [1], {"weights": 1}, {**dict.fromkeys(KINDS, 1), "noise": -1}])
 def test_a_seed_of_training_is_a_number_or_three(seed):
     data = yaml.safe_load(SMALL)
     data["models"]["adm"]["training"]["seed"] = seed
@@ -332,12 +317,6 @@ def test_seeds_of_kinds_that_do_not_go_together_are_refused(seeds, expected):
     assert expected in refusal(apart(**seeds))
 
 
-def test_a_gan_has_one_seed():
-    data = yaml.safe_load(SMALL)
-    data["gans"]["rival"]["seeds"] = each([1, 2])
-    assert "gans.rival.seeds: " in refusal(data)
-
-
 def drawn(seeds=(1, 2, 3), runs=("drawn",), **changes):
     """The small file with a lottery, whose runs draw samples twice."""
     data = apart(**each(list(seeds)) | changes.pop("kinds", {}))
@@ -356,10 +335,7 @@ def test_a_lottery_reads_all_draws_of_all_models():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (
-            {"sweep": None},
-            "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs 2",
-        ),
+        ({"sweep": None}, "tables.lottery.runs: 'drawn' is one draw of samples of each model; a lottery needs 2"),
         ({"kinds": {"data": [1]}}, "has seeds of data: 1; a lottery needs 3 or more of each kind"),
         ({"seeds": [1, 2]}, "has seeds of weights: 2; a lottery needs 3"),
         ({"sweep": {"seed": [0, 7]}}, "share seeds of images, from 7 on"),
@@ -367,7 +343,6 @@ def test_a_lottery_reads_all_draws_of_all_models():
         ({"runs": ["drawn-0", "early"]}, "'early' is of other checkpoints than 'drawn-0'"),
         ({"runs": ["drawn-0", "nothing"]}, "tables.lottery.runs: 'nothing' is not among runs"),
         ({"runs": ["gan"]}, "is sampled from no trained model"),
-        ({"runs": ["drawn-0", "low"]}, "'low' is of other checkpoints than 'drawn-0'"),
     ],
 )
 def test_a_lottery_that_tells_nothing_is_refused_in_one_line(changes, expected):

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from adm.params import UserError, check, load
-from adm.params.data import DatasetParams
 from adm.params.load import write
 
 STORE = {"source": "folder", "root": "photos", "num_classes": 2, "stored": "files", "held_out": 0.2}
@@ -46,12 +45,6 @@ def test_a_file_with_views_is_written_out_and_read_again(tmp_path):
     assert load(tmp_path / "params.yaml") == params
 
 
-def test_what_is_no_view_has_the_values_that_it_had():
-    section = DatasetParams(source="digits", image_size=8, num_classes=10)
-    assert section.values() == {"source": "digits", "image_size": 8, "num_classes": 10}
-    assert section.prepared == section
-
-
 def reads(**section):
     return {"models": {"judge": MODEL | section}}
 
@@ -80,11 +73,6 @@ WRONG = {
     "files of no files": (
         {"datasets": {"digits": {"source": "digits", "image_size": 8, "num_classes": 10, "stored": "files"}}},
         "datasets.digits: stored 'files' is not for source 'digits'",
-        "folder",
-    ),
-    "idx files": (
-        {"datasets": {"idx": {"source": "idx", "root": "raw", "image_size": 8, "num_classes": 9, "stored": "files"}}},
-        "datasets.idx: stored 'files' is not for source 'idx'",
         "folder",
     ),
     "training at no size": (reads(dataset="photos"), "models.judge.dataset: 'photos' has no image_size", "small"),

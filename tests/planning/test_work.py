@@ -16,12 +16,7 @@ from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.cost import GRADIENT
-from adm.planning.costs import (
-    SINGLE_SHARE,
-    measured_shares,
-    seconds_on,
-    share_of,
-)
+from adm.planning.costs import SINGLE_SHARE, measured_shares, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
 
 pytestmark = pytest.mark.xdist_group("planning")
@@ -57,7 +52,6 @@ def test_generators_take_the_v100_days_of_table_10(paper, costs):
     for row, generators, _ in rows_of_table_10(paper):
         printed = float(row["generator_compute"])
         found = days(costs, generators, V100)
-        print(f"{row['row']}: printed {printed}, here {found:.1f}")
         # Table 7 prints two or three digits of a rate, of the slowest 2.3, and Table 10 whole days.
         assert found == pytest.approx(printed, rel=0.004, abs=1.0)
         compared += 1
@@ -71,7 +65,6 @@ def test_classifiers_take_the_v100_days_of_table_10(paper, costs):
         if row["classifier_compute"] == "-" or "add up to 120" in row["note"]:
             continue
         printed, found = float(row["classifier_compute"]), days(costs, trained(paper, classifier), V100)
-        print(f"{row['row']}: printed {printed}, here {found:.1f}")
         assert found == pytest.approx(printed, rel=0.08, abs=0.5)
         compared += 1
     assert compared == 9

@@ -16,6 +16,12 @@ def params(root):
     return load(root / "tests" / "coloured.yaml")
 
 
+@pytest.fixture
+def coarse(monkeypatch):
+    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
+    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
+
+
 @pytest.fixture(scope="session")
 def placed():
     """Where the artifacts of some needs lie in a folder: `placed(needs, folder)`, by kind and key."""

@@ -35,12 +35,6 @@ def drawn_run(rng, truth):
     return Score({"fid": values.mean()}, {"fid": Jackknife(values, np.zeros(0))}, 1000)
 
 
-@pytest.fixture
-def coarse(monkeypatch):
-    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
-
-
 def compared(difference, count, noise=1.0):
     """The verdict on a difference between runs of `count` images, of which each has the noise of 1000."""
     spread = noise * np.sqrt(1000 / count)

@@ -1,11 +1,9 @@
-"""What tables, figures and groups of claims show of guidance."""
+"""What tables and figures show of guidance."""
 
 import pytest
 
 from adm.artifacts.seal import write_sealed_json
-from adm.paper import claims as claims_of_paper
 from adm.params import load
-from adm.params.claims import grouped
 from adm.params.references import keys_read
 from adm.report import artwork, curves
 from adm.report.run_tables import describe
@@ -44,11 +42,3 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
         "classifier-free": "guidance scale",
         "autoguidance": "guidance scale",
     }
-
-
-def test_claims_of_later_papers_are_told_apart_from_the_papers(guided):
-    groups = grouped(guided.claims)
-    later = {key for key, claim in claims_of_paper().items() if claim.get("group") == "later"}
-    assert {"interval-fid", "free-recall", "autoguidance-fid"} <= later
-    assert set(groups["later"]) == later
-    assert not later & set(groups["paper"])

@@ -27,7 +27,9 @@ from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
 from adm.stages import table as table_stage
 
-CLAIM = TypeAdapter(ClaimParams)
+
+def claim_of(**section):
+    return TypeAdapter(ClaimParams).validate_python({"statement": "S.", "source": "A", **section})
 
 
 # Coverage. A seed's metric is the sum of what its training and what its samples' draw change.
@@ -63,12 +65,6 @@ def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_
     assert np.mean((low <= 0) & (high >= 0)) < plain
 
 
-@pytest.fixture
-def coarse(monkeypatch):
-    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
-
-
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize(("law", "ratio"), [(normal, 1.0), (normal, 4.0), (skewed, 1.0)])
 @pytest.mark.parametrize("n", [3, 5])
@@ -89,20 +85,8 @@ def test_noise_alone_is_rarely_called_a_change_of_several_groups(n, paired):
     # A claim on several groups at once: that none is better, where all are equal, and that they fall from one to the
     # next. Variances of so few seeds are rough, so each share is a little above its 2.5 %.
     rng, trials, wrong = np.random.default_rng(2), 300, {"not_better": 0, "falls": 0}
-    none = CLAIM.validate_python(
-        {
-            "statement": "S.",
-            "source": "A",
-            "kind": "not_better",
-            "metric": "fid",
-            "runs": list("abcd"),
-            "base": "e",
-            "by": 0.0,
-        }
-    )
-    falls = CLAIM.validate_python(
-        {"statement": "S.", "source": "A", "kind": "falls", "metric": "fid", "runs": list("abcde")}
-    )
+    none = claim_of(kind="not_better", metric="fid", runs=list("abcd"), base="e", by=0.0)
+    falls = claim_of(kind="falls", metric="fid", runs=list("abcde"))
     for _ in range(trials):
         common = rng.standard_normal((n, 1)) * paired  # what a model keeps through its training
         values = dict(zip("abcde", (common + rng.standard_normal((n, 5))).T, strict=True))
@@ -190,13 +174,6 @@ CASES = [
     ({"kind": "lower", "metric": "fid", "run": "a", "than": "b"}, (1, 2), (2, 1), (1, 1.05)),
     ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.5}, (2, 1), (1, 1), (1.52, 1)),
     ({"kind": "falls", "metric": "fid", "runs": list("abcd")}, (4, 3, 2, 1), (1, 2, 3, 4), (1.05, 1, 1, 1)),
-    ({"kind": "rises", "metric": "recall", "runs": list("abcd")}, (1, 2, 3, 4), (1, 4, 2, 5), (1, 1, 1, 1.05)),
-    (
-        {"kind": "bridges", "metric": "fid", "run": "a", "from_run": "b", "to_run": "c", "share": 0.5},
-        (1.2, 4, 1),
-        (3.8, 4, 1),
-        (2.5, 4, 1),
-    ),
     (
         {"kind": "similar", "metric": "fid", "runs_a": ["a", "b"], "runs_b": ["c", "d"], "within": 0.8},
         (1, 2, 1, 2),
@@ -222,7 +199,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=[case[0]["kind"] for case in CASES])
 def test_a_verdict_over_seeds_follows_the_effect(case, paired):
     section, *centres = case
-    claim = CLAIM.validate_python({"statement": "S.", "source": "A", **section})
+    claim = claim_of(**section)
     for expected, values in zip(("holds", "does not hold", "undecided"), centres, strict=True):
         found = judged(claim, around(*values), paired, iterations={"a": 100, "b": 200, "c": 800})
         assert found.verdict == expected
@@ -230,19 +207,13 @@ def test_a_verdict_over_seeds_follows_the_effect(case, paired):
         assert found.seeds == 4
 
 
-LOWER = CLAIM.validate_python(
-    {"statement": "S.", "source": "A", "kind": "lower", "metric": "fid", "run": "a", "than": "b"}
-)
+LOWER = claim_of(kind="lower", metric="fid", run="a", than="b")
 
 
 def test_what_models_share_through_training_cancels_where_they_are_the_same():
     values = {"a": np.array([1.0, 5.0, 9.0]), "b": np.array([1.5, 5.4, 9.6])}
     assert judged(LOWER, values, paired=True).verdict == "holds"
     assert judged(LOWER, values, paired=False).verdict == "undecided"
-
-
-def test_equal_groups_decide_nothing():
-    assert judged(LOWER, {"a": [2.0, 2.0, 2.0], "b": [2.0, 2.0, 2.0]}).verdict == "undecided"
 
 
 def test_seeds_that_cannot_be_compared_are_refused():

@@ -30,14 +30,19 @@ def of_other_code(adm, project):
     return int(re.search(r"(\d+) made by other code$", out.strip())[1])
 
 
-def test_accepted_code_has_no_job_run_again(project, accept):
-    before = project.job("train/m-9").triggers
+def test_accepted_code_has_no_job_run_again_and_what_is_half_done_goes_on(project, accept, adm):
+    before, made_by = project.job("train/m-9").triggers, fingerprint(record("train", {}, {}, []))
     project.edit_code("train")
     assert project.job("train/m-9").triggers != before
+    assert fingerprint(record("train", {}, {}, [])) != made_by
+    assert of_other_code(adm, project) == 3
     accept("train", "--reason", REASON)
     # Snakemake compares these, DVC the file that holds them.
     assert project.job("train/m-9").triggers == before
     assert project.job("train/n-4").triggers["code"] == before["code"]
+    assert fingerprint(record("train", {}, {}, [])) == made_by
+    assert of_other_code(adm, project) == 0
+    assert REASON in code.ACCEPTED.read_text()
 
 
 def test_code_that_changes_again_has_jobs_run_again_until_it_is_accepted_too(project, accept):
@@ -62,22 +67,6 @@ def test_what_was_accepted_is_no_change_when_the_old_code_comes_back(project, ac
     project.edit_code("prepare", "")
     assert code_digest("prepare") == before
     assert "nothing to accept" in accept("prepare")
-
-
-def test_what_was_accepted_is_of_no_other_code(project, accept, adm):
-    project.edit_code("train")
-    assert of_other_code(adm, project) == 3
-    accept("train", "--reason", REASON)
-    assert of_other_code(adm, project) == 0
-    assert REASON in code.ACCEPTED.read_text()
-
-
-def test_what_is_half_done_goes_on_under_accepted_code(project, accept):
-    made_by = record("train", {}, {}, [])
-    project.edit_code("train")
-    assert fingerprint(record("train", {}, {}, [])) != fingerprint(made_by)
-    accept("train")
-    assert fingerprint(record("train", {}, {}, [])) == fingerprint(made_by)
 
 
 def test_nothing_is_recorded_where_all_artifacts_are_of_todays_code(project, accept):

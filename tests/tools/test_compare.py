@@ -100,42 +100,27 @@ def test_what_shows_another_file_is_left_out(pair, compared):
     assert [*compared()[1]] == ["tables/table_8.csv"]
 
 
-def scaled(name, factor):
-    def change(arrays):
-        arrays[name] = arrays[name] * np.asarray(factor, arrays[name].dtype)
-
-    return change
-
-
-def with_value(name, index, value):
-    def change(arrays):
-        arrays[name][index] = value
-
-    return change
-
-
-def without(name):
-    def change(arrays):
-        del arrays[name]
-
-    return change
-
-
 def replaced(name, function):
-    def change(arrays):
-        arrays[name] = function(arrays[name])
+    return lambda arrays: arrays.update({name: function(arrays[name])})
 
-    return change
+
+def scaled(name, factor):
+    return replaced(name, lambda array: array * np.asarray(factor, array.dtype))
 
 
 ARRAYS = {
     "floats within": (CHECKPOINT, scaled("a.weight", 1 + 1e-6), "close", "a.weight["),
     "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
-    "NaN on one side": (CHECKPOINT, with_value("b", 0, 0.0), "different", "b[0]: nan, there 0.0"),
-    "infinity on one side": (CHECKPOINT, with_value("b", 1, np.inf), "different", "b[1]: 2.0, there inf"),
+    "NaN on one side": (CHECKPOINT, replaced("b", np.nan_to_num), "different", "b[0]: nan, there 0.0"),
+    "infinity on one side": (
+        CHECKPOINT,
+        replaced("b", lambda b: np.where(b == 2, np.inf, b)),
+        "different",
+        "b[1]: 2.0, there inf",
+    ),
     "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: "),
     "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: "),
-    "an array less": (SAMPLES, without("arr_1"), "different", "arr_1: is missing there"),
+    "an array less": (SAMPLES, lambda arrays: arrays.pop("arr_1"), "different", "arr_1: is missing there"),
     "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "close", "the same content"),
     "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
 }
@@ -186,9 +171,7 @@ JSON = {
     "a metric": (lambda c: c["metrics"].update(fid=3.3), "different", "metrics.fid: 3.25, there 3.3"),
     "no number": (lambda c: c["metrics"].update(fid=None), "different", "metrics.fid"),
     "a part": (lambda c: c["jackknife"]["fid"]["values"].__setitem__(1, 4.0), "different", "jackknife.fid.values[1]"),
-    "a part more": (lambda c: c["jackknife"]["fid"]["values"].append(4.0), "different", "jackknife.fid"),
     "a metric more": (lambda c: c["metrics"].update(sfid=1.0), "different", "metrics.sfid"),
-    "a metric less": (lambda c: c["metrics"].clear(), "different", "metrics.fid"),
     "a truth for a number": (lambda c: c.update(num_samples=True), "different", "num_samples"),
 }
 
@@ -228,13 +211,6 @@ def test_facts_are_content(pair, compared):
     assert compared() == (1, {"extractors/digits/manifest.json": ("different", words)})
 
 
-def test_a_file_where_a_folder_was(pair, compared):
-    shutil.rmtree(pair.b / "samples" / "run")
-    (pair.b / "samples" / "run").write_text("")
-    gone = dict.fromkeys((SAMPLES, "samples/run/manifest.json"), ("only in A", ""))
-    assert compared() == (1, {"samples/run": ("only in B", ""), **gone})
-
-
 def test_numbers_of_csv(pair, compared):
     edit_text(pair.b / "claims.csv", "3.25,FID", "3.250000001,FID")
     edit_text(pair.b / "tables" / "table_8.csv", "3.25", "3.5")
@@ -248,7 +224,6 @@ CSV = {
     "another column": ("FID", "KID", "its columns: "),
     "another run": ("run,3.25", "runs,3.25", "row 1, Run: 'run', there 'runs'"),
     "a row less": ("other,nan\n", "", "row 2"),
-    "a row cut short": (",nan\n", "\n", "row 2"),
     "NaN": ("3.25", "nan", "row 1, FID, here: "),
 }
 
@@ -298,10 +273,8 @@ def test_what_is_measured_in_seconds_may_differ(pair, compared):
 
 DAMAGED = {
     "npy": (DATA, 150),
-    "npy's header": (DATA, 20),
     "npz": (SAMPLES, 300),
     "safetensors": (CHECKPOINT, -8),
-    "safetensors' header": (CHECKPOINT, 30),
     "json": ("metrics/run.json", 40),
     "png": ("figures/figure_6.png", 60),
 }
@@ -442,6 +415,18 @@ def differences(adm, tmp_path):
     return run
 
 
+@pytest.fixture
+def refused(adm):
+    """The one line that refuses to compare two sides."""
+
+    def run(*sides):
+        exit_code, out, err = adm("compare", *sides)
+        assert (exit_code, out, err.count("\n")) == (2, "", 1)
+        return err
+
+    return run
+
+
 def test_a_metric_differs_beyond_its_interval_alone(differences, adm, tmp_path):
     a = write_results(tmp_path / "a", {"a": score(fid=10.0), "b": score(fid=10.0)})
     b = write_results(tmp_path / "b", {"a": score(fid=11.5), "b": score(fid=12.0)})
@@ -539,56 +524,32 @@ def test_what_is_published_is_compared_by_its_scores(differences, tmp_path, monk
     assert (counts["numbers"], counts["beyond"]) == (1, 1)
 
 
-def damaged(folder):
-    (folder / "metrics" / "a.json").write_bytes(sealed_json(score(fid=1.0))[:-9])
+SPOILED = [
+    ("metrics/a.json", sealed_json(score(fid=1.0))[:-9]),
+    ("metrics/a.json", sealed_json({"scores": {"fid": 1.0}})),
+    ("metrics/a.json", sealed_json({**score(fid=1.0), "metrics": {"fid": "low"}})),
+    ("claims/own.csv", b"name,says\nbetter,yes\n"),
+    ("params.yaml", None),
+]
 
 
-def without_metrics(folder):
-    (folder / "metrics" / "a.json").write_bytes(sealed_json({"scores": {"fid": 1.0}}))
+@pytest.mark.parametrize(("name", "content"), SPOILED)
+def test_folders_that_cannot_be_compared_are_refused_in_one_line(refused, tmp_path, name, content):
+    a, b = (write_results(tmp_path / name, {"a": score(fid=1.0)}) for name in ("a", "b"))
+    (b / name).unlink()
+    if content is not None:
+        (b / name).write_bytes(content)
+    told = refused(a, b)
+    assert str(b) in told
+    assert name in told
 
 
-def with_words(folder):
-    (folder / "metrics" / "a.json").write_bytes(sealed_json({**score(fid=1.0), "metrics": {"fid": "low"}}))
-
-
-def with_other_claims(folder):
-    (folder / "claims" / "own.csv").write_text("name,says\nbetter,yes\n")
-
-
-def without_params(folder):
-    (folder / "params.yaml").unlink()
-
-
-def empty(folder):
-    (folder / "metrics" / "a.json").unlink()
-    (folder / "claims" / "own.csv").unlink()
-
-
-def gone(folder):
-    shutil.rmtree(folder)
-    folder.write_text("a file")
-
-
-@pytest.mark.parametrize(
-    ("damage", "named"),
-    [
-        (damaged, "metrics/a.json"),
-        (without_metrics, "metrics/a.json"),
-        (with_words, "metrics/a.json"),
-        (with_other_claims, "claims/own.csv"),
-        (without_params, "params.yaml"),
-        (empty, "nothing to compare"),
-        (gone, "is no folder of results"),
-    ],
-)
-def test_folders_that_cannot_be_compared_are_refused_in_one_line(adm, tmp_path, damage, named):
-    scores = {"a": score(fid=1.0)}
-    a, b = (write_results(tmp_path / name, scores) for name in ("a", "b"))
-    damage(b)
-    exit_code, out, err = adm("compare", a, b)
-    assert (exit_code, out, err.count("\n")) == (2, "", 1)
-    assert str(b) in err
-    assert named in err
+def test_folders_without_results_are_refused_in_one_line(refused, tmp_path):
+    a, b = (write_results(tmp_path / name, {"a": score(fid=1.0)}) for name in ("a", "b"))
+    for path in (b / "metrics" / "a.json", b / "claims" / "own.csv"):
+        path.unlink()
+    assert "nothing to compare" in refused(a, b)
+    assert f"{a / 'params.yaml'}: is no folder of results" in refused(a, a / "params.yaml")
 
 
 @pytest.mark.parametrize("option", ["--rtol", "--atol"])
