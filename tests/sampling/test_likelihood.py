@@ -56,18 +56,18 @@ def close(ours, theirs):
 
 
 def test_blocks_change_a_likelihood_by_rounding_alone(measured):
-    whole = measured(range(7), micro_batch=7)
+    whole = measured(range(7), micro_batch=7, steps="10")
     for size in (1, 3):
-        found = measured(range(7), micro_batch=size)
+        found = measured(range(7), micro_batch=size, steps="10")
         for name in ("bits", "prior", "vlb"):
             close(getattr(found, name), getattr(whole, name))
 
 
 def test_an_images_bits_are_its_own(measured):
-    many, few = measured([1, 4, 5, 20]), measured([4, 20])
+    many, few = measured([1, 4, 5, 20], steps="10"), measured([4, 20], steps="10")
     close(few.bits, many.bits[[1, 3]])
     assert few.indices.tolist() == [4, 20]
-    assert not np.allclose(few.bits, measured([4, 20], seed=6).bits, rtol=1e-3)
+    assert not np.allclose(few.bits, measured([4, 20], seed=6, steps="10").bits, rtol=1e-3)
 
 
 def test_bits_are_the_terms_and_the_prior(measured, dataset):
