@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets import Classifier, UNet, to_released
 from adm.nets.forward import Forward
-from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, sinusoids
+from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, resampling, sinusoids
 
 SMALL = {
     "image_size": 8,
@@ -276,6 +276,9 @@ def test_blocks_start_as_the_identity(direction):
     expected = {None: x, "up": F.interpolate(x, scale_factor=2), "down": F.avg_pool2d(x, 2)}[direction]
     torch.testing.assert_close(block(direction)(x, noise(2, 256)), expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(Attention(small(), 64)(x), x, rtol=0, atol=0)
+    if direction:  # what has no parameters changes sides alone
+        plain = resampling(small(resampling="plain"), 64, direction)
+        torch.testing.assert_close(plain(x), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_dropout_stands_before_the_second_convolution():
