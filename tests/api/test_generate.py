@@ -208,6 +208,8 @@ def test_photographs_are_changed_as_training_would_read_them(generate, checkpoin
     np.testing.assert_array_equal(found, model.inpaint(given[1:], mask, num=2, resamplings=2, **how))
     generate(source=tmp_path / "inpainted" / "generate.json", out="again")
     assert files(tmp_path / "inpainted") == files(tmp_path / "again")
+    others = ("--init-image", tmp_path / "photos" / "a.png", *options[2:], "--set", "resamplings=2", *HOW)
+    assert "init_image" in generate(*others, out="inpainted", expected=2)
     Image.fromarray(255 - white).save(tmp_path / "mask.png")
     assert "files.mask" in generate(*options, "--set", "resamplings=2", *HOW, out="inpainted", expected=2)
 
@@ -278,16 +280,13 @@ def test_classes_of_a_released_network_have_names(generate, released, tmp_path):
     assert call["classes"] == [207, 1]
 
 
+# What the Python interface refuses, too, stands in test_model.py.
 MISTAKES = {
     "a name that there is not": (("--class", "golden retreiver"), "class 'golden retreiver': is no name"),
     "a name of two classes": (("--class", "cardigan"), "class 'cardigan': is the name of 264 and 474"),
-    "a class beyond the last": (("--class", "1000"), "class 1000: is none; the network has 1000"),
     "classes that are no list": (("--classes", "3-1"), "--classes '3-1': is no list"),
-    "a scale without a classifier": (("--scale", "1"), "gradient_scale 1.0 does nothing without a classifier"),
-    "no schedule": (("--steps", "fast25"), "steps: 'fast25' is not accepted: write 'N'"),
     "no number of images": (("-n", "0"), "num: 0 is not accepted"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
-    "no device": (("--device", "tpu"), "device 'tpu': is none here"),
     "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
     "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),
@@ -295,7 +294,6 @@ MISTAKES = {
     "a strength of nothing": (("--strength", "0.5"), "--init-image: goes with --strength or --mask"),
     "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
     "no such image": (("--init-image", "none.png", "--strength", "0.5"), "none.png: is no readable image"),
-    "too much strength": (("--init-image", "square.png", "--strength", "1.5"), "strength: 1.5 is not accepted"),
     "a mask of another size": (
         ("--init-image", "square.png", "--mask", "wide.png"),
         "wide.png: is 12x10, but square.png 10x10; write a mask of that, or of 8x8",
@@ -330,11 +328,6 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
     assert "no checkpoint" in generate(source=tmp_path / "folder", expected=2)
     assert "nearest are 64x64_diffusion" in generate(source="64x64_difusion", expected=2)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_there_is_not_is_one_line(generate):
-    assert "is not here" in generate("--device", "cuda", expected=2)
 
 
 @pytest.fixture
@@ -379,46 +372,12 @@ def test_a_file_is_sampled_as_it_recommends_unless_something_else_is_said(genera
 
 
 def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
-    settings = (
-        "stepz=4",
-        "steps=0",
-        "sampler=euler",
-        "num_samples=7",
-        "scale=abc",
-        "classifier=5",
-        "seed=5",
-        "cfg_scale=2",
-    )
-    for word, setting in ((setting.partition("=")[0], setting) for setting in settings):
+    for setting in ("stepz=4", "steps=0", "num_samples=7", "scale=abc", "classifier=5", "cfg_scale=2"):
+        word = setting.partition("=")[0]
         steps = () if word == "steps" else ("--set", "steps=3")
         code, _, err = adm("export", checkpoint(), tmp_path / "m.safetensors", "--set", setting, *steps)
         assert (code, word in err, err.count("\n")) == (2, True, 1)
         assert not (tmp_path / "m.safetensors").exists()
-
-
-def test_a_folder_of_changed_images_is_extended_and_repeated_as_it_was_recommended(generate, exported, tmp_path):
-    draws = np.random.default_rng(0)
-    for name in ("a", "b"):
-        Image.fromarray(draws.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / f"{name}.png")
-    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
-    file = exported("model", *(part for one in ("steps=4", "sampler=ddim", "eta=0.7") for part in ("--set", one)))
-    how = (
-        "--init-image",
-        tmp_path / "a.png",
-        "--mask",
-        tmp_path / "mask.png",
-        "--set",
-        "resamplings=2",
-        "--threads",
-        1,
-    )
-    generate("-n", 2, *how, source=file)
-    before = pixels(tmp_path / "out")
-    generate("-n", 3, *how, source=file)
-    np.testing.assert_array_equal(pixels(tmp_path / "out")[:2], before)
-    generate(source=tmp_path / "out" / "generate.json", out="again")
-    np.testing.assert_array_equal(pixels(tmp_path / "again"), pixels(tmp_path / "out"))
-    assert "init_image" in generate("-n", 4, "--init-image", tmp_path / "b.png", *how[2:], source=file, expected=2)
 
 
 def test_what_predicts_no_noise_is_not_written_in_the_released_format(adm, checkpoint, tmp_path):

@@ -62,8 +62,7 @@ def refused(adopted, tmp_path):
 KINDS = ["diffusion", "upsampler", "classifier"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(("kind", "legacy"), zip(KINDS, (False, True, False), strict=True))
 def test_a_checkpoint_is_loaded_as_if_it_were_ours(tmp_path, adopted, tiny_model, randomised, kind, legacy):
     model = tiny_model(kind)
     network = randomised(model)

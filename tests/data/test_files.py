@@ -122,13 +122,6 @@ def test_any_number_of_threads_reads_the_same(pictures, crop):
     assert all(map(torch.equal, found, expected))
 
 
-@pytest.mark.parametrize("parts", [1, 2, 4])
-def test_shares_of_a_batch_put_together_are_the_batch(pictures, parts):
-    batches = Batches(ImageShards(pictures[1], 8), 8, 4, "random", True, seed=3)
-    rows = [slice(start, start + 4 // parts) for start in range(0, 4, 4 // parts)]
-    assert torch.equal(torch.cat([batches.at(2, share)[0] for share in rows]), batches.at(2)[0])
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """Two classes of images of several formats, modes and sizes."""

@@ -87,12 +87,6 @@ def test_numbered_classes_get_names(tmp_path, prepared):
     assert read_manifest(folder).facts["class_names"] == [*"abcde"]
 
 
-def test_shards_have_the_length_asked_for(tmp_path, prepared):
-    folder = prepared(params("idx", write_idx(tmp_path / "raw"), shard_size=10)).folder
-    assert [len(np.load(folder / f"images-0000{n}.npy")) for n in range(3)] == [10, 10, 3]
-    assert [len(np.load(folder / f"labels-0000{n}.npy")) for n in range(3)] == [10, 10, 3]
-
-
 def test_shards_do_not_depend_on_how_they_are_cut(tmp_path, prepared):
     root = write_idx(tmp_path / "raw")
     first = prepared(params("idx", root, image_size=5, shard_size=1))
@@ -118,18 +112,13 @@ DAMAGED_IMAGES = {
     "trailing": (idx(IMAGES) + b"x", "declares 828 elements, shape (23, 6, 6), but holds 829"),
     "no images": (idx(IMAGES[:0]), "shape (0, 6, 6)"),
     "absurd": (idx(IMAGES, shape=(2**32 - 1,) * 3), "shape (4294967295, 4294967295, 4294967295)"),
-    "large": (
-        idx(IMAGES, shape=(2**20, 60, 60)),
-        "declares 3774873600 elements, shape (1048576, 60, 60), but holds 828",
-    ),
 }
 
 
-@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("case", DAMAGED_IMAGES)
-def test_damaged_idx_files_are_described(tmp_path, case, packed):
+def test_damaged_idx_files_are_described(tmp_path, case):
     content, message = DAMAGED_IMAGES[case]
-    found = refusal(params("idx", write_idx(tmp_path / "raw", images=content, packed=packed)), tmp_path)
+    found = refusal(params("idx", write_idx(tmp_path / "raw", images=content, packed=case == "truncated")), tmp_path)
     assert found.startswith(str(tmp_path / "raw" / "train-images-idx3-ubyte"))
     assert message in found
 

@@ -130,30 +130,6 @@ def test_outside_the_interval_no_guide_and_no_classifier_is_called(batch, sample
     assert main.seen == process.timesteps.tolist()[::-1]
 
 
-@pytest.mark.parametrize("sampler", [DDPM, DDIM])
-def test_an_interval_that_holds_every_step_is_no_interval(batch, sampler):
-    x, y = batch
-
-    def sampled(interval):
-        guided = extrapolated(denoiser(y), in_turn(denoiser(y), denoiser(NONE)), 2.0, interval)
-        gradient = limited(classifier_gradient(slope_of(log_joint), y, 1.0), interval)
-        draws = torch.Generator().manual_seed(2)
-        return last(sample(sampler(PROCESS, guided, gradient), x, lambda: torch.randn(x.shape, generator=draws)))
-
-    assert torch.equal(sampled(None), sampled(guided_at(0.0, 1.0)))
-    assert not torch.equal(sampled(None), sampled(guided_at(0.0, 0.5)))
-
-
-def test_an_interval_before_and_after_which_nothing_guides_leaves_ancestral_samples_as_they_are(batch):
-    x, y = batch
-    never = guided_at(0.001, 0.002)
-    gradient = limited(classifier_gradient(slope_of(log_joint), y, 5.0), never)
-    plain, guided = (
-        last(sample(DDPM(PROCESS, denoiser(y), each), x, lambda: torch.zeros_like(x))) for each in (None, gradient)
-    )
-    assert torch.equal(plain, guided)
-
-
 def test_decimal_ends_of_an_interval_hold_their_timesteps():
     for tenths in range(1000):
         assert guided_at(tenths / 1000, (tenths + 0.5) / 1000, 1000) == {tenths}

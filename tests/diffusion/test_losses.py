@@ -1,4 +1,4 @@
-"""Losses and likelihood: their relations, and the entropy that the bound of an exact model must meet."""
+"""Losses and the terms of the likelihood; those of an exact model are in tests/sampling/test_likelihood.py."""
 
 import math
 
@@ -12,13 +12,12 @@ from scipy.stats import norm
 from adm.diffusion.losses import (
     discretised_gaussian_nll,
     likelihood_terms,
-    mean_over_pixels,
     normal_kl,
     prior_bits,
     training_loss,
     vlb_term,
 )
-from adm.diffusion.process import Diffusion, Gaussian, linear_betas
+from adm.diffusion.process import Diffusion, Gaussian
 
 T = 100
 PIXEL_VALUES = torch.arange(256, dtype=torch.float64) / 127.5 - 1
@@ -83,18 +82,6 @@ def test_hybrid_refuses_a_fixed_variance(batch, variance):
     assert losses(batch, "simple", variance)["loss"].isfinite().all()
 
 
-def test_the_network_sees_x_t_and_the_timestep(batch):
-    x_0, t, eps, output = batch
-    diffusion = Diffusion.from_schedule("linear", T)
-
-    def denoiser(x_t, timesteps):
-        torch.testing.assert_close(x_t, diffusion.q_sample(x_0, t, eps))
-        assert torch.equal(timesteps, t)
-        return output
-
-    training_loss(diffusion, denoiser, x_0, t, eps, "hybrid")
-
-
 def test_term_of_the_bound_is_a_divergence_in_bits_but_for_the_first_which_is_a_likelihood(batch):
     x_0, t, eps, output = batch
     diffusion = Diffusion.from_schedule("linear", T)
@@ -137,94 +124,9 @@ def test_likelihood_is_the_gaussians_mass_in_each_bin_and_the_end_bins_hold_the_
     )
 
 
-S, M = 0.12, 0.1
-
-
-def gaussian_images(num=24, side=16):
-    """8-bit images of independent N(M, S^2) pixels, as x_0, and the -log2 p of a pixel of each."""
-    rng = np.random.default_rng(0)
-    levels = np.clip(np.rint((rng.normal(M, S, (num, 3, side, side)) + 1) * 127.5), 0, 255)
-    edges = np.concatenate([[-np.inf], np.arange(255) + 0.5, [np.inf]]) / 127.5 - 1
-    mass = np.diff(norm.cdf(edges, M, S))
-    surprise = -np.log2(mass[levels.astype(int)]).mean((1, 2, 3))
-    return torch.from_numpy(levels / 127.5 - 1).float(), torch.from_numpy(surprise)
-
-
-def exact_model(x_t, timesteps, betas, width=1.0):
-    """The denoiser and variance of x_{t-1} | x_t for data N(M, S^2), as a network would return them.
-
-    Args:
-        x_t: (B, 3, H, W).
-        timesteps: (B,).
-        betas: (T,) of the process.
-        width: Factor on the variance; 1 is right.
-    """
-    alpha_bar = np.cumprod(1 - betas)
-    t = int(timesteps[0])
-    now, before = alpha_bar[t], alpha_bar[t - 1] if t else 1.0
-    # Of x_{t-1} given x_t: x_{t-1} ~ N(sqrt(before) M, before S^2 + 1 - before) seen through one kernel.
-    prior = before * S**2 + 1 - before
-    variance = 1 / (1 / prior + (1 - betas[t]) / betas[t])
-    x_0_variance = 1 / (1 / S**2 + now / (1 - now))
-    x_0 = x_0_variance * (M / S**2 + math.sqrt(now) / (1 - now) * x_t)
-    eps = (x_t - math.sqrt(now) * x_0) / math.sqrt(1 - now)
-    tilde = 1 / (1 / (1 - alpha_bar[max(t, 1) - 1]) + (1 - betas[max(t, 1)]) / betas[max(t, 1)])
-    v = (math.log(variance * width) - math.log(tilde)) / (math.log(betas[t]) - math.log(tilde))
-    return torch.cat([eps, torch.full_like(eps, 2 * v - 1)], dim=1)
-
-
-def excess_bits(width=1.0):
-    """Bits per dimension beyond the entropy of the data, and their standard error."""
-    betas = linear_betas(T)
-    x_0, surprise = gaussian_images()
-    diffusion = Diffusion(betas)
-    generator = torch.Generator().manual_seed(0)
-    noise = iter(lambda: torch.randn(x_0.shape, generator=generator), None)
-    terms = list(likelihood_terms(diffusion, lambda x, t: exact_model(x, t, betas, width), x_0, noise))
-    assert len(terms) == T
-    excess = sum(terms) + prior_bits(diffusion, x_0) - surprise
-    assert excess.shape == (len(x_0),)
-    return float(excess.mean()), float(excess.std()) / len(x_0) ** 0.5
-
-
-def test_bits_of_the_exact_model_are_the_entropy_of_the_data():
-    excess, error = excess_bits()
-    assert error < 0.02
-    # The bound of the exact model is tight; besides chance, 8-bit pixels are taken for real numbers at t > 0.
-    assert abs(excess) < 5 * error
-
-
-@pytest.mark.parametrize("width", [0.8, 1.25])
-def test_bits_of_a_worse_model_exceed_the_entropy(width):
-    excess, error = excess_bits(width)
-    assert excess > 5 * error
-
-
-def test_terms_come_from_the_last_timestep_down():
-    x_0 = normals(2, 3, 4, 4, seed=1).clamp(-1, 1)
-    output = normals(2, 6, 4, 4, seed=3)
-    drawn = [normals(2, 3, 4, 4, seed=seed) for seed in range(10)]
-    diffusion, asked = Diffusion.from_schedule("linear", T, "10"), []
-
-    def denoiser(x_t, timesteps):
-        asked.append(timesteps.tolist())
-        assert x_t.dtype == torch.float32
-        return output
-
-    terms = list(likelihood_terms(diffusion, denoiser, x_0, iter(drawn)))
-    assert asked == [[t, t] for t in reversed(diffusion.timesteps.tolist())]
-    for step, term, eps in zip(reversed(range(10)), terms, drawn, strict=True):
-        a = diffusion.alpha_bar[step]
-        x_t = math.sqrt(a) * x_0.double() + math.sqrt(1 - a) * eps
-        assert term.dtype == torch.float64
-        p = diffusion.p_mean_variance(output, x_t.float(), torch.full((2,), step))
-        expected = vlb_term(diffusion, p, x_0, x_t.float(), torch.full((2,), step))
-        torch.testing.assert_close(term, expected.double(), rtol=1e-3, atol=1e-6)
-
-
 @pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
 def test_a_fixed_variance_has_a_likelihood_too(variance):
-    x_0, _ = gaussian_images(4, 8)
+    x_0 = (0.1 + 0.12 * normals(4, 3, 8, 8)).clamp(-1, 1)
     diffusion = Diffusion.from_schedule("linear", T, variance=variance)
     learned = Diffusion.from_schedule("linear", T)
     # v = 1 is beta_t and v = 0 is beta~_t, but at t = 0, where beta_t is beta~_1 as a fixed variance.
@@ -241,15 +143,10 @@ def test_a_fixed_variance_has_a_likelihood_too(variance):
 
 
 def test_prior_bits_are_what_is_left_of_the_image_at_the_last_timestep():
-    x_0, _ = gaussian_images(4, 8)
+    x_0 = (0.1 + 0.12 * normals(4, 3, 8, 8)).clamp(-1, 1)
     for num_timesteps, schedule in [(30, "linear"), (1000, "linear"), (1000, "cosine")]:
         diffusion = Diffusion.from_schedule(schedule, num_timesteps)
         left = diffusion.alpha_bar[-1]
         expected = 0.5 * (left * (x_0.double() ** 2).mean((1, 2, 3)) - left - math.log1p(-left)) / math.log(2)
         torch.testing.assert_close(prior_bits(diffusion, x_0).double(), expected, rtol=1e-3, atol=1e-7)
     assert (prior_bits(Diffusion.from_schedule("linear", 1000), x_0) < 1e-4).all()
-
-
-def test_mean_over_pixels_keeps_the_images_apart():
-    x = torch.arange(24.0).view(2, 3, 2, 2)
-    assert mean_over_pixels(x).tolist() == [5.5, 17.5]

@@ -11,17 +11,14 @@ import pytest
 import torch
 
 from adm.diffusion.process import SCHEDULES, Diffusion
-from adm.diffusion.samplers import DDIM, DDPM, DDIMReversed, classifier_gradient, encode, predict, sample, slope_of
+from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, predict, sample, slope_of
 from adm.machine import compiled, cpp_compiler
 
 M = torch.tensor([-0.2, 0.0, 0.3]).view(1, 3, 1, 1)
 S = 0.1
 SHAPE = (4, 3, 64, 64)
-PIXELS = SHAPE[0] * SHAPE[2] * SHAPE[3]
-"""Independent draws of each channel."""
-
-MEAN_ERROR, STD_ERROR = 5 * S / PIXELS**0.5, 5 * S / (2 * PIXELS) ** 0.5
-"""Five standard errors of the mean and standard deviation of a channel."""
+FEWER = (4, 3, 32, 32)
+"""Where a thousand steps are taken."""
 
 DISCRETISATION = 0.02
 """What a thousand steps of first order may distort, relative to s: their largest beta is 0.02."""
@@ -104,8 +101,9 @@ def final(step, seed=0, shape=SHAPE):
 def assert_distributed(x, mean, std, distortion=0.0):
     """Every channel has the mean and the standard deviation, but for chance and a distortion relative to s."""
     found = x.double().transpose(0, 1).flatten(1)
-    assert (found.mean(1) - torch.as_tensor(mean).flatten()).abs().max() < MEAN_ERROR + distortion * S
-    assert (found.std(1) - std).abs().max() < STD_ERROR + distortion * S
+    error = 5 * S / found.shape[1] ** 0.5  # five standard errors of a channel's mean, and of its deviation
+    assert (found.mean(1) - torch.as_tensor(mean).flatten()).abs().max() < error + distortion * S
+    assert (found.std(1) - std).abs().max() < error / 2**0.5 + distortion * S
 
 
 def process(schedule, steps=None, variance="beta_tilde"):
@@ -128,13 +126,14 @@ def test_ancestral_sampling_with_the_right_variance_is_exact_in_however_few_step
 
 @pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
 def test_ancestral_sampling_with_a_fixed_variance_reproduces_the_data(variance):
-    x = final(DDPM(process("linear", None, variance), GaussianData("linear")))
+    x = final(DDPM(process("linear", None, variance), GaussianData("linear")), shape=FEWER)
     assert_distributed(x, M, S, DISCRETISATION)
 
 
 @pytest.mark.parametrize(("schedule", "eta"), [("linear", 0.0), ("cosine", 0.0), ("linear", 0.5)])
 def test_ddim_reproduces_the_data(schedule, eta):
-    assert_distributed(final(DDIM(process(schedule), GaussianData(schedule), eta=eta)), M, S, DISCRETISATION)
+    x = final(DDIM(process(schedule), GaussianData(schedule), eta=eta), shape=FEWER)
+    assert_distributed(x, M, S, DISCRETISATION)
 
 
 A = 15.0
@@ -157,7 +156,7 @@ def test_algorithm_1_at_the_mean_is_exact_where_log_p_is_linear(steps):
 
 def algorithm_1(data, gradient, at):
     diffusion = process("linear", None, "learned_range")
-    return final(DDPM(diffusion, data.exact(diffusion), gradient, gradient_at=at))
+    return final(DDPM(diffusion, data.exact(diffusion), gradient, gradient_at=at), shape=FEWER)
 
 
 @pytest.mark.slow
@@ -174,9 +173,9 @@ def test_algorithm_1_shifts_and_narrows_the_data_as_bayes_says(at, distortion):
 @pytest.mark.slow
 def test_algorithm_2_shifts_and_narrows_the_data_as_bayes_says():
     data = GaussianData("linear")
-    shifted = final(DDIM(process("linear"), data, data.linear_gradient(A)))
+    shifted = final(DDIM(process("linear"), data, data.linear_gradient(A)), shape=FEWER)
     assert_distributed(shifted, M + A * S**2, S, DISCRETISATION)
-    narrowed = final(DDIM(process("linear"), data, data.quadratic_gradient(C, R)))
+    narrowed = final(DDIM(process("linear"), data, data.quadratic_gradient(C, R)), shape=FEWER)
     assert_distributed(narrowed, PRODUCT_MEAN, PRODUCT_VARIANCE**0.5, DISCRETISATION)
 
 
@@ -206,15 +205,6 @@ def doubles():
     """x_t and noise in double precision."""
     draws = Draws((2, 3, 4, 4), dtype=torch.float64)
     return draws(), draws()
-
-
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_ddim_at_eta_1_adds_noise_of_variance_beta_tilde(schedule, doubles):
-    x_t, z = doubles
-    diffusion = process(schedule, "40")
-    for t in range(1, 40):
-        mean, noisy = both_ends(DDIM(diffusion, wavy, eta=1.0), x_t, t, z)
-        torch.testing.assert_close((noisy - mean) ** 2, diffusion.beta_tilde[t] * z**2)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
@@ -350,33 +340,3 @@ def test_classifier_gradient_is_the_slope_of_log_p():
         nudge[(slice(None), *pixel)] = h
         slope = 2.5 * (log_p(x + nudge) - log_p(x - nudge)) / (2 * h)
         torch.testing.assert_close(gradient[(slice(None), *pixel)], slope, rtol=1e-5, atol=1e-6)
-
-
-def test_ddim_run_backwards_and_forwards_returns_to_the_image_and_more_steps_return_closer():
-    data = GaussianData("linear")
-    x_0 = (M + S * Draws((1, 3, 16, 16))()).clamp(-1, 1)
-    errors = []
-    for steps in ("20", "100", "500"):
-        diffusion = process("linear", steps)
-        latent = encode(DDIMReversed(diffusion, data), x_0)
-        *_, back = sample(DDIM(diffusion, data), latent)
-        errors.append(float((back - x_0).std()) / S)
-    # Of first order: five times the steps leave a fifth of the error, once steps are small enough.
-    assert errors[2] < 0.07
-    assert errors[0] > 2.5 * errors[1] > 2.5**2 * errors[2]
-
-
-def test_encoded_data_is_standard_normal():
-    data = GaussianData("linear")
-    latent = encode(DDIMReversed(process("linear", "500"), data), M + S * Draws()())
-    found = latent.double().transpose(0, 1).flatten(1)
-    assert found.mean(1).abs().max() < 5 / PIXELS**0.5 + DISCRETISATION
-    assert (found.std(1) - 1).abs().max() < 5 / (2 * PIXELS) ** 0.5 + DISCRETISATION
-
-
-def test_encoding_takes_as_many_steps_as_asked_for():
-    step = DDIMReversed(process("linear", "10"), wavy)
-    x_0 = torch.zeros(1, 3, 2, 2)
-    three = step(step(step(x_0, 0), 1), 2)
-    assert torch.equal(encode(step, x_0, num_steps=3), three)
-    assert torch.equal(encode(step, x_0), encode(step, x_0, num_steps=9))

@@ -98,6 +98,13 @@ class Children:
         self._server.stdout.close()
 
 
+def contents(path):
+    """The bytes of a file, or of the files of a folder; None where there is none."""
+    if path.is_dir():
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+    return path.read_bytes() if path.exists() else None
+
+
 def _compiled(shim):
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or sys.platform != "linux":

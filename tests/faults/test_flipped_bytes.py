@@ -20,17 +20,7 @@ pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
 
 SEED = int(os.environ.get("ADM_FLIP_SEED", "0"))
 RESULTS = Path("results", "embedded")
-READ_BY_NONE = {
-    "report.html",
-    "tables",
-    "figures",
-    "claims",
-    "jobs",
-    "logs",
-    "params.yaml",
-    "shards",
-    "work",
-}
+READ_BY_NONE = {"report.html", "tables", "figures", "claims", "jobs", "logs", "params.yaml", "shards", "work"}
 """The page, tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
 NOT_OPENED = {

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from children import KILLED, Fault
+from children import KILLED, Fault, contents
 from miniature import miniature_params
 
 pytestmark = pytest.mark.slow
@@ -77,11 +77,6 @@ class Job:
         left = [path for path in self.folder.rglob("*") if path.name.startswith(".")]
         assert left == []
         assert [path.name for path in self.work.glob("*/*")] == [f"step-{self.stop:09d}"]
-
-
-def contents(folder):
-    """The bytes of the files of a folder; None where there is none."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else None
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

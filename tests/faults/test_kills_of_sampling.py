@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from children import KILLED, Fault
+from children import KILLED, Fault, contents
 from miniature import miniature_params
 
 pytestmark = pytest.mark.slow
@@ -61,13 +61,6 @@ class Job:
         assert contents(self.out) == self.whole
         assert [path for path in (self.folder / RESULTS / "work").rglob("*") if path.is_file()] == []
         assert [path for path in self.out.parent.iterdir() if path != self.out] == []
-
-
-def contents(path):
-    """The bytes of a file, or of the files of a folder; None where there is none."""
-    if path.is_dir():
-        return {file.name: file.read_bytes() for file in path.iterdir()}
-    return path.read_bytes() if path.exists() else None
 
 
 def remove(path):

@@ -183,9 +183,8 @@ def test_before_any_state_is_saved_the_last_good_one_is_the_checkpoint_it_began_
         trained.run()
 
 
-@pytest.mark.parametrize("at", [2, 4])
-@pytest.mark.parametrize("part", ["network", "ema", "optimizer"])
-def test_a_state_that_is_not_finite_is_saved_neither_rolling_nor_as_a_checkpoint(trained, monkeypatch, at, part):
+@pytest.mark.parametrize(("part", "at"), [("network", 2), ("ema", 4), ("optimizer", 4)])
+def test_a_state_that_is_not_finite_is_saved_neither_rolling_nor_as_a_checkpoint(trained, monkeypatch, part, at):
     parts = {
         "network": lambda state: next(state.network.parameters()),
         "ema": lambda state: next(iter(state.ema.values())),
@@ -278,13 +277,5 @@ def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(tra
 def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
     section = ExtractorParams.model_validate(EXTRACTOR)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
-        make(
-            extractor,
-            section,
-            DATASET,
-            trained.folder / "data",
-            trained.folder / "extractor",
-            trained.folder / "work",
-            1,
-        )
+        make(extractor, section, DATASET, *(trained.folder / name for name in ("data", "extractor", "work")), 1)
     assert not (trained.folder / "extractor").exists()

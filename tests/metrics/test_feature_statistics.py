@@ -46,17 +46,6 @@ def test_badly_centred_features_are_fitted_as_if_they_were_exact(monkeypatch, le
     np.testing.assert_allclose(got.mu, exact.mean(axis=0) + 100.0, rtol=1e-14)
 
 
-@pytest.mark.parametrize("length", [1, 7, 999])
-def test_stretches_of_any_length_give_the_same_to_rounding(monkeypatch, length):
-    features = badly_centred()
-    whole = feature_statistics(features)
-    monkeypatch.setattr(statistics, "CHUNK", length)
-    got = feature_statistics(features)
-    scale = np.sqrt(np.outer(whole.sigma.diagonal(), whole.sigma.diagonal()))
-    assert (np.abs(got.sigma - whole.sigma) <= 1e-12 * scale).all()
-    np.testing.assert_allclose(got.mu, whole.mu, rtol=1e-12)
-
-
 def test_a_mapped_file_gives_the_bits_of_the_array_in_it(tmp_path):
     features = badly_centred()
     np.save(tmp_path / "a.npy", features)

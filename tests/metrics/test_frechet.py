@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from scipy import linalg
 from torch_fidelity import metric_fid
 
-from adm.metrics import frechet
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 
@@ -36,12 +35,6 @@ def test_equals_general_square_root():
     assert frechet_distance(a, b) == pytest.approx(general_square_root(a, b), rel=1e-10)
 
 
-def test_equals_general_square_root_of_singular_covariances():
-    a, b = feature_statistics(drawn(30, 64, 0)), feature_statistics(drawn(20, 64, 1))
-    # The general root errs by the square root of machine precision in every null direction.
-    assert frechet_distance(a, b) == pytest.approx(general_square_root(a, b), rel=1e-5)
-
-
 @pytest.mark.parametrize(
     ("num_a", "num_b", "power"),
     [(400, 300, 0.5), (400, 300, 2.0), (400, 300, 4.0), (30, 20, 0.5), (65, 400, 1.0), (400, 12, 1.0), (2, 2, 0)],
@@ -61,17 +54,6 @@ def test_dead_and_repeated_features():
     y[:, 5] = 1.0
     got = frechet_distance(feature_statistics(x), feature_statistics(y))
     assert got == pytest.approx(distance_from_samples(x, y), rel=1e-9)
-
-
-def test_both_routes_agree():
-    a, b = feature_statistics(drawn(400, 64, 0)), feature_statistics(drawn(300, 64, 1))
-    fast = frechet._trace_of_root_by_eigenvalues(a.sigma, b.sigma)
-    slow = frechet._trace_of_root_by_factors(a.sigma, b.sigma)
-    assert fast is not None
-    assert fast == pytest.approx(slow, rel=1e-13)
-    singular = np.diag([1.0, 0.0])
-    assert frechet._trace_of_root_by_eigenvalues(np.eye(2), singular) is None
-    assert frechet._trace_of_root_by_eigenvalues(singular, np.eye(2)) is None
 
 
 @settings(max_examples=50, deadline=None)

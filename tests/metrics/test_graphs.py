@@ -61,7 +61,7 @@ def test_frozen_bytes_are_deterministic(frozen):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize("side", [5, 8, 16, 33, 299])
+@pytest.mark.parametrize("side", [5, 16, 299])
 def test_a_graph_computes_what_the_network_does(frozen, executor, side):
     made, batch = network(), images(5, side, side + 1)
     with torch.no_grad():
@@ -120,14 +120,14 @@ def test_every_tensor_is_made_on_the_device(narrow, frozen, make, num, side):
     assert watched.calls > 30
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu:99", "meta", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
 def test_a_device_that_is_not_there_is_refused(frozen, device):
     with pytest.raises(UserError, match=f"device '{device}': is ") as caught:
         TorchGraph(frozen, device=device)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("asked_for", ["highest", "high", "medium"])
+@pytest.mark.parametrize("asked_for", ["highest", "medium"])
 def test_products_are_of_float32_whatever_the_process_asked_for(asked_for):
     backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.mkldnn.matmul)
     usual = torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision
@@ -207,7 +207,7 @@ CASES = {
             f"no node {name}, expected those of",
             f"no node {name}, expected those of",
         )
-        for name in ("ExpandDims", "mixed_6/conv", "pool_3", "softmax/logits/MatMul")
+        for name in ("ExpandDims", "softmax/logits/MatMul")
     },
     "another activation": (
         spoilt("mixed_5/tower/conv_1", with_op("Selu")),
@@ -341,14 +341,7 @@ def features(adm, tmp_path, root):
 
 @pytest.mark.parametrize(
     ("case", "section"),
-    [
-        ("truncated", {}),
-        ("another activation", {}),
-        ("a cycle", {"executor": "tensorflow"}),
-        ("NaN among the weights", {}),
-        ("NaN among the weights", {"executor": "tensorflow"}),
-        ("too few channels", {}),
-    ],
+    [("truncated", {}), ("a cycle", {"executor": "tensorflow"}), ("NaN among the weights", {})],
 )
 def test_the_verb_writes_one_line_and_nothing_else(bad_graph, features, case, section):
     path = bad_graph(case)

@@ -9,8 +9,7 @@ from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.graph import FrozenGraph, load_tensorflow
-from adm.metrics.small_extractor import legacy_resize_bilinear
+from adm.metrics.graph import FrozenGraph
 from adm.metrics.statistics import feature_statistics
 
 FEATURES = ("pool", "spatial", "logits")
@@ -46,7 +45,7 @@ def differences(got, expected):
     return np.sqrt(error.sum() / scale.sum()), np.sqrt(each.max())
 
 
-@pytest.mark.parametrize("side", [32, 64, 256, 299])
+@pytest.mark.parametrize("side", [32, 299])
 def test_features_equal_tensorflow(executors, side):
     got, expected = (executor.features(images(3, side), BATCH) for executor in executors)
     assert (got.pool.shape, got.spatial.shape, got.logits.shape) == ((3, 2048), (3, 2023), (3, 1008))
@@ -60,8 +59,8 @@ def test_features_equal_tensorflow(executors, side):
 
 @pytest.mark.slow
 def test_distances_equal_tensorflow(executors):
-    sets = [images(16, 64, seed=1), images(16, 64, seed=2, contrast=0.4)]
-    features = [[executor.features(batch, 16) for batch in sets] for executor in executors]
+    sets = [images(8, 64, seed=1), images(8, 64, seed=2, contrast=0.4)]
+    features = [[executor.features(batch, 8) for batch in sets] for executor in executors]
     for name in ("pool", "spatial"):
         ours, theirs = (
             frechet_distance(*(feature_statistics(getattr(each, name)) for each in pair)) for pair in features
@@ -69,16 +68,6 @@ def test_distances_equal_tensorflow(executors):
         print(f"{name}: {ours:.6f} and {theirs:.6f}, relative {abs(ours / theirs - 1):.1e}")
         assert theirs > 1
         assert abs(ours / theirs - 1) < 1e-3
-
-
-@pytest.mark.parametrize("side", [8, 32, 64, 128, 256, 299, 512])
-def test_resizing_equals_tensorflow(side):
-    tf = load_tensorflow().compat.v1
-    batch = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.float32)
-    with tf.Graph().as_default(), tf.Session() as session:
-        expected = session.run(tf.image.resize_bilinear(batch, [299, 299]))
-    got = legacy_resize_bilinear(torch.from_numpy(batch), 299).numpy()
-    np.testing.assert_allclose(got, expected, rtol=0, atol=255e-7)
 
 
 class Fidelity(fidelity.FeatureExtractorInceptionV3):

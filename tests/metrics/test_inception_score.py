@@ -24,14 +24,6 @@ def test_equals_naive_definition(monkeypatch, split_size):
     assert inception_score(logits) == pytest.approx(naive(logits, split_size), rel=1e-12)
 
 
-def test_chunks_are_consecutive_and_the_short_one_counts_in_full(monkeypatch):
-    logits = np.random.default_rng(1).standard_normal((5, 3))
-    parts = [inception_score(logits[:3]), inception_score(logits[3:])]
-    monkeypatch.setattr(module, "SPLIT_SIZE", 3)
-    assert inception_score(logits) == pytest.approx(np.mean(parts), rel=1e-14)
-    assert inception_score(logits[::-1]) != pytest.approx(np.mean(parts), rel=1e-6)
-
-
 def test_default_chunk_is_5000():
     logits = np.random.default_rng(2).standard_normal((5003, 4))
     parts = [inception_score(logits[:5000]), inception_score(logits[5000:])]

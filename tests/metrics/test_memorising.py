@@ -32,7 +32,7 @@ def test_without_memorising_the_share_is_a_half_and_its_error_covers():
 
 
 @pytest.mark.parametrize(("dimensions", "training", "held_out"), [(2, 60, 20), (16, 60, 60), (6, 80, 20), (6, 30, 90)])
-@pytest.mark.parametrize("copied", [0.0, 0.01, 0.1, 0.2, 0.5])
+@pytest.mark.parametrize("copied", [0.0, 0.1, 0.5])
 def test_planted_copies_give_the_share_that_equally_many_held_out_images_would(dimensions, training, held_out, copied):
     rng, trials = np.random.default_rng(7), 120
     found, equal = np.empty((trials, 2)), np.empty(trials)

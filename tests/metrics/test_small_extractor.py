@@ -8,7 +8,16 @@ from adm.metrics.small_extractor import ExtractorNetwork, legacy_resize_bilinear
 
 @pytest.mark.parametrize(
     ("size", "side"),
-    [((8, 8), 16), ((8, 8), 8), ((32, 32), 16), ((64, 64), 299), ((299, 299), 64), ((28, 17), 12), ((1, 3), 4)],
+    [
+        ((8, 8), 16),
+        ((8, 8), 8),
+        ((32, 32), 16),
+        ((64, 64), 299),
+        ((299, 299), 64),
+        ((512, 512), 299),
+        ((28, 17), 12),
+        ((1, 3), 4),
+    ],
 )
 def test_resize_equals_tensorflow(size, side):
     tf = load_tensorflow().compat.v1

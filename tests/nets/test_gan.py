@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from adm.nets.gan import Discriminator, Generator, start_side
+from adm.nets.gan import Discriminator, Generator
 from adm.params.models import GanParams
 
 NUM_CLASSES = 3
@@ -36,11 +36,6 @@ def test_the_discriminator_judges_what_the_generator_makes(gan, drawn, size):
     assert images.shape == (5, 3, size, size)
     assert images.abs().max() <= 1
     assert seeded(Discriminator, gan, size, NUM_CLASSES)(images, y).shape == (5,)
-
-
-@pytest.mark.parametrize(("size", "start"), [(8, 4), (16, 4), (28, 7), (32, 4), (64, 4), (12, 3), (5, 5)])
-def test_sides_double_from_a_small_start(size, start):
-    assert start_side(size) == start
 
 
 def test_an_image_depends_on_its_own_latent_and_label_alone(gan, drawn):

@@ -171,14 +171,14 @@ def test_half_precision_is_the_released_one(entry, golden, more_golden, load, x)
     assert root_mean_square(mean - half) < 0.9 * root_mean_square(half - full)
 
 
-@pytest.mark.parametrize("entry", OUTPUTS)
+@pytest.mark.parametrize("entry", ["net/superres", "classifier/attention"])
 def test_half_precision_is_the_same_in_training_and_of_frozen_networks(entry, load, x):
     with torch.no_grad():
         outputs = [make(net := load(entry), "float16")(x, T, **conditions(net)) for make in (Forward, Forward.frozen)]
     assert torch.equal(*outputs)
 
 
-@pytest.mark.parametrize("entry", OUTPUTS)
+@pytest.mark.parametrize("entry", ["net/superres", "classifier/attention"])
 def test_half_precision_of_embeddings_and_output_is_another(entry, golden, more_golden, load, x):
     half, full = more_golden[f"half/{entry}"], golden[f"{entry}/{OUTPUTS[entry]}"]
     net = load(entry).half()

@@ -10,13 +10,11 @@ FREE = {"guided": False, "cfg_scale": 3.0}
 AUTO = {"guided": False, "weaker": 9, "guide": {"checkpoint": "weaker-0", "scale": 3.0}}
 KINDS = {
     "classifier": {"gradient_scale": 4.0},
-    "classifier, ddim": {"gradient_scale": 4.0, "sampler": "ddim"},
     "free": FREE,
     "free, ddim": FREE | {"sampler": "ddim", "eta": 0.7},
     "free in bfloat16": FREE | {"precision": "bfloat16"},
     "free and a classifier": FREE | {"guided": True, "gradient_scale": 4.0},
     "auto": AUTO,
-    "auto, ddim": AUTO | {"sampler": "ddim"},
     "auto and a classifier": AUTO | {"guided": True, "gradient_scale": 4.0},
 }
 

@@ -43,9 +43,11 @@ def test_any_number_of_shards_gives_the_same_bytes(sampled, kind):
     whole = sampled(**kind)
     assert len(whole.images) == 11
     assert len(np.unique(whole.images.reshape(11, -1), axis=0)) == 11
-    for num_shards in (2, 3, 5):
+    # Of six blocks; test_blocks.py has any number. Four have unlike numbers, and of eight two have none.
+    for num_shards in (4, 8):
         parts = [sampled(f"{i}-of-{num_shards}", **kind) for i in range(1, num_shards + 1)]
         assert joined(parts).same(whole)
+    assert 0 in [len(part.images) for part in parts]
 
 
 def test_a_sampler_is_one_entry_and_one_class(sampled, monkeypatch):
@@ -55,12 +57,6 @@ def test_a_sampler_is_one_entry_and_one_class(sampled, monkeypatch):
         RunParams.model_validate(RUN.model_dump() | {"sampler": "mine", "gradient_at": "mean"})
     with pytest.raises(ValidationError, match=r"'yours' is no sampler; there are ddpm, ddim, .*mine"):
         RunParams.model_validate(RUN.model_dump() | {"sampler": "yours"})
-
-
-def test_more_shards_than_blocks_leave_some_empty(sampled):
-    parts = [sampled(f"{i}-of-8") for i in range(1, 9)]
-    assert 0 in [len(part.images) for part in parts]
-    assert joined(parts).same(sampled())
 
 
 RUN = RunParams.model_validate(
@@ -111,11 +107,6 @@ def test_a_run_from_a_later_seed_repeats_the_later_images(sampled, kind):
     assert late.same(early[6:])
 
 
-def test_a_longer_run_begins_as_a_shorter_one(sampled):
-    # The last block of the shorter run is computed whole, so that it is the same block.
-    assert sampled(num_samples=12)[:5].same(sampled(num_samples=5))
-
-
 def test_other_blocks_change_an_image_by_rounding_alone(sampled):
     two, three = sampled(micro_batch=2, seed=0), sampled(micro_batch=3, seed=0)
     assert np.array_equal(two.labels, three.labels)
@@ -163,22 +154,14 @@ def other(base, rows):
 def test_any_number_of_shards_upsamples_to_the_same_bytes(upsampled, base, upsampled_kind):
     whole = upsampled(base, **upsampled_kind)
     assert len(np.unique(whole.images.reshape(11, -1), axis=0)) == 11
-    for num_shards in (2, 3, 5):
-        parts = [upsampled(base, f"{i}-of-{num_shards}", **upsampled_kind) for i in range(1, num_shards + 1)]
-        assert joined(parts).same(whole)
+    assert joined([upsampled(base, f"{i}-of-4", **upsampled_kind) for i in range(1, 5)]).same(whole)
 
 
-def test_an_upsampled_image_has_the_label_of_its_base_whatever_the_blocks(upsampled, base):
-    for micro_batch in (1, 2, 3, 4, 11, 20):
-        assert np.array_equal(upsampled(base, micro_batch=micro_batch).labels, base.labels)
-
-
-@pytest.mark.parametrize("micro_batch", [2, 3, 4])
-def test_an_upsampled_image_sees_its_base_and_no_other(upsampled, base, micro_batch):
+def test_an_upsampled_image_sees_its_base_and_no_other(upsampled, base):
     # Rows on either side of the blocks' boundaries.
-    before = upsampled(base, micro_batch=micro_batch)
-    for row in (0, micro_batch - 1, micro_batch, 10):
-        after = upsampled(other(base, [row]), micro_batch=micro_batch)
+    before = upsampled(base, micro_batch=3)
+    for row in (0, 2, 3, 10):
+        after = upsampled(other(base, [row]), micro_batch=3)
         changed = (before.images != after.images).any(axis=(1, 2, 3))
         assert np.flatnonzero(changed).tolist() == [row]
 
@@ -203,13 +186,14 @@ def test_an_upsampled_image_follows_its_own_seed_and_its_base_alone(upsampled, b
     assert upsampled(base, seed=6).distance(upsampled(base)) > 0
 
 
-@pytest.mark.parametrize("micro_batch", [2, 4, 20])
+@pytest.mark.parametrize("micro_batch", [4, 20])
 def test_the_last_block_beyond_the_base_is_filled_up_with_its_last_image(upsampled, base, micro_batch):
     longer = type(base)(*(np.concatenate([rows, rows[[-1] * 20]]) for rows in (base.images, base.labels)))
     filled = upsampled(base, whole=True, micro_batch=micro_batch)
     expected = upsampled(longer, num_samples=len(filled.images), micro_batch=micro_batch)
     assert len(filled.images) == -(-11 // micro_batch) * micro_batch
     assert filled.same(expected)
+    assert np.array_equal(filled.labels[:11], base.labels)
 
 
 def test_fewer_samples_than_the_base_has_are_its_first(upsampled, base):
@@ -253,13 +237,10 @@ def test_guidance_of_scale_zero_is_no_guidance_and_more_scale_goes_further(sampl
     [
         ({}, {"noise_temperature": 0.5}),
         ({}, {"epsilon_temperature": 0.8}),
-        ({}, {"steps": "4"}),
-        ({}, {"seed": 6}),
         ({}, {"sampler": "ddim"}),
         ({"sampler": "ddim"}, {"eta": 0.5}),
         ({"gradient_scale": 20.0}, {"gradient_at": "mean"}),
         *(({"gradient_scale": 20.0, "sampler": name}, {"clipping_order": "after"}) for name in ORDERED),
-        ({}, {"epsilon_temperature": 1.02}),
     ],
 )
 def test_options_reach_the_sampler(sampled, base, change):
@@ -270,12 +251,13 @@ def grey(images):
     return np.array_equal(images, images[..., [0, 0, 0]])
 
 
-def test_a_grey_network_samples_three_equal_channels(sampled, kind):
-    whole = sampled(channels=1, **kind)
+@pytest.mark.parametrize("name", ["guided", "ddim guided"])
+def test_a_grey_network_samples_three_equal_channels(sampled, name):
+    whole = sampled(channels=1, **KINDS[name])
     assert whole.images.shape == (11, 8, 8, 3)
     assert grey(whole.images)
-    assert not grey(sampled(**kind).images)
-    assert joined([sampled(f"{i}-of-2", channels=1, **kind) for i in (1, 2)]).same(whole)
+    assert not grey(sampled(**KINDS[name]).images)
+    assert joined([sampled(f"{i}-of-2", channels=1, **KINDS[name]) for i in (1, 2)]).same(whole)
 
 
 def test_a_grey_upsampler_sees_one_channel_of_its_base(upsampled, base):

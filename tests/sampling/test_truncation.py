@@ -12,27 +12,8 @@ from adm.params.runs import GanRunParams
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.truncation import sample_blocks, truncated_normal
 
-GAN = {
-    "dataset": "d",
-    "latent": 6,
-    "channels": 8,
-    "iterations": 1,
-    "batch_size": 4,
-    "generator_rate": 1e-3,
-    "discriminator_rate": 1e-3,
-    "ema_rate": 0.9,
-    "seed": 0,
-    "threads": 1,
-}
-RUN = {
-    "gan": "g",
-    "truncation": 1.0,
-    "num_samples": 12,
-    "micro_batch": 4,
-    "seed": 5,
-    "threads": 1,
-    "reference": "any",
-}
+GAN = {"dataset": "d", "latent": 6, "channels": 8, "iterations": 1, "batch_size": 4}
+RUN = {"gan": "g", "truncation": 1.0, "num_samples": 12, "micro_batch": 4, "seed": 5, "threads": 1, "reference": "any"}
 NUM_CLASSES = 10
 
 

@@ -58,6 +58,15 @@ def written(folder, adm, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def curved(written, adm):
+    """The scores of the curve."""
+    path = written / "results/tiny/curves/line.json"
+    if not path.exists():
+        assert adm("curve", "line")[0] == 0
+    return path
+
+
 def test_the_graph_has_one_job_for_a_curve(written):
     curved, alone = (Pipeline(load(written / name)) for name in ("params.yaml", "alone.yaml"))
     own = {f"{rule}/{run}" for rule in ("sample", "features", "evaluate") for run in RUNS}
@@ -68,9 +77,8 @@ def test_the_graph_has_one_job_for_a_curve(written):
     assert set(curved.after(job)) == behind
 
 
-def test_scores_are_those_of_the_runs_own_jobs(written, adm):
-    assert adm("curve", "line")[0] == 0
-    found = json.loads((written / "results/tiny/curves/line.json").read_text())["runs"]
+def test_scores_are_those_of_the_runs_own_jobs(written, curved, adm):
+    found = json.loads(curved.read_text())["runs"]
     assert list(found) == RUNS
     assert not (written / "results/tiny/work/curve/line").exists()
     for run in RUNS:
@@ -82,10 +90,9 @@ def test_scores_are_those_of_the_runs_own_jobs(written, adm):
     assert found["a-0"]["metrics"] != found["a-1"]["metrics"]
 
 
-def test_it_is_there_until_one_of_its_runs_changes(written, adm, tmp_path):
+@pytest.mark.usefixtures("curved")
+def test_it_is_there_until_one_of_its_runs_changes(adm, tmp_path):
     assert adm("resolve")[0] == 0
-    if not (written / "results/tiny/curves/line.json").exists():
-        assert adm("curve", "line")[0] == 0
     assert adm("jobs", "curve")[1].splitlines()[0] == "curve line: there"
     changed = tmp_path / "changed.yaml"
     changed.write_text(PARAMS.replace('steps: "3"', 'steps: "4"'))
@@ -93,21 +100,15 @@ def test_it_is_there_until_one_of_its_runs_changes(written, adm, tmp_path):
     assert "a-0.steps 3 -> 4" in told
 
 
-def test_tables_read_them(written, adm):
+def test_tables_read_them(written, curved):
     params = load(written / "params.yaml")
-    path = Pipeline(params).path("curve", "line")
-    if not path.exists():
-        assert adm("curve", "line")[0] == 0
-    table = read_metrics(params, RUNS, ["fid"], {"metrics": dict.fromkeys(RUNS, path)})
-    found = json.loads(path.read_text())["runs"]
+    table = read_metrics(params, RUNS, ["fid"], {"metrics": dict.fromkeys(RUNS, curved)})
+    found = json.loads(curved.read_text())["runs"]
     assert table["fid"].tolist() == [found[run]["metrics"]["fid"] for run in RUNS]
 
 
-def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(written, adm, monkeypatch):
-    whole = written / "results/tiny/curves/line.json"
-    if not whole.exists():
-        assert adm("curve", "line")[0] == 0
-    expected, scored, score = whole.read_bytes(), [], evaluate.run
+def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(curved, adm, monkeypatch):
+    expected, scored, score = curved.read_bytes(), [], evaluate.run
 
     def killed_at_the_second(run, *arguments):
         if scored:
@@ -122,7 +123,7 @@ def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(written, adm, monk
     )
     assert adm("curve", "line")[0] == 0
     assert scored == [0, 1]
-    assert whole.read_bytes() == expected
+    assert curved.read_bytes() == expected
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,6 @@ def test_features_are_written_as_if_they_had_been_held_whole(project, tmp_path):
         assert written == (tmp_path / "whole.npy").read_bytes(), layer
 
 
-def test_features_of_held_out_images_come_last(project):
-    found, plain = project.pool("data"), project.pool("plain")
-    assert len(found) == TRAINED_ON + HELD_OUT
-    np.testing.assert_allclose(found[:TRAINED_ON], plain, rtol=1e-5, atol=1e-6)
-
-
 def test_a_reference_is_of_the_images_trained_on_and_tells_of_the_others_apart(project):
     with np.load(project.folder / "data-reference" / REFERENCE) as arrays:
         found = dict(arrays)

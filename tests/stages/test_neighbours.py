@@ -94,13 +94,6 @@ def test_planted_copies_are_found_and_only_they_are_flagged(inputs, tmp_path):
     assert read_manifest(tmp_path / "out", "neighbours").facts == {"num_samples": NUM_SAMPLES, "pixel_copies": 2}
 
 
-def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
-    for out in ("a", "b"):
-        make(neighbours, section(), inputs, tmp_path / out)
-    for name in ("neighbours.npz", "manifest.json"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-
-
 def test_a_dataset_too_small_is_refused(inputs, tmp_path):
     with pytest.raises(UserError, match=r"data: has 40 images; 40 neighbours need more"):
         make(neighbours, section(NUM_IMAGES), inputs, tmp_path / "out")

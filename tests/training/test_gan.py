@@ -9,7 +9,6 @@ from adm.artifacts.manifest import read_manifest, sha256, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import write_shards
-from adm.errors import UserError
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
@@ -18,27 +17,10 @@ from adm.stages import sample_gan, train_gan
 from adm.training.gan import initial_networks
 from adm.training.gan import train_gan as steps_of
 
-GAN = {
-    "dataset": "tiny",
-    "latent": 4,
-    "channels": 8,
-    "iterations": 4,
-    "batch_size": 12,
-    "generator_rate": 2e-3,
-    "discriminator_rate": 2e-3,
-    "ema_rate": 0.9,
-    "seed": 3,
-    "threads": 1,
-}
-RUN = {
-    "gan": "tiny",
-    "truncation": 0.5,
-    "num_samples": 10,
-    "micro_batch": 4,
-    "seed": 1,
-    "threads": 1,
-    "reference": "any",
-}
+GAN = {"dataset": "tiny", "latent": 4, "channels": 8, "iterations": 4, "batch_size": 12, "seed": 3, "threads": 1}
+GAN |= {"generator_rate": 2e-3, "discriminator_rate": 2e-3, "ema_rate": 0.9}
+RUN = {"gan": "tiny", "truncation": 0.5, "num_samples": 10, "micro_batch": 4, "seed": 1, "threads": 1}
+RUN |= {"reference": "any"}
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
 
 
@@ -126,13 +108,6 @@ def test_stages_train_and_sample_the_same_bytes_each_time(data, tmp_path):
     images, labels = read_batch(tmp_path / "one" / "samples")
     assert images.shape == (10, 8, 8, 3)
     assert labels.shape == (10,)
-
-
-def test_a_loss_that_is_not_finite_ends_the_stage_and_leaves_nothing(data, tmp_path):
-    gan = GanParams.model_validate(GAN | {"generator_rate": 1e30, "discriminator_rate": 1e30})
-    with pytest.raises(UserError, match=r"iteration \d: \w+_loss \S+ with a non-finite gradient, .*; lower"):
-        make(train_gan, gan, DATASET, data, tmp_path / "gan", tmp_path / "work", every=2)
-    assert not (tmp_path / "gan").exists()
 
 
 def test_a_gan_of_a_grey_dataset_makes_grey_images(data, tmp_path):

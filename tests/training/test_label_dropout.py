@@ -48,21 +48,6 @@ def test_images_and_noise_are_the_same_with_and_without(dataset):
     assert changed
 
 
-def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path):
-    model = tiny_model(label_dropout=0.4, dropout=0.2)
-    straight, first, resumed = (new_run(model) for _ in range(3))
-    straight.to(5)
-    first.to(3)
-    first.files(tmp_path / "cut")
-    resumed.state.load(tmp_path / "cut")
-    resumed.to(5)
-    files = straight.files(tmp_path / "straight")
-    assert resumed.files(tmp_path / "resumed") == files
-    without = new_run(tiny_model(dropout=0.2))
-    without.to(5)
-    assert without.files(tmp_path / "without")["network.safetensors"] != files["network.safetensors"]
-
-
 def test_images_without_a_class_teach_no_class(new_run, tiny_model, randomised):
     model = tiny_model()
     run = new_run(model, randomised(model))

@@ -36,7 +36,7 @@ class Penalty:
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, precision):
-    model = tiny_model(dropout=0.3, precision=precision, ema_warmup=True)
+    model = tiny_model(dropout=0.3, label_dropout=0.4, precision=precision, ema_warmup=True)
     straight = new_run(model)
     straight.to(7)
     first = new_run(model)
@@ -136,18 +136,6 @@ def test_first_moment_is_a_tenth_of_the_gradient_of_the_mean_loss(new_run, tiny_
             torch.testing.assert_close(
                 moment, 0.1 * gradients[name.removeprefix("exp_avg.")], rtol=1e-3, atol=1e-6 * norm
             )
-
-
-def test_ema_follows_its_recurrence(new_run, tiny_model):
-    run = new_run(tiny_model(ema_rate=0.8))
-    for step in range(1, 4):
-        before = snapshot(run.state.ema)
-        run.to(step)
-        weights = run.state.network.state_dict()
-        assert run.state.ema.keys() == weights.keys()
-        for name, value in run.state.ema.items():
-            torch.testing.assert_close(value, 0.8 * before[name] + 0.2 * weights[name], rtol=1e-5, atol=1e-7)
-    assert any(not torch.equal(run.state.ema[name], weights[name]) for name in weights)
 
 
 def test_without_an_average_the_last_weights_are_kept(new_run, tiny_model):
@@ -315,7 +303,7 @@ def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tin
     check_shared(8, accumulation, 0.0, processes)
 
 
-@pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.0), (2, 0.3), (4, 0.3)])
+@pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.3), (4, 0.3)])
 def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, randomised, accumulation, dropout):
     """What two processes exchange is played here one after the other."""
     model = tiny_model(batch_size=8, accumulation=accumulation, dropout=dropout)

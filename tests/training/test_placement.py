@@ -19,7 +19,7 @@ from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
 def test_gradients_are_computed_on_the_device_of_the_network(tiny_model, kind, precision):
     model = tiny_model(kind, batch_size=4, precision=precision, attention_resolutions=[8], dropout=0.1)
@@ -35,11 +35,10 @@ def test_gradients_are_computed_on_the_device_of_the_network(tiny_model, kind, p
     assert watched.calls > 100
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_sampler_stays_on_the_device_of_its_networks(tiny_model, sampler, precision):
+def test_every_sampler_stays_on_the_device_of_its_networks(tiny_model, sampler):
     models = tiny_model(), tiny_model("classifier")
-    denoiser, classifier = (Forward.frozen(build(model).to(META), precision) for model in models)
+    denoiser, classifier = (Forward.frozen(build(model).to(META), "bfloat16") for model in models)
     diffusion = Diffusion.from_schedule("cosine", 50, "4")
     diffusion.to(META)
     y = torch.empty(2, dtype=torch.int64, device=META)

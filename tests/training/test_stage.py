@@ -64,6 +64,14 @@ def project(tmp_path, tiny_model):
     return Project(tmp_path, tiny_model(batch_size=4))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_model):
+    """A project in which the segment "whole" was trained without an interruption; tests leave it as it is."""
+    made = Project(tmp_path_factory.mktemp("whole"), tiny_model(batch_size=4))
+    made.train("whole")
+    return made
+
+
 def test_a_log_tells_that_it_was_made_with_what_its_checkpoint_was(project):
     for name, stop in (("short", 3), ("long", 6)):
         project.train(name, stop=stop)
@@ -96,18 +104,16 @@ def steps_of(rows):
     return [int(row["step"]) for row in rows]
 
 
-def test_the_log_is_where_it_was_asked_for_when_training_ends(project):
-    project.train("whole")
-    rows = project.log("whole")
+def test_the_log_is_where_it_was_asked_for_when_training_ends(whole):
+    rows = whole.log("whole")
     assert steps_of(rows) == STEPS
     assert {"seconds", "images_per_second", "loss"} <= set(rows[0])
 
 
-def test_the_last_state_stays_in_the_bytes_of_the_checkpoint(project):
-    project.train("whole")
-    (state,) = project.left_behind()
+def test_the_last_state_stays_in_the_bytes_of_the_checkpoint(whole):
+    (state,) = whole.left_behind()
     assert state.name == "step-000000014"
-    checkpoint = {path.name: path.stat().st_ino for path in (project.folder / "whole").iterdir()}
+    checkpoint = {path.name: path.stat().st_ino for path in (whole.folder / "whole").iterdir()}
     kept = {path.name: path.stat().st_ino for path in state.iterdir()}
     assert kept.keys() - checkpoint.keys() == {"hashes.json", "log.csv"}
     assert checkpoint.keys() - kept.keys() == {"manifest.json"}
@@ -140,10 +146,8 @@ def test_states_of_segments_that_ended_with_other_params_go(project, stop_at, mo
     assert left == ["log.csv", "step-000000004", "step-000000007", "step-000000008"]
 
 
-@pytest.mark.parametrize("after", [True, False])
-@pytest.mark.parametrize("step", [4, 8, 12])
-def test_an_interrupted_segment_goes_on_with_its_log(project, stop_at, monkeypatch, step, after):
-    project.train("whole", work="elsewhere")
+@pytest.mark.parametrize(("step", "after"), [(4, True), (8, False), (12, True)])
+def test_an_interrupted_segment_goes_on_with_its_log(project, whole, stop_at, monkeypatch, step, after):
     stop_at(step, after)
     with pytest.raises(KeyboardInterrupt):
         project.train("again")
@@ -163,12 +167,12 @@ def test_an_interrupted_segment_goes_on_with_its_log(project, stop_at, monkeypat
     assert rows[: len(earlier)] == earlier
     seconds = [float(row["seconds"]) for row in rows]
     assert seconds == sorted(seconds)
-    losses, expected = ({row["step"]: row["loss"] for row in project.log(name)} for name in ("again", "whole"))
+    losses, expected = ({row["step"]: row["loss"] for row in found} for found in (rows, whole.log("whole")))
     # A row that spans the interruption is a mean of fewer steps.
     untouched = [row for row in STEPS if not row - 3 < reached < row]
     assert len(untouched) >= 4
     assert [losses[str(row)] for row in untouched] == [expected[str(row)] for row in untouched]
-    assert project.files("again") == project.files("whole")
+    assert project.files("again") == whole.files("whole")
     assert [path.name for path in project.left_behind()] == ["step-000000014"]
 
 
@@ -227,8 +231,9 @@ def heeded():
 
 @pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(project, each_step, monkeypatch, number):
-    project.train("whole", work="elsewhere")
+def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(
+    project, whole, each_step, monkeypatch, number
+):
     before = signal.getsignal(number)
     each_step(lambda step: step == 6 and signal.raise_signal(number))
     with pytest.raises(SystemExit) as stopped:
@@ -238,13 +243,12 @@ def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(proje
     assert signal.getsignal(number) == before
     monkeypatch.undo()
     project.train("again")
-    assert project.files("again") == project.files("whole")
+    assert project.files("again") == whole.files("whole")
     assert steps_of(project.log("again")) == STEPS
 
 
 @pytest.mark.usefixtures("heeded")
-def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project, each_step, monkeypatch):
-    project.train("whole", work="elsewhere")
+def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project, whole, each_step, monkeypatch):
     each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGINT))
     copy = shutil.copyfile
 
@@ -259,7 +263,7 @@ def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project
     assert newest_of(project) == 4
     monkeypatch.undo()
     project.train("again")
-    assert project.files("again") == project.files("whole")
+    assert project.files("again") == whole.files("whole")
 
 
 def test_a_state_is_saved_when_none_was_for_some_minutes(project, each_step, monkeypatch):
@@ -295,41 +299,49 @@ def test_grey_models_train_on_one_channel(tmp_path, tiny_model, kind):
     assert "loss" in grey.log("m-4")[0]
 
 
+AVERAGES = {"batch_size": 4, "averages": {"every": 5}}
+
+
 @pytest.fixture
 def averaging(tmp_path, tiny_model):
-    return Project(tmp_path, tiny_model(batch_size=4, averages={"every": 5}))
+    return Project(tmp_path, tiny_model(**AVERAGES))
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory, tiny_model):
+    """As `whole`, with averages."""
+    made = Project(tmp_path_factory.mktemp("averaged"), tiny_model(**AVERAGES))
+    made.train("whole")
+    return made
 
 
 def snapshots_of(folder):
     return {path.name: path for path in folder.iterdir() if path.name.startswith("averages-")}
 
 
-def test_a_chain_hands_on_its_snapshots_as_links_and_ends_in_the_bytes_of_one_segment(averaging):
-    averaging.train("whole", work="elsewhere")
+def test_a_chain_hands_on_its_snapshots_as_links_and_ends_in_the_bytes_of_one_segment(averaging, averaged):
     averaging.train("m-7", stop=7)
     averaging.train("m-14", previous="m-7", start=7)
     first, second = (snapshots_of(averaging.folder / name) for name in ("m-7", "m-14"))
     assert [int(name[9:18]) for name in sorted(first)] == [5, 7]
     assert [int(name[9:18]) for name in sorted(second)] == [5, 10, 14]
     assert second["averages-000000005.safetensors"].samefile(first["averages-000000005.safetensors"])
-    whole, chained = averaging.files("whole"), averaging.files("m-14")
+    whole, chained = averaged.files("whole"), averaging.files("m-14")
     assert whole.keys() == chained.keys()
     assert {name for name in whole if whole[name] != chained[name]} <= {"manifest.json"}
 
 
 @pytest.mark.parametrize(("step", "after"), [(5, False), (8, True), (10, True)])
-def test_an_interrupted_segment_keeps_its_snapshots(averaging, stop_at, monkeypatch, step, after):
-    averaging.train("whole", work="elsewhere")
+def test_an_interrupted_segment_keeps_its_snapshots(averaging, averaged, stop_at, monkeypatch, step, after):
     stop_at(step, after)
     with pytest.raises(KeyboardInterrupt):
         averaging.train("again")
     monkeypatch.undo()
     averaging.train("again")
-    assert averaging.files("again") == averaging.files("whole")
+    assert averaging.files("again") == averaged.files("whole")
 
 
-def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, stop_at, monkeypatch, caplog):
-    averaging.train("whole", work="elsewhere")
+def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, averaged, stop_at, monkeypatch, caplog):
     stop_at(10, after=True)
     with pytest.raises(KeyboardInterrupt):
         averaging.train("again")
@@ -341,42 +353,37 @@ def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, sto
     path.write_bytes(flipped)
     averaging.train("again")
     assert sum("is not what was written" in record.getMessage() for record in caplog.records) == 2
-    assert averaging.files("again") == averaging.files("whole")
+    assert averaging.files("again") == averaged.files("whole")
 
 
-def test_averages_change_nothing_else(averaging, tmp_path, tiny_model):
-    plain = Project(tmp_path / "plain", tiny_model(batch_size=4))
-    for project in (averaging, plain):
-        project.train("whole")
-    more, files = averaging.files("whole"), plain.files("whole")
-    assert sorted(more.keys() - files.keys()) == sorted(snapshots_of(averaging.folder / "whole"))
+def test_averages_change_nothing_else(averaged, whole):
+    more, files = averaged.files("whole"), whole.files("whole")
+    assert sorted(more.keys() - files.keys()) == sorted(snapshots_of(averaged.folder / "whole"))
     assert {name for name in files if files[name] != more[name]} == {"manifest.json"}
-    losses = ([row["loss"] for row in project.log("whole")] for project in (averaging, plain))
+    losses = ([row["loss"] for row in project.log("whole")] for project in (averaged, whole))
     assert len({tuple(found) for found in losses}) == 1
 
 
-def test_a_network_has_the_average_that_was_asked_for(averaging):
-    averaging.train("whole")
-    folder = averaging.folder / "whole"
+def test_a_network_has_the_average_that_was_asked_for(averaged):
+    folder = averaged.folder / "whole"
     kept = load_file(folder / "averages-000000014.safetensors")
-    found = load_network(folder, averaging.model, ema_length=0.1).state_dict()
-    usual = load_network(folder, averaging.model).state_dict()
+    found = load_network(folder, averaged.model, ema_length=0.1).state_dict()
+    usual = load_network(folder, averaged.model).state_dict()
     for name, tensor in found.items():
         np.testing.assert_allclose(tensor, kept[f"0.1/{name}"], rtol=1e-5, atol=1e-7)
     assert any(not np.allclose(tensor, usual[name], atol=1e-5) for name, tensor in found.items())
 
 
-def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaging):
-    averaging.train("whole")
-    inputs, images = {"checkpoint": averaging.folder / "whole"}, {}
+def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaged, tmp_path):
+    inputs, images = {"checkpoint": averaged.folder / "whole"}, {}
     for length in (None, 0.05, 0.1):
         section = RunParams(
             checkpoint="m-14", ema_length=length, steps="3", num_samples=4, micro_batch=4, reference="any"
         )
-        out, work = averaging.folder / f"samples-{length}", averaging.folder / "sampling"
-        make(sample, section, averaging.model, None, inputs, out, "", "cpu", 60, work)
-        network = load_network(inputs["checkpoint"], averaging.model, ema_length=length)
-        wanted = block_sampler(section, averaging.model, network, None, 2)(0)
+        out = tmp_path / f"samples-{length}"
+        make(sample, section, averaged.model, None, inputs, out, "", "cpu", 60, tmp_path / "work")
+        network = load_network(inputs["checkpoint"], averaged.model, ema_length=length)
+        wanted = block_sampler(section, averaged.model, network, None, 2)(0)
         images[length] = read_batch(out).images
         assert np.array_equal(images[length], wanted.images)
     assert len({found.tobytes() for found in images.values()}) == 3

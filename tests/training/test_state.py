@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
 from adm.errors import UserError
@@ -43,14 +42,6 @@ def test_the_initial_state_round_trips_and_its_average_is_the_network(new_run, t
     assert other.files(tmp_path / "again") == files
 
 
-def test_the_average_shares_no_memory_with_the_network(new_run, tiny_model):
-    state = new_run(tiny_model()).state
-    with torch.no_grad():
-        for parameter in state.network.parameters():
-            parameter.add_(1)
-    assert all(not torch.equal(state.ema[name], value) for name, value in state.network.state_dict().items())
-
-
 @pytest.mark.parametrize(
     ("change", "first"),
     [
@@ -80,7 +71,7 @@ def test_a_damaged_or_missing_file_is_named(saved, name):
     run, folder = saved
     path = folder / name
     whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], whole[:4], b"", b"\x80\x04N."):
+    for damaged in (whole[: len(whole) // 2], b""):
         path.write_bytes(damaged)
         assert refusal(run, folder).startswith(f"{path}: is no readable safetensors file")
     path.unlink()

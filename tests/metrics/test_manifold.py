@@ -1,0 +1,213 @@
+"""Precision, recall, density and coverage: the balls and points that every distance in float64 gives."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch_fidelity import metric_prc
+
+from adm.metrics import distances
+from adm.metrics.manifold import density_coverage, precision_recall
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(distances, "BLOCK", 50)
+
+
+def squares(a, b):
+    """Every difference between every pair."""
+    return np.stack([np.square(row - b).sum(axis=1) for row in a])
+
+
+def radii(points, neighbours):
+    own = squares(points, points)
+    np.fill_diagonal(own, np.inf)
+    return np.sort(own, axis=1)[:, neighbours - 1]
+
+
+def checked(reference, samples, neighbours=3):
+    """Precision and recall, and density and coverage, once they are what all pairs give."""
+    real, fake = (np.asarray(x, dtype=np.float64) for x in (reference, samples))
+    between = squares(fake, real)
+    inside = between <= radii(real, neighbours)  # which ball holds which sample, (M, N)
+    found, counted = (kind(reference, samples, neighbours) for kind in (precision_recall, density_coverage))
+    np.testing.assert_array_equal(found.inside_reference, inside.any(axis=1))
+    np.testing.assert_array_equal(found.inside_samples, (between <= radii(fake, neighbours)[:, None]).any(axis=0))
+    assert (found.precision, found.recall) == (found.inside_reference.mean(), found.inside_samples.mean())
+    np.testing.assert_array_equal(counted.balls, inside.sum(axis=1))
+    np.testing.assert_array_equal(counted.covered, inside.any(axis=0))
+    assert counted.density == pytest.approx(inside.sum() / (neighbours * len(inside)), rel=1e-14)
+    assert counted.coverage == inside.any(axis=0).mean()
+    return found, counted
+
+
+def gaussian(num, dimension, seed, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal((num, dimension)).astype(dtype)
+
+
+@pytest.mark.parametrize("block", [7, 50, 64, 2048])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_equals_brute_force_and_the_block_does_not_matter(monkeypatch, block, dtype):
+    monkeypatch.setattr(distances, "BLOCK", block)
+    checked(gaussian(150, 16, 0, dtype), 0.9 * gaussian(170, 16, 1, dtype))
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 89])
+def test_equals_brute_force_at_other_neighbour_counts(neighbours):
+    checked(gaussian(100, 8, 2), gaussian(90, 8, 3), neighbours)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0e3, 1.0e6])
+@pytest.mark.parametrize("spread", [1.0e-20, 1.0, 1.0e20])
+def test_equals_brute_force_far_from_the_origin_and_at_any_magnitude(offset, spread):
+    checked(*((offset + gaussian(num, 32, seed, np.float64)) * spread for num, seed in ((120, 4), (130, 5))))
+
+
+def test_equals_brute_force_at_two_magnitudes_at_once():
+    checked(*(np.concatenate([gaussian(60, 8, seed), 1e-4 * gaussian(60, 8, seed + 1)]) for seed in (6, 8)))
+
+
+def test_equals_brute_force_with_copies():
+    pool = gaussian(25, 48, 10)
+    rng = np.random.default_rng(11)
+    real = pool[rng.integers(0, 25, 200)]
+    nearly = np.nextafter(pool[:5], np.float32(np.inf))  # off by a bit: outside every ball of radius zero
+    fake = np.concatenate([pool[rng.integers(0, 25, 100)], nearly, gaussian(20, 48, 12)])
+    found, counted = checked(real, fake)
+    assert 0.75 < found.precision < 1.0
+    assert counted.balls[100:105].sum() < counted.balls[:5].sum()
+
+
+def points_on_a_grid():
+    shape = st.tuples(st.integers(4, 14), st.just(2))
+    return hnp.arrays(np.float32, shape, elements=st.integers(-2, 2).map(float))
+
+
+@settings(max_examples=150)
+@given(points_on_a_grid(), points_on_a_grid(), st.integers(1, 3), st.integers(1, 15))
+def test_equals_brute_force_with_ties_everywhere(real, fake, neighbours, block):
+    with patch.object(distances, "BLOCK", block):
+        checked(real, fake, neighbours)
+
+
+def test_equals_brute_force_with_more_ties_than_there_are_spare_candidates():
+    checked(*(np.random.default_rng(seed).integers(0, 3, (200, 5)) + shift for seed, shift in ((16, 0), (17, 0.5))))
+
+
+def test_a_ball_of_radius_zero_holds_exactly_its_centre():
+    point = np.float32([0.1, 0.7, 1.0e3])
+    real = np.tile(point, (4, 1))
+    assert precision_recall(real, real).precision == 1.0
+    assert precision_recall(real, np.tile(np.nextafter(point, np.float32(np.inf)), (4, 1))).precision == 0.0
+
+
+def test_the_boundary_belongs_to_the_ball():
+    real = np.array([[0.0], [1.0], [2.0], [3.0]])  # the third neighbours reach 3, 2, 2, 3
+    beyond = np.nextafter(6.0, 7.0)
+    assert precision_recall(real, np.full((4, 1), 6.0)).precision == 1.0
+    assert precision_recall(real, np.full((4, 1), beyond)).precision == 0.0
+    got = density_coverage(real, np.array([[6.0], [beyond]]), neighbours=3)
+    np.testing.assert_array_equal(got.balls, [1, 0])
+    np.testing.assert_array_equal(got.covered, [False, False, False, True])
+    assert (got.density, got.coverage) == (1 / 6, 1 / 4)
+
+
+def test_an_outlier_vouches_once():
+    """The case that density was made for: precision calls every sample good, density one ball in three."""
+    real = np.concatenate([gaussian(50, 2, 13), [[1.0e3, 1.0e3]]])
+    fake = np.array([[500.0, 500.0]]) + gaussian(40, 2, 14)
+    assert precision_recall(real, fake, 3).precision == 1.0
+    got = density_coverage(real, fake, 3)
+    assert (got.density, got.coverage) == (pytest.approx(1 / 3), 1 / 51)
+
+
+def test_a_set_covers_itself():
+    """Each ball holds its centre and k neighbours: k + 1 balls a point, and every ball holds a sample."""
+    points = gaussian(80, 64, 15)
+    for copy in (points, points.copy()):
+        found, counted = precision_recall(points, copy), density_coverage(points, copy, neighbours=4)
+        assert (found.precision, found.recall) == (1.0, 1.0)
+        assert (counted.density, counted.coverage) == (5 / 4, 1.0)
+
+
+def test_swapping_the_sets_swaps_the_fractions():
+    real, fake = gaussian(90, 6, 14), 0.5 * gaussian(110, 6, 15)
+    there, back = precision_recall(real, fake), precision_recall(fake, real)
+    assert (there.precision, there.recall) == (back.recall, back.precision)
+
+
+def test_one_distribution_has_density_one_and_the_coverage_of_chance():
+    """Of k + M points, the k-th nearest of N - 1 and any of M: 1 - prod (N - i) / (M + N - i), over i = 1 to k."""
+    got = [density_coverage(gaussian(300, 2, [16, i]), gaussian(200, 2, [17, i])) for i in range(40)]
+    expected = 1 - np.prod([(300 - i) / (500 - i) for i in range(1, 6)])
+    for name, value in (("density", 1.0), ("coverage", expected)):
+        values = [getattr(one, name) for one in got]
+        assert np.mean(values) == pytest.approx(value, abs=4 * np.std(values) / np.sqrt(len(got)))
+
+
+@pytest.mark.parametrize("copies", [False, True])
+@pytest.mark.parametrize(("kind", "points", "neighbours"), [(precision_recall, 800, 3), (density_coverage, 400, 5)])
+def test_few_pairs_are_measured_again(monkeypatch, kind, points, neighbours, copies):
+    counts = []
+    squared_distances = distances.squared_distances
+
+    def counted(a, i, b, j):
+        counts.append(len(i))
+        return squared_distances(a, i, b, j)
+
+    monkeypatch.setattr(distances, "squared_distances", counted)
+    real, fake = np.abs(gaussian(400, 64, 18)), np.abs(gaussian(400, 64, 19))
+    if copies:  # of one image, from a generator that collapsed
+        fake[:] = fake[0]
+    monkeypatch.setattr(distances, "BLOCK", 128)
+    kind(real, fake)
+    assert sum(counts) < points * (neighbours + distances.SPARE_CANDIDATES) + 400
+
+
+def test_intervals_hold_the_true_distances():
+    real, fake = 5 + gaussian(60, 300, 20), 5 + gaussian(50, 300, 21)
+    a, b = distances.clouds(real, fake)
+    product = 2 * a.points.astype(np.float64) @ b.points.astype(np.float64).T
+    truth = squares(real.astype(np.float64), fake.astype(np.float64)) * a.scale
+    low = a.low.astype(np.float64)[:, None] + b.low - product
+    high = a.high.astype(np.float64)[:, None] + b.high - product
+    assert (low <= truth).all()
+    assert (truth <= high).all()
+    assert ((high - low) < 1e-3 * truth).all()
+
+
+def test_equals_torch_fidelity():
+    real, fake = gaussian(200, 12, 22, np.float64), 0.8 * gaussian(180, 12, 23, np.float64)
+    options = {"prc_neighborhood": 3, "prc_batch_size": 100, "save_cpu_ram": False, "verbose": False}
+    theirs = metric_prc.prc_features_to_metric(torch.from_numpy(fake), torch.from_numpy(real), **options)
+    got = precision_recall(real, fake)
+    assert got.precision == pytest.approx(theirs["precision"], abs=1e-6)
+    assert got.recall == pytest.approx(theirs["recall"], abs=1e-6)
+
+
+SIX = np.zeros((6, 2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "real", "fake", "message"),
+    [
+        (precision_recall, SIX, np.zeros((6, 3)), "2 and 3 dimensions"),
+        (precision_recall, SIX[:3], SIX, "reference hold 3 points, expected more than 3"),
+        (precision_recall, SIX, SIX[:3], "samples hold 3 points, expected more than 3"),
+        (precision_recall, SIX[:1], SIX, "at least 2"),
+        (precision_recall, SIX, np.full((6, 2), np.nan), "sample features hold NaN"),
+        (precision_recall, np.zeros(5), SIX, "reference features have shape"),
+        (density_coverage, SIX, np.zeros((6, 3)), "2 and 3 dimensions"),
+        (density_coverage, SIX[:5], SIX, "reference hold 5 points, expected more than 5"),
+        (density_coverage, SIX, SIX[:1], "at least 2"),
+        (density_coverage, SIX, np.full((6, 2), np.nan), "sample features hold NaN"),
+    ],
+)
+def test_bad_input_is_refused(kind, real, fake, message):
+    with pytest.raises(ValueError, match=message):
+        kind(real, fake)
