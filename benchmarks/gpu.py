@@ -16,7 +16,7 @@ from adm.nets.cost import forward_flops
 from adm.nets.weights import build
 from adm.parallel import resolve_device
 from adm.params import Params, load
-from adm.report.compute import A100, H100, V100, utilisation
+from adm.report.compute import A100, H100, V100, theoretical_throughput
 from adm.sampling.guided import block_sampler, class_count
 from adm.training.throughput import update_seconds
 
@@ -69,7 +69,7 @@ def training_row(params: Params, key: str, device: str) -> str:
     training = model.training
     rate = training.batch_size / update_seconds(model, "cuda")
     peak = peak_flops(device, training.precision)
-    mfu = f"{utilisation(rate, forward_flops(model), peak):.1%}" if peak else "peak unknown"
+    mfu = f"{rate / theoretical_throughput(forward_flops(model), peak):.1%}" if peak else "peak unknown"
     batch = f"{training.batch_size} in {training.accumulation}"
     return f"| training {key} | {batch} | {training.precision} | {rate:.1f} | {mfu} |"
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from adm.artifacts.code import verbs
+from adm.pipeline import kinds
 from benchmarks.clock import Timing, seconds
 
 SCRIPT = "import adm.cli, adm.stages.{verb}, sys; print([n for n in ('torch', 'tensorflow') if n in sys.modules])"
@@ -13,7 +13,7 @@ SCRIPT = "import adm.cli, adm.stages.{verb}, sys; print([n for n in ('torch', 't
 
 def rows(smallest: bool) -> Iterator[Timing]:
     """A row a verb; TensorFlow comes later, when a graph is read or written."""
-    started, repeats = (["resolve", "gather"], 1) if smallest else (verbs(), 3)
+    started, repeats = (["resolve", "gather"], 1) if smallest else ([*kinds()], 3)
     for verb in started:
         start = partial(subprocess.check_output, [sys.executable, "-c", SCRIPT.format(verb=verb)], text=True)
         what = f"start-up of {verb}, imports {start().strip()}"
