@@ -8,13 +8,15 @@ from functools import partial
 from adm.pipeline import kinds
 from benchmarks.clock import Timing, seconds
 
-SCRIPT = "import adm.cli, adm.stages.{verb}, sys; print([n for n in ('torch', 'tensorflow') if n in sys.modules])"
+SCRIPT = "import adm.cli, {stage}, sys; print([n for n in ('torch', 'tensorflow') if n in sys.modules])"
 
 
 def rows(smallest: bool) -> Iterator[Timing]:
     """A row a verb; TensorFlow comes later, when a graph is read or written."""
-    started, repeats = (["resolve", "gather"], 1) if smallest else ([*kinds()], 3)
+    stages = {kind.verb: kind.stage for kind in kinds().values()}
+    started, repeats = (("resolve", "gather"), 1) if smallest else (stages, 3)
     for verb in started:
-        start = partial(subprocess.check_output, [sys.executable, "-c", SCRIPT.format(verb=verb)], text=True)
+        script = SCRIPT.format(stage=stages[verb])
+        start = partial(subprocess.check_output, [sys.executable, "-c", script], text=True)
         what = f"start-up of {verb}, imports {start().strip()}"
         yield Timing(what, "", tuple(seconds(start) for _ in range(repeats)))

@@ -12,7 +12,6 @@ from itertools import product, zip_longest
 import numpy as np
 import pytest
 import torch
-from making import verbs
 from PIL import Image
 
 from adm.config.metrics import METRICS
@@ -21,6 +20,7 @@ from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
 from adm.nets.forward import Forward
+from adm.pipeline import kinds
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
 from benchmarks import features, finetuning, frechet, gpu, objectives
@@ -77,7 +77,7 @@ def test_two_times_and_their_ratio(printed):
 
 def test_verbs_start_without_heavy_libraries(printed):
     started, imported = zip(*(what.split(", imports ") for what, *_ in printed("startup")), strict=True)
-    assert {what.removeprefix("start-up of ") for what in started} <= set(verbs())
+    assert {what.removeprefix("start-up of ") for what in started} <= {kind.verb for kind in kinds().values()}
     assert set(imported) == {"[]"}
 
 
