@@ -40,7 +40,7 @@ class Sampled:
         return np.abs(self.images.astype(int) - other.images).mean()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def sampled(tiny_model, randomised):
     """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`; `channels=1` has grey networks.
 
@@ -55,13 +55,9 @@ def sampled(tiny_model, randomised):
         )
         return models[0], network, classifier
 
-    @cache
-    def guide(seed):
-        return randomised(tiny_model(), seed=seed).eval().requires_grad_(False)
-
     def run(shard=None, guided=True, channels=3, weaker=None, calls=None, **changes):
         model, network, classifier = networks(channels)
-        other = None if weaker is None else guide(weaker)
+        other = None if weaker is None else randomised(model, seed=weaker).eval().requires_grad_(False)
         called = {} if calls is None else {"network": network, "classifier": classifier, "weaker": other}
         hooks = [counting(calls.setdefault(key, []), one) for key, one in called.items() if one is not None]
         params = RunParams.model_validate(RUN | changes)
@@ -80,7 +76,7 @@ def counting(sizes, network):
     return network.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0])))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def upsampled(tiny_model, randomised):
     """Upsample a batch, or a shard of it: `upsampled(base, "1-of-2", sampler="ddim")`.
 
@@ -88,13 +84,9 @@ def upsampled(tiny_model, randomised):
     `channels=1` grey.
     """
 
-    @cache
-    def of(num_classes, channels):
-        model = tiny_model("upsampler", num_classes=num_classes, image_channels=channels)
-        return model, randomised(model, seed=3).eval().requires_grad_(False)
-
     def run(base, shard=None, whole=False, num_classes=2, channels=3, **changes):
-        model, network = of(num_classes, channels)
+        model = tiny_model("upsampler", num_classes=num_classes, image_channels=channels)
+        network = randomised(model, seed=3).eval().requires_grad_(False)
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
         part = WHOLE if shard is None else Shard.parse(shard)
         blocks = blocks_of(part, params.num_samples, params.micro_batch)
