@@ -20,7 +20,12 @@ Source: Karras et al. (2022), table 1, sigma_max.
 """
 
 
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: float(sigma ** (1 / RHO))}
+def root_of(sigma: float) -> float:
+    """Compute sigma^(1/RHO)."""
+    return float(sigma ** (1 / RHO))
+
+
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
 
 
@@ -106,11 +111,8 @@ def _integer_stride(num_timesteps: int, steps: str) -> list[int]:
 def _evenly(sigmas: Sequence[float], count: int, warp: Callable[[float], float]) -> list[int]:
     levels = [warp(sigma) for sigma in sigmas]
     highest = levels[max(bisect_right(sigmas, LARGEST_SIGMA) - 1, 0)]
-
-    def nearest(level: float) -> int:
-        return min(range(len(levels)), key=lambda t: abs(levels[t] - level))
-
-    chosen = [nearest(highest - (highest - levels[0]) * i / max(count - 1, 1)) for i in reversed(range(count))]
+    even = [highest - (highest - levels[0]) * i / max(count - 1, 1) for i in reversed(range(count))]
+    chosen = [min(range(len(levels)), key=lambda t: abs(levels[t] - level)) for level in even]
     for i in range(1, count):
         chosen[i] = max(chosen[i], chosen[i - 1] + 1)
     for i in range(count):
