@@ -202,7 +202,6 @@ WRONG_REFERENCES = {
     "shape": ({"sigma": np.eye(3)}, "mu and sigma: mean of shape (4,) with covariance of shape (3, 3)"),
     "nan": ({"mu_s": np.full(3, np.nan)}, "mu_s and sigma_s: mean or covariance hold NaN"),
     "integers": ({"mu": np.arange(4)}, "mu: has dtype int64, not floats"),
-    "images": ({"arr_0": IMAGES[:5]}, "arr_0: holds 5 of the 10 images"),
 }
 
 
