@@ -131,9 +131,8 @@ class Recipe:
 
     Attributes:
         model: The model's section, without its dataset and checkpoints.
-        classifier: The classifier's training; None for an unconditional model, and one that its source guides.
+        classifier: The classifier's section; None for an unconditional model, and one that its source guides.
         iterations: Of the model, a multiple of eight.
-        classifier_iterations: Of the classifier; 0 if there is none.
         steps: Of sampling.
         num_samples: Of a run.
         seconds: What an update of the model takes.
@@ -143,7 +142,6 @@ class Recipe:
     model: dict[str, Any]
     classifier: dict[str, Any] | None
     iterations: int
-    classifier_iterations: int
     steps: int
     num_samples: int
     seconds: float
@@ -208,12 +206,11 @@ def choose(wanted: Request) -> Recipe:
     most = min(MOST_ITERATIONS, passes * wanted.num_images / batch)
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
-    classifier_iterations = 0
     if classifier:
-        classifier_iterations = min(rounded(CLASSIFIER * left / (batch * guiding * image_seconds)), iterations)
-        classifier["training"]["annealing"] = classifier_iterations
+        affordable = rounded(CLASSIFIER * left / (batch * guiding * image_seconds))
+        classifier["training"]["annealing"] = min(affordable, iterations)
     hours = wanted.hours - max(0, possible - most) * seconds / 3600
-    return Recipe(model, classifier, iterations, classifier_iterations, steps, samples, seconds, hours)
+    return Recipe(model, classifier, iterations, steps, samples, seconds, hours)
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:

@@ -241,11 +241,9 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extractor: dict[str, Any]) -> list[str]:
     model = DiffusionModelParams.model_validate(recipe.model)
-    network = recipe.model["network"]
-    size = f"{parameter_count(model) / 1e6:.1f} million parameters, {network['channels']} channels"
-    batch = recipe.model["training"]["batch_size"]
+    size = f"{parameter_count(model) / 1e6:.1f} million parameters, {model.network.channels} channels"
     place = "a GPU" if wanted.device == "cuda" else f"{wanted.cores} {'core' if wanted.cores == 1 else 'cores'}"
-    rate = f"{recipe.iterations} iterations of {batch} images at {recipe.seconds:.2g} s each"
+    rate = f"{recipe.iterations} iterations of {model.training.batch_size} images at {recipe.seconds:.2g} s each"
     task = "rotations" if "learns" in extractor else "classes"
     judge = f"the 2015 graph, {graph}"
     if not graph:
@@ -299,7 +297,7 @@ def params_text(
         guiding = {"classifier": "classifier", "sweep": {"gradient_scale": list(wanted.scales)}}
         guiding |= {f"classifier_{name}": value for name, value in precision.items()}
     # What classifiers have no use for stands with the model.
-    schedule = {name: value for name, value in recipe.model["noise"].items() if name not in NOISE}
+    schedule = {name: value for name, value in recipe.model.get("noise", {}).items() if name not in NOISE}
     objective = {} if wanted.source else {**OBJECTIVE, "noise": NOISE}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
@@ -319,7 +317,7 @@ def params_text(
         common={"dataset": "images", **({"noise": schedule} if schedule else {}), "network": recipe.model["network"]},
         network=recipe.model["network"],
         model={**objective, "checkpoints": checkpoints, "training": training},
-        classifier={**(recipe.classifier or {}), "checkpoints": [recipe.classifier_iterations]},
+        classifier=(chosen := recipe.classifier) and {**chosen, "checkpoints": [chosen["training"]["annealing"]]},
         num_reference=min(wanted.num_images, 10_000),
         through={**through, **precision, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scale={"like": "through", **guiding},

@@ -118,6 +118,7 @@ UNFIT = {
     ),
     "url of nothing": ({"published.graphs.vgg": {"url": "vgg.pb"}}, "published.graphs.vgg", "'vgg.pb'", "https"),
     "checksum cut off": ({"published.graphs.vgg": GRAPH | {"md5": "abc"}}, "published.graphs.vgg.md5", "'abc'"),
+    "a model, compiled": ({"models.adm-128.compiled": False}, "models.adm-128", "unknown key 'compiled'"),
     "a graph, compiled": ({"extractors.digits.compiled": True}, "extractors.digits", "compiled True is no more"),
     "kind left out": ({"models.adm-128.kind": ...}, "models.adm-128.kind", "missing"),
     "field left out": ({f"{TRAINING}.batch_size": ...}, f"{TRAINING}.batch_size", "missing"),
