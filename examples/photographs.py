@@ -1,7 +1,7 @@
 """Cut two photographs of scikit-learn into a folder of images as people have them: photos/temple and photos/flower.
 
-Sixty patches of each: most are JPEGs, some lie on their side as a phone's pictures do, some are drawings on
-transparency, scans of 16 bits, or HEIC where `pip install 'adm[heif]'` brought its reader. One file is cut short.
+Sixty patches of each: most are JPEGs, some lie on their side as a phone's pictures do, some are cut-outs on
+transparency, scans of 16 bits, or HEIC where pillow-heif is installed. One more file is cut short.
 """
 
 from pathlib import Path
