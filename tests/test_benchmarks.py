@@ -186,8 +186,8 @@ def test_every_objective_is_trained_and_scored(root, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         for number in range(40):
-            Image.fromarray(draws.integers(0, 256, (16, 16, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
-    few = {"--seeds": "7", "--iterations": "1", "--size": "16", "--batch": "4", "--samples": "50", "--judge": "2"}
+            Image.fromarray(draws.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
+    few = {"--seeds": "7", "--iterations": "1", "--size": "8", "--batch": "4", "--samples": "50", "--judge": "2"}
     options = [part for pair in few.items() for part in pair]
     command = [sys.executable, "-m", "benchmarks.objectives", tmp_path, *OBJECTIVES, *options]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)

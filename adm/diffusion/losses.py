@@ -100,7 +100,20 @@ def training_loss(
     Source: equation 12; Nichol & Dhariwal (2021), equation 16; Hang et al. (2023), equation 8, for `min_snr`.
     """
     x_t = diffusion.q_sample(x_0, t, eps)
-    output = denoiser(x_t, diffusion.seen_at(t, x_t))
+    return _losses(diffusion, denoiser(x_t, diffusion.seen_at(t, x_t)), x_0, x_t, t, eps, objective, min_snr)
+
+
+def _losses(
+    diffusion: Diffusion,
+    output: Tensor,
+    x_0: Tensor,
+    x_t: Tensor,
+    t: Index,
+    eps: Tensor,
+    objective: Objective,
+    min_snr: float | None,
+) -> dict[str, Tensor]:
+    """Compute the losses of `training_loss` of what the denoiser put out."""
     if objective == "vlb":
         p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
@@ -132,15 +145,25 @@ def prior_bits(diffusion: Diffusion, x_0: Tensor) -> Tensor:
 
 @torch.no_grad()
 def likelihood_terms(
-    diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, noise: Iterator[Tensor]
-) -> Iterator[Tensor]:
-    """Yield the terms of L_vlb, (B,) float64 in bits per dimension, from t = T-1 down to 0, without L_T (`prior_bits`).
+    diffusion: Diffusion,
+    denoiser: Denoiser,
+    x_0: Tensor,
+    noise: Iterator[Tensor],
+    objective: Objective = "simple",
+    min_snr: float | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield terms of L_vlb and losses of training, (B,) each, from t = T-1 down to 0, without L_T (`prior_bits`).
 
     Args:
         diffusion: The process, all or some of its steps.
         denoiser: The network.
         x_0: (B, C, H, W) float32 in [-1, 1]; the predicted x_0 is clipped to that range.
         noise: Standard normals like x_0, one a timestep.
+        objective: Of `training_loss`.
+        min_snr: Likewise.
+
+    Yields:
+        The term, float64 in bits per dimension, and the loss, float32.
 
     Source: equations 8-11. Their sum with `prior_bits` bounds -log2 p(x_0) per dimension.
     """
@@ -150,4 +173,5 @@ def likelihood_terms(
         output = denoiser(x_t, diffusion.seen_at(step, x_t))
         # float64: rounding errors of float32 are as large as the smallest of the thousand terms.
         p = diffusion.p_mean_variance(output.double(), x_t.double(), step)
-        yield vlb_term(diffusion, p, x_0.double(), x_t.double(), step)
+        loss = _losses(diffusion, output, x_0, x_t, step, eps, objective, min_snr)["loss"]
+        yield vlb_term(diffusion, p, x_0.double(), x_t.double(), step), loss

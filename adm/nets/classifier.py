@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams
-from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, num_heads
+from adm.nets.layers import GroupNorm, TimeEmbedding, TokenLinear, attend, normal, num_heads
 from adm.nets.unet import Encoder
 
 
@@ -22,7 +22,7 @@ class AttentionPooling(nn.Module):
         super().__init__()
         num_tokens = params.resolutions[-1] ** 2 + 1
         self.heads = num_heads(params, channels)
-        self.positional_embedding = nn.Parameter(torch.randn(channels, num_tokens) / channels**0.5)
+        self.positional_embedding = nn.Parameter(normal(channels, num_tokens, divisor=channels**0.5))
         self.qkv = TokenLinear(channels, 3 * channels)
         self.projection = TokenLinear(channels, params.num_classes)
 

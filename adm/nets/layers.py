@@ -81,6 +81,12 @@ class UpsampleConvolution(Convolution):
         return super().forward(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
 
+def normal(*shape: int, divisor: float = 1.0) -> Tensor:
+    """Draw from N(0, 1/divisor²); not on the meta device, where it would import the compiler, which takes a second."""
+    values = torch.empty(shape)
+    return values if values.is_meta else values.normal_() / divisor
+
+
 def zero_parameters(module: M) -> M:
     """Set every parameter of `module` to zero: a residual block that ends with it starts as the identity."""
     for parameter in module.parameters():

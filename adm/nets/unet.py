@@ -12,6 +12,7 @@ from adm.nets.layers import (
     GroupNorm,
     ResidualBlock,
     TimeEmbedding,
+    normal,
     resampling,
     zero_parameters,
 )
@@ -127,9 +128,10 @@ class UNet(nn.Module):
         self.params = params
         self.upsamples = isinstance(params, UpsamplerParams)
         self.time_embedding = TimeEmbedding(params.channels)
-        self.class_embedding = (
-            None if params.num_classes is None else nn.Embedding(params.num_classes, 4 * params.channels)
-        )
+        self.class_embedding = None
+        if params.num_classes is not None:
+            table = normal(params.num_classes, 4 * params.channels)
+            self.class_embedding = nn.Embedding(len(table), table.shape[1], _weight=table)
         self.encoder = Encoder(params, params.image_channels * (2 if self.upsamples else 1))
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]

@@ -302,10 +302,11 @@ def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, tabl
     at = [f"{params.iteration_of(params.checkpoint_of(run)):,} iterations" for run in runs]
     evidence = Evidence(scores={run: read_score(params, run, inputs) for run in runs})
     kid = metric_draws("kid_held_out", runs, evidence)
-    losses = [read_study(Likelihood, inputs["studies"][key]) for key in section.losses]
-    spread = [jackknife(float(one.bits.mean()), means_without(one.bits), len(one.bits)) for one in losses]
+    losses = [read_study(Likelihood, inputs["studies"][key]).losses for key in section.losses]
+    spread = [jackknife(float(each.mean()), means_without(each), len(each)) for each in losses]
     loss = draws_of([block_of(spread)])[0]
-    table["Bits/dim, held out"] = [f"{one.bits.mean():.3f} ± {one.standard_error:.2g}" for one in losses]
+    errors = [each.std(ddof=1) / len(each) ** 0.5 for each in losses]
+    table["Loss, held out"] = [f"{each.mean():.3g} ± {error:.1g}" for each, error in zip(losses, errors, strict=True)]
     share, error = np.array([[evidence.scores[run].metrics[key] for run in runs] for key in ("copies", "copies_error")])
     first = max(np.flatnonzero(share <= 2.33 * error), default=-1) + 1
     memorising = f"The model memorises, from {at[first]} on" if first < len(at) else "No memorising is found"

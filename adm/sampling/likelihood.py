@@ -29,7 +29,7 @@ def measure(
     data: ImageShards | Labelled,
     indices: NDArray[np.int64],
 ) -> Likelihood:
-    """Measure the terms of L_vlb of images, `study.micro_batch` at a time, with a progress bar.
+    """Measure the terms of L_vlb and the losses of images, `study.micro_batch` at a time, with a progress bar.
 
     Args:
         study: How to measure.
@@ -45,19 +45,20 @@ def measure(
     forward = Forward.frozen(network, study.precision, study.compiled)
     diffusion = Diffusion.of(model.noise, study.steps).to(forward.device)
     sums = np.zeros(diffusion.num_timesteps)
-    bits, prior = [], []
+    bits, prior, losses = [], [], []
     blocks = -(-len(indices) // study.micro_batch)
     with progress(total=blocks * diffusion.num_timesteps) as bar:
         for denoiser, x_0, draws in _blocks(study, forward, data, indices, model.network.image_channels):
             # The last timestep comes first.
-            terms = []
-            for term in likelihood_terms(diffusion, denoiser, x_0, draws):
-                terms.append(term)
+            found = []
+            for pair in likelihood_terms(diffusion, denoiser, x_0, draws, model.objective, model.min_snr):
+                found.append(torch.stack([each.double() for each in pair]))
                 bar.update()
-            stacked = torch.stack(terms).cpu()
+            stacked, loss = torch.stack(found, dim=1).cpu()
             prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
             bits.append(stacked.sum(0).numpy() + prior[-1])
             sums += stacked.sum(1).numpy()
+            losses.append(loss.mean(0).numpy())
     return Likelihood(
         timesteps=diffusion.timesteps.cpu().numpy(),
         vlb=sums[::-1] / len(indices),
@@ -65,6 +66,7 @@ def measure(
         labels=data.labels[indices],
         bits=np.concatenate(bits),
         prior=np.concatenate(prior),
+        losses=np.concatenate(losses),
     )
 
 

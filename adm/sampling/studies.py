@@ -87,6 +87,7 @@ class Likelihood(Study):
         labels: (N,) int64, of the images.
         bits: (N,) float64, each image's bits per dimension: the sum of its terms and its prior.
         prior: (N,) float64, L_T of each image, in bits per dimension.
+        losses: (N,) float64, each image's loss of training, the mean over the timesteps.
     """
 
     timesteps: NDArray[np.int64]
@@ -95,6 +96,7 @@ class Likelihood(Study):
     labels: NDArray[np.int64]
     bits: NDArray[np.float64]
     prior: NDArray[np.float64]
+    losses: NDArray[np.float64]
 
     @property
     def standard_error(self) -> float:
@@ -108,6 +110,7 @@ class Likelihood(Study):
             "bits_per_dimension": float(self.bits.mean()),
             "standard_error": self.standard_error,
             "prior": float(self.prior.mean()),
+            "loss": float(self.losses.mean()),
             "num_images": len(self.bits),
             "num_timesteps": len(self.timesteps),
         }

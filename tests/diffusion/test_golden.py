@@ -68,7 +68,7 @@ def test_terms_of_the_likelihood_follow_from_the_golden_means_and_variances(gold
     # Noise that leads to the golden x_t at every timestep; the terms come from the last one down.
     tables = [torch.from_numpy(np.sqrt(table)).float() for table in (diffusion.alpha_bar, 1 - diffusion.alpha_bar)]
     noise = ((x_t - tables[0][t] * x_0) / tables[1][t] for t in reversed(range(n)))
-    terms = list(likelihood_terms(diffusion, denoiser, x_0, noise))[::-1]
+    terms = [term for term, _ in likelihood_terms(diffusion, denoiser, x_0, noise)][::-1]
     mean, log_variance = (golden[f"pmv/linear/{steps}/{name}"].astype(np.float64) for name in ("mean", "log_variance"))
     for row, t in enumerate((0, 1, n // 2, n - 1)):
         image, noised = x_0[row].double().numpy(), x_t[row].double().numpy()

@@ -134,12 +134,28 @@ def test_a_fixed_variance_has_a_likelihood_too(variance):
 
     def found(process, output):
         noise = iter([normals(*x_0.shape, seed=seed) for seed in range(T)])
-        return list(likelihood_terms(process, lambda x, t: output, x_0, noise))
+        return [term for term, _ in likelihood_terms(process, lambda x, t: output, x_0, noise)]
 
     eps = torch.zeros_like(x_0)
     ours, theirs = found(diffusion, eps), found(learned, torch.cat([eps, torch.full_like(eps, v)], dim=1))
     torch.testing.assert_close(torch.stack(ours[:-1]), torch.stack(theirs[:-1]))
     assert ours[-1].isfinite().all()
+
+
+@pytest.mark.parametrize(("objective", "min_snr"), [("simple", None), ("simple", 5.0), ("hybrid", None), ("vlb", None)])
+def test_beside_each_term_of_the_likelihood_is_the_loss_of_training(objective, min_snr):
+    x_0 = (0.1 + 0.12 * normals(4, 3, 8, 8)).clamp(-1, 1)
+    diffusion = Diffusion.from_schedule("linear", T)
+
+    def denoiser(x, t):
+        return torch.cat([0.3 * x, 0.1 * x], dim=1)
+
+    noise = [normals(*x_0.shape, seed=seed) for seed in range(T)]
+    pairs = likelihood_terms(diffusion, denoiser, x_0, iter(noise), objective, min_snr)
+    for step, eps, (_, loss) in zip(reversed(range(T)), noise, pairs, strict=True):
+        t = torch.full((len(x_0),), step)
+        expected = training_loss(diffusion, denoiser, x_0, t, eps, objective, min_snr)["loss"]
+        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_prior_bits_are_what_is_left_of_the_image_at_the_last_timestep():

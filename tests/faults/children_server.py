@@ -15,6 +15,9 @@ from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
+import pandas  # noqa: F401 -- what follows is imported for the children
+import scipy.stats  # noqa: F401
+import sklearn.datasets  # noqa: F401
 import torch
 
 from adm import cli

@@ -24,8 +24,8 @@ from adm.training.state import read_progress
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "params.yaml").read_bytes()
-TREE = yaml.safe_load(GOOD)
-TREES = [TREE, yaml.safe_load(written_out(load(ROOT / "params.yaml")))]
+TREE = yaml.load(GOOD, yaml.CSafeLoader)
+TREES = [TREE, yaml.load(written_out(load(ROOT / "params.yaml")), yaml.CSafeLoader)]
 """The content of a params file, and the same written out."""
 
 FLOW = b"datasets: {digits: {source: digits, image_size: 8, <<: *a}}\nb: &a [1, 2.5, ~, 2001-01-01, 'x']\n"

@@ -88,7 +88,7 @@ def _likelihood(count: int = 2, size: int = 1000) -> Likelihood:
     prior, spread = np.full(5, 1e-3), np.linspace(-0.1, 0.1, 5)
     steps = np.linspace(0, 999, size).round().astype(np.int64)
     bits = terms.sum() + prior + spread
-    return Likelihood(steps, terms, np.arange(5), np.zeros(5, np.int64), bits, prior)
+    return Likelihood(steps, terms, np.arange(5), np.zeros(5, np.int64), bits, prior, bits)
 
 
 def _likelihoods() -> Figure:

@@ -108,7 +108,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
 def write_likelihood_of(folder, section, num_images):
     terms = np.array([1.0, 0.2, 0.1])
     images, bits = np.arange(num_images), np.linspace(1.2, 1.4, num_images)
-    study = Likelihood(np.arange(3), terms, images, images, bits, np.zeros(num_images))
+    study = Likelihood(np.arange(3), terms, images, images, bits, np.zeros(num_images), bits)
     write_study(folder, study, record("likelihood", {"likelihood": section}))
 
 

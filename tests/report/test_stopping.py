@@ -53,9 +53,9 @@ def said(tmp_path, placed, score):
                 "kid_held_out": {"values": (kid[number] + values - values.mean()).tolist(), "pairs": []}
             }
             write_sealed_json(inputs["metrics"][run], content)
-            bits = loss[number] + images + spread * rng.standard_normal(NUM)
+            losses = loss[number] + images + spread * rng.standard_normal(NUM)
             terms, at = np.zeros(3), np.arange(NUM)
-            found = Likelihood(np.arange(3), terms, at, at, bits, 0 * bits)
+            found = Likelihood(np.arange(3), terms, at, at, 0 * losses, 0 * losses, losses)
             shutil.rmtree(inputs["studies"][study], ignore_errors=True)
             write_study(inputs["studies"][study], found, record("likelihood", {}, {}, []))
         stage.run("t", params.tables["t"], params, inputs, tmp_path / "t")
