@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from adm.errors import UserError
 from adm.nets.cost import forward_flops
 from adm.nets.opening import LoadedNetwork
-from adm.params.models import ClassifierModelParams, DiffusionModelParams
+from adm.params.models import DiffusionModelParams
 from adm.training.throughput import update_seconds
 
 MULTIPLIERS = ([1], [1, 2], [1, 2, 2], [1, 2, 3, 4], [1, 1, 2, 3, 4], [1, 1, 2, 2, 4, 4], [0.5, 1, 1, 2, 2, 4, 4])
@@ -45,9 +45,9 @@ LEAST_GROUP = 4
 ENOUGH = 400_000
 """Images that training should see, repeated or not."""
 
-TRAINING, BESIDE, CLASSIFIER, SAMPLING, JUDGE = 0.55, 0.15, 0.1, 0.25, 0.05
+TRAINING, BESIDE, SAMPLING, JUDGE = 0.65, 0.05, 0.25, 0.05
 """Shares of the time that is left when jobs have started; the rest is for features and scores. Where there are several
-jobs at a time, training has the share `BESIDE`, too, and beside it go the classifier, the judge and earlier samples."""
+jobs at a time, training has the share `BESIDE`, too, and beside it go the judge and earlier samples."""
 
 CONTENTION = 1.4
 """How much slower a job is beside another one, as two threads of one core are."""
@@ -68,8 +68,11 @@ MOST_ITERATIONS, MOST_PASSES = 1_000_000, 10_000
 FEWEST_SAMPLES = 50
 """Minimum number of samples of a run."""
 
-SCALES, GUIDE_SCALES = (0, 0.5, 1, 2, 4), (1, 1.25, 1.5, 2)
-"""Scales of the sweep, of a classifier's gradient or of a source that guides; of each the first is no guidance."""
+LABEL_DROPOUT = 0.1
+"""The share of images whose class is not told in training, so that the model guides itself, without a classifier."""
+
+SCALES, GUIDE_SCALES = (1, 1.5, 2, 3, 4), (1, 1.25, 1.5, 2)
+"""Scales of the sweep, without a classifier or of a source that guides; of each the first is no guidance."""
 
 SLOWER, MOST_TUNING_PASSES = 4, 1000
 """A model that is fine-tuned learns at a fourth of its width's rate, and from so many passes at most."""
@@ -111,7 +114,7 @@ class Request:
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """The scales of what guides the last checkpoint, the first of no effect: the source, else a classifier."""
+        """The scales of what guides the last checkpoint, the first of no effect: the source, else the model itself."""
         return GUIDE_SCALES if self.source else SCALES if self.num_classes else ()
 
     @property
@@ -131,7 +134,6 @@ class Recipe:
 
     Attributes:
         model: The model's section, without its dataset and checkpoints.
-        classifier: The classifier's section; None for an unconditional model, and one that its source guides.
         iterations: Of the model, a multiple of eight.
         steps: Of sampling.
         num_samples: Of a run.
@@ -140,7 +142,6 @@ class Recipe:
     """
 
     model: dict[str, Any]
-    classifier: dict[str, Any] | None
     iterations: int
     steps: int
     num_samples: int
@@ -188,13 +189,10 @@ def choose(wanted: Request) -> Recipe:
         )
     batch, flops = model["training"]["batch_size"], _flops(model)
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
-    classifier, guiding = None, flops
-    if wanted.num_classes and not wanted.source:
-        classifier = _classifier(model)
-        guiding = 3 * forward_flops(ClassifierModelParams.model_validate({**classifier, "network": model["network"]}))
     # What is sampled when training has ended, or all; each checkpoint's loss is measured on a fifth as many images.
     runs, slower = (max(len(wanted.scales), 1), CONTENTION) if several else (wanted.runs + STAGES / 5, 1.0)
-    of_step = (runs * flops + max(len(wanted.scales) - 1, 0) * guiding) * image_seconds * slower
+    passes = runs + max(len(wanted.scales) - 1, 0)  # a guided step takes a second one
+    of_step = passes * flops * image_seconds * slower
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * runs * image_seconds * slower if wanted.scored_by_inception else 0.0
     steps = min(STEPS, wanted.source.model.noise.timesteps) if wanted.source else STEPS
@@ -202,15 +200,12 @@ def choose(wanted: Request) -> Recipe:
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
     samples = min(enough, max(int(SAMPLING * left / of_sample) // 10 * 10, FEWEST_SAMPLES))
     possible += max(0, SAMPLING * left - samples * of_sample) / seconds  # what sampling leaves
-    passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
-    most = min(MOST_ITERATIONS, passes * wanted.num_images / batch)
+    most_passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
+    most = min(MOST_ITERATIONS, most_passes * wanted.num_images / batch)
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
-    if classifier:
-        affordable = rounded(CLASSIFIER * left / (batch * guiding * image_seconds))
-        classifier["training"]["annealing"] = min(affordable, iterations)
     hours = wanted.hours - max(0, possible - most) * seconds / 3600
-    return Recipe(model, classifier, iterations, steps, samples, seconds, hours)
+    return Recipe(model, iterations, steps, samples, seconds, hours)
 
 
 def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
@@ -277,17 +272,10 @@ def _training(wanted: Request, learning_rate: float) -> dict[str, Any]:
         "learning_rate": learning_rate,
         "ema_rate": EMA_RATES[0][1],
         "ema_warmup": True,
+        **({"label_dropout": LABEL_DROPOUT} if wanted.num_classes and not wanted.source else {}),
         **({"precision": "float16"} if on_cuda else {}),
         **({} if on_cuda or wanted.cores < 4 else {"threads": wanted.cores // 2}),
     }
-
-
-def _classifier(model: dict[str, Any]) -> dict[str, Any]:
-    kept = {
-        name: model["training"][name] for name in ("batch_size", "precision", "threads") if name in model["training"]
-    }
-    training = {**kept, "learning_rate": model["training"]["learning_rate"], "weight_decay": 0.05, "crop": "random"}
-    return {"kind": "classifier", "training": training}
 
 
 def _flops(model: dict[str, Any]) -> float:

@@ -31,7 +31,7 @@ from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import value_key
 from adm.pipeline import Pipeline
-from adm.planning.recipe import JUDGE, NOISE, OBJECTIVE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
+from adm.planning.recipe import JUDGE, OBJECTIVE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 from adm.tools.publish import published
@@ -294,11 +294,8 @@ def params_text(
     if wanted.source:
         guiding: dict[str, Any] = {"guide": {"checkpoint": "model-0"}, "sweep": {"guide.scale": list(wanted.scales)}}
     else:
-        guiding = {"classifier": "classifier", "sweep": {"gradient_scale": list(wanted.scales)}}
-        guiding |= {f"classifier_{name}": value for name, value in precision.items()}
-    # What classifiers have no use for stands with the model.
-    schedule = {name: value for name, value in recipe.model.get("noise", {}).items() if name not in NOISE}
-    objective = {} if wanted.source else {**OBJECTIVE, "noise": NOISE}
+        guiding = {"sweep": {"cfg_scale": list(wanted.scales)}}
+    objective = {} if wanted.source else {**OBJECTIVE, "noise": recipe.model["noise"]}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry
     text = Path(__file__).with_name("new_params.yaml").read_text(encoding="utf-8")
@@ -314,10 +311,8 @@ def params_text(
         step=opened and (opened.card.made_by.get("step") or 1),
         keep_classes=wanted.keep_classes,
         source=opened and {**opened.model.values(), "training": {"batch_size": training["batch_size"]}},
-        common={"dataset": "images", **({"noise": schedule} if schedule else {}), "network": recipe.model["network"]},
         network=recipe.model["network"],
         model={**objective, "checkpoints": checkpoints, "training": training},
-        classifier=(chosen := recipe.classifier) and {**chosen, "checkpoints": [chosen["training"]["annealing"]]},
         num_reference=min(wanted.num_images, 10_000),
         through={**through, **precision, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scale={"like": "through", **guiding},

@@ -87,7 +87,8 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     params = written()
     assert params.datasets["images"].root == "images"
     assert params.datasets["images"].num_classes == params.models["model"].network.num_classes == 2
-    assert [params.runs[f"scale-{end}"].gradient_scale for end in ("0", "0_5", "1", "2", "4")] == [0, 0.5, 1, 2, 4]
+    assert [params.runs[f"scale-{end}"].cfg_scale for end in ("1", "1_5", "2", "3", "4")] == [1, 1.5, 2, 3, 4]
+    assert params.models["model"].training.label_dropout > 0
     assert params.figures["grid"].classes == [0, 1]
     assert params.references["images"].extractor in params.extractors
     # A fifth of 90 images is held out, and their loss is measured of every checkpoint.
@@ -173,7 +174,7 @@ def test_the_graph_of_2015_is_taken_where_it_was_fetched(adm, images, tmp_path, 
     params = written()
     assert not params.extractors
     assert params.published.graphs["inception"].url == path.as_uri()
-    assert params.extractor_of("scale-0") == "inception"
+    assert params.extractor_of("scale-1") == "inception"
 
 
 @pytest.mark.slow
