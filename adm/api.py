@@ -237,7 +237,7 @@ class Model:
 
         Source: Meng et al. (2022), SDEdit.
         """
-        return _collected(self.editing(images, classes, strength=strength, **how), progress)
+        return _collected(self.editing(images, classes, strength=strength, mask=None, **how), progress)
 
     def inpaint(
         self, images: Images, mask: Mask, classes: Classes = None, *, progress: Progress | None = None, **how: Any
