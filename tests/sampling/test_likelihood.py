@@ -179,6 +179,7 @@ def test_the_stage_writes_what_it_measured_to_the_same_bytes(checkpoint, data, t
         "bits_per_dimension": found.bits.mean(),
         "standard_error": found.standard_error,
         "prior": found.prior.mean(),
+        "loss": found.losses.mean(),
         "num_images": 7,
         "num_timesteps": int(changes.get("steps", T)),
     }
