@@ -191,20 +191,6 @@ class DDIM(Shifted):
         return mean + self.noise_temperature * sigma * noise()
 
 
-@dataclass(frozen=True)
-class DDIMReversed:
-    """The DDIM ODE run towards noise: x_{t+1} from x_t. Source: Appendix H."""
-
-    diffusion: Diffusion
-    denoiser: Denoiser
-
-    def __call__(self, x_t: Tensor, step: int) -> Tensor:
-        """Step from x_t to x_{t+1}; draws no noise."""
-        p = predict(self.diffusion, self.denoiser, x_t, step)
-        following = self.diffusion.at("alpha_bar_next", step, x_t)
-        return following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
-
-
 def no_noise() -> Tensor:
     """Refuse to draw: the noise of a sampler that needs none."""
     raise RuntimeError("this sampler draws noise; give it a source")
@@ -236,14 +222,16 @@ def last(trajectory: Iterable[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def encode(step: DDIMReversed, x_0: Tensor, num_steps: int | None = None) -> Tensor:
-    """Run DDIM from an image to its latent, by default over all steps but the last, which reconstructs best.
+def encode(diffusion: Diffusion, denoiser: Denoiser, x_0: Tensor, num_steps: int | None = None) -> Tensor:
+    """Run the ODE of DDIM from an image to its latent, by default over all steps but the last, which reconstructs best.
 
     Source: Appendix H.
     """
     x_t = x_0
-    for t in range(step.diffusion.num_timesteps - 1 if num_steps is None else num_steps):
-        x_t = step(x_t, t)
+    for t in range(diffusion.num_timesteps - 1 if num_steps is None else num_steps):
+        p = predict(diffusion, denoiser, x_t, t)
+        following = diffusion.at("alpha_bar_next", t, x_t)
+        x_t = following.sqrt() * p.x_0 + (1 - following).sqrt() * p.eps
     return x_t
 
 

@@ -12,7 +12,7 @@ from adm.config.models import DiffusionModel
 from adm.config.sampling import Interpolation
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import DDIM, DDIMReversed, Gradient, classifier_gradient, encode, no_noise
+from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, no_noise
 from adm.nets.forward import Forward
 from adm.progress import progress
 from adm.sampling.guided import classifier_slope
@@ -68,7 +68,7 @@ class LatentSpace:
         Returns:
             The latents, (B, C, H, W) float32.
         """
-        return encode(DDIMReversed(self.diffusion, self.denoiser(class_weights)), x_0, num_steps)
+        return encode(self.diffusion, self.denoiser(class_weights), x_0, num_steps)
 
     @torch.no_grad()
     def decode(self, latent: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
