@@ -1,7 +1,6 @@
 """Arrays a stretch of rows at a time, so that they need not fit into memory; reading from files is in `reading`."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import IO, Any
@@ -50,23 +49,6 @@ def write_rows(file: IO[bytes], rows: NDArray[Any], count: int, number: int) -> 
         header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (count, *rows.shape[1:])}
         npy.write_array_header_1_0(file, header)
     file.write(np.ascontiguousarray(rows).data)
-
-
-def write_npys(folder: Path, count: int, stretches_of_rows: Iterable[Mapping[str, NDArray[Any]]]) -> None:
-    """Write arrays of `count` rows side by side into a folder, NAME.npy each, while holding one stretch of rows.
-
-    A stretch has the next rows of every array by its name, as many of each; dtypes and shapes stay. At least one comes.
-    """
-    with ExitStack() as files:
-        opened: dict[str, IO[bytes]] = {}
-        written = 0
-        for number, arrays in enumerate(stretches_of_rows):
-            for name, rows in arrays.items():
-                if name not in opened:
-                    opened[name] = files.enter_context((folder / f"{name}.npy").open("wb"))
-                write_rows(opened[name], rows, count, number)
-            written += len(rows)
-    assert written == count, f"{written} rows of {count}"
 
 
 def write_npz_rows(path: Path, **arrays: tuple[int, Iterable[NDArray[Any]]]) -> None:

@@ -1,6 +1,7 @@
 """Artifacts of the metrics: graphs, feature batches and reference batches."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import read_manifest, read_record
 from adm.artifacts.reading import names_in_npz, read_npy, read_npz
-from adm.artifacts.streaming import write_npys, write_npz_rows
+from adm.artifacts.streaming import write_npz_rows, write_rows
 from adm.errors import UserError
 from adm.metrics.features import LAYERS, Features
 from adm.metrics.statistics import FeatureStatistics, read_published_statistics
@@ -26,9 +27,16 @@ which of them it tells apart, `classes` or `rotations`."""
 def write_features(folder: Path, count: int, batches: Iterable[Features]) -> None:
     """Write the features of `count` images into an existing folder, an npy a layer, with one batch in memory at a time.
 
-    The bytes do not depend on the batches.
+    The bytes do not depend on the batches, of which there is one at least.
     """
-    write_npys(folder, count, map(vars, batches))
+    with ExitStack() as files:
+        opened = {layer: files.enter_context((folder / f"{layer}.npy").open("wb")) for layer in LAYERS}
+        written = 0
+        for number, batch in enumerate(batches):
+            for layer, file in opened.items():
+                write_rows(file, getattr(batch, layer), count, number)
+            written += len(batch.pool)
+    assert written == count, f"{written} rows of {count}"
 
 
 def read_features(folder: Path) -> Features:

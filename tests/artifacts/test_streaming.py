@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adm.artifacts.reading import names_in_npz, read_npy, stream_npz
-from adm.artifacts.streaming import stretches, write_npys, write_npz_rows
+from adm.artifacts.streaming import stretches, write_npz_rows
 from adm.errors import UserError
+from adm.metrics.batches import write_features
+from adm.metrics.features import LAYERS, Features
 
 
 @given(
@@ -49,14 +51,14 @@ def test_a_file_that_shrank_since_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("lengths", [[23], [5, 5, 5, 5, 3], [1, 20, 2]])
-def test_npys_written_in_stretches_have_the_bytes_that_numpy_writes(tmp_path, lengths):
+def test_features_written_in_batches_have_the_bytes_that_numpy_writes(tmp_path, lengths):
     rng = np.random.default_rng(0)
-    arrays = {"a": rng.random((23, 4), np.float32), "b": rng.integers(0, 9, 23)}
-    parts = {name: np.split(array, np.cumsum(lengths)[:-1]) for name, array in arrays.items()}
-    write_npys(tmp_path, 23, (dict(zip(parts, rows, strict=True)) for rows in zip(*parts.values(), strict=True)))
-    for name, array in arrays.items():
+    arrays = {layer: rng.random((23, width), np.float32) for layer, width in zip(LAYERS, (4, 2, 3), strict=True)}
+    parts = [np.split(array, np.cumsum(lengths)[:-1]) for array in arrays.values()]
+    write_features(tmp_path, 23, (Features(*rows) for rows in zip(*parts, strict=True)))
+    for layer, array in arrays.items():
         np.save(tmp_path / "numpy.npy", array)
-        assert (tmp_path / f"{name}.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+        assert (tmp_path / f"{layer}.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
 
 
 def resident():
@@ -68,7 +70,8 @@ def resident():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what is in memory")
 def test_rows_of_a_mapped_file_leave_memory(tmp_path):
     count, width = 1 << 14, 1 << 10
-    write_npys(tmp_path, count, ({"a": np.full((1 << 10, width), part, np.float32)} for part in range(count >> 10)))
+    parts = np.arange(count >> 10, dtype=np.float32)
+    np.save(tmp_path / "a.npy", parts.repeat(1 << 10)[:, None].repeat(width, axis=1))
     mapped = read_npy(tmp_path / "a.npy", "float32", (count, width))
     before, most, seen = resident(), 0, []
     for rows in stretches(mapped[: count // 2], 1000):
