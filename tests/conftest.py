@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from making import record
+from making import record, write_shards
 
 from adm import cli
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
-from adm.data.shards import ImageShards, write_shards
+from adm.data.shards import ImageShards
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
 from adm.params.data import DatasetParams

@@ -6,6 +6,7 @@ from pathlib import Path
 from adm.artifacts.code import PACKAGE, code_digest
 from adm.artifacts.manifest import fingerprint, provenance
 from adm.config.base import Config
+from adm.data.shards import write_shard
 from adm.pipeline import Pipeline
 from adm.sampling.batch import Samples, write_blocks
 
@@ -38,6 +39,13 @@ def make(stage, *args, **kwargs):
     sections = {n: v for n, v in read.items() if n not in ("inputs", "execution", "artifacts", "read")}
     handed = {"made_by": record(verb, sections, inputs)} if "made_by" in parameters else {}
     stage.run(**handed | given)
+
+
+def write_shards(folder, images, labels, shard_size, part="training"):
+    """Write images and labels as `prepare` would."""
+    for number, start in enumerate(range(0, len(images), shard_size)):
+        rows = slice(start, start + shard_size)
+        write_shard(folder, images[rows], labels[rows], number, part)
 
 
 def write_batch(out, stage, run, inputs, images, labels):

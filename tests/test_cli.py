@@ -211,7 +211,7 @@ def test_a_failing_stage_leaves_the_existing_output_untouched(adm, refused, proj
         (folder / "half.npy").write_bytes(b"half")
         raise UserError("the disk is full")
 
-    monkeypatch.setattr("adm.stages.prepare.write_shards", fail)
+    monkeypatch.setattr("adm.stages.prepare.write_shard", fail)
     assert refused("prepare", "digits") == "the disk is full"
     assert everything_in(project) == before
 

@@ -48,7 +48,7 @@ def broken(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
 
     def prepare(function):
-        monkeypatch.setattr("adm.stages.prepare.write_shards", lambda *_, **__: function())
+        monkeypatch.setattr("adm.stages.prepare.write_shard", lambda *_, **__: function())
 
     yield prepare
     signal.signal(signal.SIGTERM, before)

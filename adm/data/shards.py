@@ -45,26 +45,14 @@ class Encoded(NamedTuple):
     width: int
 
 
-def write_shards(
-    folder: Path,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    shard_size: int,
-    first: int = 0,
-    part: Part = "training",
-) -> None:
-    """Write images (N, H, W, 3) uint8 and labels (N,) int64 as npy files of at most `shard_size` images.
-
-    The files are numbered from `first` on, so that a dataset can be written in chunks.
-    """
-    for number, start in enumerate(range(0, len(images), shard_size), start=first):
-        rows = slice(start, start + shard_size)
-        write_npy(folder / f"{PREFIXES[part]}images-{number:05d}.npy", images[rows])
-        write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels[rows])
+def write_shard(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], number: int, part: Part) -> None:
+    """Write images (N, H, W, 3) uint8 and labels (N,) int64 as two npy files."""
+    write_npy(folder / f"{PREFIXES[part]}images-{number:05d}.npy", images)
+    write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels)
 
 
 def write_encoded_shard(
-    folder: Path, images: Iterable[Encoded], labels: NDArray[np.int64], number: int, part: Part = "training"
+    folder: Path, images: Iterable[Encoded], labels: NDArray[np.int64], number: int, part: Part
 ) -> None:
     """Write the files of images one after the other into one file, and beside it an index and labels (N,) int64.
 

@@ -8,7 +8,7 @@ from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.listing import changes
-from adm.data.shards import write_encoded_shard, write_shards
+from adm.data.shards import write_encoded_shard, write_shard
 from adm.data.sources import SOURCES, alike_in, cropped, encoded, parts_of
 from adm.errors import UserError
 from adm.params.data import DatasetParams
@@ -36,7 +36,7 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
                 if dataset.stored == "files":
                     write_encoded_shard(folder, encoded(source, shard, dataset.background), labels, number, part)
                 else:
-                    write_shards(folder, cropped(source, shard, dataset), labels, dataset.shard_size, number, part)
+                    write_shard(folder, cropped(source, shard, dataset), labels, number, part)
                 bar.update(len(shard))
         if changes(dataset) != before:
             raise UserError(f"{dataset.root}: images changed while they were read; the same command reads them again")

@@ -344,13 +344,13 @@ def test_a_folder_that_changes_while_it_is_read_is_refused_and_what_was_prepared
     shutil.copytree(image_folders, root)
     section = params("folder", root, num_classes=2)
     before = prepared(section).labels
-    write = prepare.write_shards
+    write = prepare.write_shard
 
     def changing(*args):
         shutil.copy(root / "a" / "2.png", root / "a" / "new.png")
         write(*args)
 
-    monkeypatch.setattr(prepare, "write_shards", changing)
+    monkeypatch.setattr(prepare, "write_shard", changing)
     with pytest.raises(UserError, match="changed while they were read"):
         prepared(section)
     assert np.array_equal(ImageShards(tmp_path / "prepared", 6).labels, before)

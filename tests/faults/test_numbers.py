@@ -7,14 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_batch
+from making import make, record, write_batch, write_shards
 
 from adm.artifacts.manifest import identity, read_record, write_manifest
 from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
 from adm.data.batches import to_uint8
-from adm.data.shards import write_shards
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams

@@ -9,12 +9,12 @@ import pytest
 import torch
 import yaml
 from inception_2015 import inception_2015
+from making import write_shards
 from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
-from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.metrics.executors import TorchGraph, full_precision

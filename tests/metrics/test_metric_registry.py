@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from making import make, record, write_batch
+from making import make, record, write_batch, write_shards
 from pydantic import TypeAdapter, ValidationError
 
 from adm.artifacts.manifest import write_manifest
@@ -14,7 +14,6 @@ from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import METRICS, AskedParams, Metric
-from adm.data.shards import write_shards
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load

@@ -3,12 +3,11 @@
 import tracemalloc
 
 import numpy as np
-from making import make, record
+from making import make, record, write_shards
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.reading import read_npy
 from adm.artifacts.writing import new_folder
-from adm.data.shards import write_shards
 from adm.metrics import distances
 from adm.metrics.batches import write_features
 from adm.metrics.features import Executor, Features

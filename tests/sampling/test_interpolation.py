@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from making import make, record
+from making import make, record, write_shards
 from torch.nn.functional import one_hot
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import to_uint8, to_unit_range
-from adm.data.shards import ImageShards, write_shards
+from adm.data.shards import ImageShards
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient, slope_of
 from adm.errors import UserError

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from making import make, record
+from making import make, record, write_shards
 from torch import nn
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import to_unit_range
-from adm.data.shards import ImageShards, write_shards
+from adm.data.shards import ImageShards
 from adm.diffusion.losses import prior_bits
 from adm.diffusion.process import Diffusion
 from adm.errors import UserError

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from making import make, record, write_batch
+from making import make, record, write_batch, write_shards
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
-from adm.data.shards import ImageShards, write_shards
+from adm.data.shards import ImageShards
 from adm.metrics.batches import GRAPH, REFERENCE, read_features
 from adm.metrics.executors import TorchGraph
 from adm.metrics.features import LAYERS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_batch
+from making import make, record, write_batch, write_shards
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
@@ -11,7 +11,6 @@ from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.config.metrics import METRICS, POOLED
-from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.metrics import dinov2
 from adm.metrics.batches import GRAPH, read_features, write_reference

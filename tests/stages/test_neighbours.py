@@ -5,12 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from making import make, record
+from making import make, record, write_shards
 from scipy.spatial.distance import cdist
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder, write_npz
-from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.metrics.batches import write_features
 from adm.metrics.features import Features

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record
+from making import make, record, write_shards
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.nets import PRESETS
 from adm.nets.presets import preset_model

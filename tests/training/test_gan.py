@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record
+from making import make, record, write_shards
 
 from adm.artifacts.manifest import read_manifest, sha256, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
-from adm.data.shards import write_shards
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams

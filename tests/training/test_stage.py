@@ -6,13 +6,12 @@ import signal
 
 import numpy as np
 import pytest
-from making import make, record
+from making import make, record, write_shards
 from safetensors.torch import load_file
 
 from adm.artifacts.manifest import fingerprint, read_record, write_manifest
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
-from adm.data.shards import write_shards
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.params.data import DatasetParams
