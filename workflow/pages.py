@@ -38,6 +38,7 @@ HOME = ROOT / "README.md"
 PARAMS = {
     "embedded": "params.yaml",
     "fashion": "scales/fashion/params.yaml",
+    "emoji": "scales/emoji/params.yaml",
     "paper": "scales/paper/params.yaml",
 }
 """The params files of the scales whose results or costs pages show."""
