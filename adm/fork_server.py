@@ -17,7 +17,6 @@ import tempfile
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, NoReturn
 
 PLACE = "ADM_FORK_SERVER"
@@ -32,7 +31,6 @@ MODULES = (
     "scipy.stats",
     "safetensors.torch",
     "PIL.Image",
-    *(f"adm.stages.{stage.name}" for stage in iter_modules([str(Path(__file__).with_name("stages"))])),
 )
 """Modules that most jobs import, by the time that this takes."""
 
