@@ -106,6 +106,11 @@ def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package, change
     assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
 
 
+def test_what_is_on_the_page_is_the_business_of_the_report(package, changed):
+    path = package / "pipeline" / "report.py"
+    assert changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n")) == {"report"}
+
+
 @pytest.mark.slow
 def test_what_gathers_shards_is_the_business_of_sampling(package, changed):
     """Its runs are told to be made by `sample`."""
