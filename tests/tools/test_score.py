@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adm.artifacts import streaming
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
 from adm.metrics.executors import TorchGraph
@@ -233,7 +232,7 @@ def test_a_full_disk_is_one_line(adm, graph, batches, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "pool.npy")
 
-    monkeypatch.setattr(streaming, "write_rows", full)
+    monkeypatch.setattr("adm.metrics.batches.write_rows", full)
     out = tmp_path / "score.json"
     result = adm(
         "score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path, "--out", out
