@@ -1,4 +1,4 @@
-"""The variational bound of real images under a diffusion model: bits per dimension."""
+"""The variational bound of real images under a diffusion model, bits per dimension, and their loss of training."""
 
 from collections.abc import Iterator
 
@@ -50,11 +50,11 @@ def measure(
     with progress(total=blocks * diffusion.num_timesteps) as bar:
         for denoiser, x_0, draws in _blocks(study, forward, data, indices, model.network.image_channels):
             # The last timestep comes first.
-            found = []
+            measured = []
             for pair in likelihood_terms(diffusion, denoiser, x_0, draws, model.objective, model.min_snr):
-                found.append(torch.stack([each.double() for each in pair]))
+                measured.append(torch.stack([each.double() for each in pair]))
                 bar.update()
-            stacked, loss = torch.stack(found, dim=1).cpu()
+            stacked, loss = torch.stack(measured, dim=1).cpu()
             prior.append(prior_bits(diffusion, x_0.double()).cpu().numpy())
             bits.append(stacked.sum(0).numpy() + prior[-1])
             sums += stacked.sum(1).numpy()
