@@ -46,23 +46,6 @@ Coefficients = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Difference:
-    """The difference in a metric between two models trained apart, each with one draw of samples; its mean is 0.
-
-    Attributes:
-        sd: Its standard deviation.
-        freedom: Degrees of freedom of that estimate.
-    """
-
-    sd: float
-    freedom: float
-
-    def quantile(self, coverage: float) -> float:
-        """Find the size that the difference stays below with this probability; it counts that `sd` is an estimate."""
-        return float(stats.t.ppf((1 + coverage) / 2, self.freedom)) * self.sd
-
-
-@dataclass(frozen=True)
 class Lottery:
     """The analysis of variance of a lottery.
 
@@ -114,18 +97,19 @@ class Lottery:
 
         return _root(Interval(estimate, end("low"), end("high")))
 
-    @property
-    def difference(self) -> Difference:
-        """The difference between two trainings that differ in all three seeds and in the draw of samples.
+    def difference(self, coverage: float) -> float:
+        """Find the size that the difference between two trainings stays below with this probability.
 
-        Its variance is a sum of mean squares with coefficients above 0, so its degrees of freedom are Satterthwaite's.
+        They differ in all three seeds and in the draw of samples, of which each has one; the mean difference is 0. Its
+        variance is a sum of mean squares with coefficients above 0, so its degrees of freedom are Satterthwaite's.
 
         Source: Satterthwaite (1946).
         """
         c = 2 * (self._retraining + np.eye(5)[4])
         terms = c * self.squares
         spread = (terms**2 / self.freedom).sum()
-        return Difference(math.sqrt(terms.sum()), float(terms.sum() ** 2 / spread) if spread else math.inf)
+        freedom = float(terms.sum() ** 2 / spread) if spread else math.inf
+        return float(stats.t.ppf((1 + coverage) / 2, freedom)) * math.sqrt(terms.sum())
 
     @property
     def _variances(self) -> list[Coefficients]:
@@ -248,7 +232,7 @@ def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: 
         rows.append((ROWS[name].format(count=draws.num_samples), *(significant(end, 3) for end in part), share))
     rows.append((ROWS["ratio"], *(significant(end, 3) for end in analysis.ratio), ""))
     for coverage in (0.95, 0.99):
-        largest = analysis.difference.quantile(coverage)
+        largest = analysis.difference(coverage)
         rows.append((ROWS["difference"].format(coverage=100 * coverage), significant(largest, 3), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
     return pd.DataFrame(rows, columns=["Source of spread", heading, "95 % from", "to", "Share of the variance"])

@@ -94,7 +94,7 @@ def test_a_component_is_seen_where_it_is_planted_and_nowhere_else():
 def test_two_trainings_differ_by_less_than_it_says_as_often_as_it_says(truth):
     rng, spread = np.random.default_rng(4), np.sqrt(2 * (retraining(truth) ** 2 + truth["resampling"] ** 2))
     for coverage, wanted in ((0.95, 0.92), (0.99, 0.965)):
-        found = [played(rng, 4, 2, **truth).difference.quantile(coverage) for _ in range(TRIALS)]
+        found = [played(rng, 4, 2, **truth).difference(coverage) for _ in range(TRIALS)]
         within = np.mean([2 * stats.norm.cdf(size / spread) - 1 for size in found])
         assert wanted <= within <= coverage + 0.02
 
@@ -105,14 +105,14 @@ def test_neither_a_shift_nor_the_order_of_models_changes_it_and_a_scale_scales_i
     plain = lottery(square(4), values)
     other = lottery([square(4)[place] for place in order], 7 - 3 * values[order])
     assert plain.ratio == pytest.approx(other.ratio, rel=1e-6)
-    assert other.difference.sd == pytest.approx(3 * plain.difference.sd)
+    assert other.difference(0.95) == pytest.approx(3 * plain.difference(0.95))
     assert other.components["rest"] == pytest.approx([3 * end for end in plain.components["rest"]])
 
 
 def test_where_nothing_spreads_every_component_is_none():
     found = lottery(square(3), np.full((9, 2), 4.0))
     assert all(end == 0 for part in found.components.values() for end in part)
-    assert (found.difference.sd, found.difference.quantile(0.99), found.mean) == (0, 0, 4)
+    assert (found.difference(0.99), found.mean) == (0, 4)
 
 
 # The stages.
