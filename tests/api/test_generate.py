@@ -16,7 +16,7 @@ from adm.config.released import CHECKPOINTS
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
 from adm.data.images import open_images
-from adm.nets import PRESETS
+from adm.nets.presets import PRESETS
 from adm.nets.release import preset_shapes
 
 HOW = ("--steps", "3", "--seed", 7, "--threads", 1)

@@ -5,13 +5,12 @@ import torch
 from making import make
 
 from adm.artifacts.reading import read_json
-from adm.nets import PRESETS
 from adm.nets.cost import (
     forward_flops,
     network_cost,
     parameter_count,
 )
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import build
 from adm.stages import sizes
 

@@ -10,9 +10,8 @@ from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDPM
 from adm.diffusion.samplers import sample as denoise
 from adm.errors import UserError
-from adm.nets import PRESETS
 from adm.nets.diffusers_export import FILES, export_diffusers, inexpressible, renamed, unet_config
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
 from adm.stages import init
 

@@ -13,9 +13,10 @@ from torch.nn.functional import one_hot
 from adm import api
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.diffusion.samplers import classifier_gradient, slope_of
-from adm.nets import PRESETS, export_released, to_released
 from adm.nets.forward import Forward
 from adm.nets.opening import open_network
+from adm.nets.presets import PRESETS
+from adm.nets.release import export_released, to_released
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())
 TOLERANCE = 1.0e-5

@@ -8,9 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.nets import Classifier, UNet, to_released
+from adm.nets.classifier import Classifier
 from adm.nets.forward import Forward
 from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, resampling, sinusoids
+from adm.nets.release import to_released
+from adm.nets.unet import UNet
 
 SMALL = {
     "image_size": 8,

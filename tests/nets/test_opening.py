@@ -10,9 +10,8 @@ from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS
 from adm.errors import UserError
-from adm.nets import PRESETS
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import preset_shapes
 from adm.params import load
 from adm.stages import init

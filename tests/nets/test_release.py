@@ -10,10 +10,9 @@ from torch import nn
 
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
-from adm.nets import PRESETS, export_released, to_released
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_model
-from adm.nets.release import preset_shapes
+from adm.nets.presets import PRESETS, preset_model
+from adm.nets.release import export_released, preset_shapes, to_released
 from adm.nets.weights import model_network
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reference.json").read_text())

@@ -7,10 +7,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from adm.nets import PRESETS
 from adm.nets.classifier import Classifier
 from adm.nets.cost import forward_flops, network_cost
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.unet import UNet
 from adm.nets.weights import build
 from adm.paper import table_cells

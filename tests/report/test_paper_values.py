@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import adm.paper
-from adm.nets import PRESETS
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
 from adm.report.run_tables import read_paper_table
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from adm.config.respacing import respaced_timesteps
-from adm.nets import PRESETS
 from adm.nets.cost import forward_flops
+from adm.nets.presets import PRESETS
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
 from adm.params import load
 from adm.params.runs import RunParams, UpsampledRunParams

@@ -12,7 +12,7 @@ from adm.artifacts import download
 from adm.artifacts.released_files import PACKAGED, fetch_released, released_path
 from adm.config.files import PublishedFile
 from adm.config.released import CHECKPOINTS, RELEASED
-from adm.nets import PRESETS
+from adm.nets.presets import PRESETS
 from adm.params import load
 
 CONTENT = b"a graph"

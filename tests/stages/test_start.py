@@ -8,8 +8,7 @@ from making import make, record, write_shards
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
-from adm.nets import PRESETS
-from adm.nets.presets import preset_model
+from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import preset_shapes, read_released_weights
 from adm.nets.weights import model_network, read_tensors
 from adm.params.data import DatasetParams, PublishedCheckpointParams

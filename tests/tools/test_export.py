@@ -14,10 +14,9 @@ from torch import nn
 
 from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
-from adm.nets import PRESETS, to_released
 from adm.nets.opening import open_network
-from adm.nets.presets import preset_model
-from adm.nets.release import preset_shapes
+from adm.nets.presets import PRESETS, preset_model
+from adm.nets.release import preset_shapes, to_released
 from adm.nets.weights import model_network
 from adm.stages import init
 
