@@ -11,7 +11,6 @@ from adm.artifacts.writing import new_folder
 from adm.data.shards import ImageShards
 from adm.errors import UserError
 from adm.metrics.batches import read_features, write_reference
-from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
 from adm.params.data import DatasetParams, ReferenceParams
 
@@ -26,9 +25,8 @@ def run(
 ) -> None:
     """Fit both Gaussians, and choose images at random, in the dataset's order.
 
-    Both use training images only. If there are held-out images, the batch holds their pooled features, and the
-    manifest records the distance between the two fits: the FID of real images. A dataset that stores files is given
-    with its section, for the side of its images.
+    Both use training images only. If there are held-out images, the batch holds their pooled features. A dataset that
+    stores files is given with its section, for the side of its images.
 
     Raises:
         UserError: The dataset has fewer images than `num_images`.
@@ -43,11 +41,9 @@ def run(
     trained_on, held_out = slice(len(images)), layers.pool[len(images) :]
     graph = read_record(features).inputs["graph"]
     facts: dict[str, Any] = {"fitted_images": len(images), "num_images": len(chosen), "graph": graph}
+    facts |= {"held_out_images": len(held_out)} if len(held_out) else {}
     with threadpool_limits(reference.threads):
         pool, spatial = feature_statistics(layers.pool[trained_on]), feature_statistics(layers.spatial[trained_on])
-        if len(held_out):
-            floor = frechet_distance(pool, feature_statistics(held_out))
-            facts |= {"held_out_images": len(held_out), "fid_floor": floor}
     with new_folder(out) as folder:
         write_reference(folder, pool, spatial, len(chosen), images.chunks(chosen), held_out if len(held_out) else None)
         write_manifest(folder, made_by, facts)
