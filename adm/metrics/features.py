@@ -102,11 +102,8 @@ class Executor(ABC):
             pool (n, D), spatial (n, H' W' 7) and logits (n, C), float32, of the next n <= batch_size images.
 
         Raises:
-            ValueError: wrong shape or dtype, no image, a batch size that is not positive, or features with NaN or
-                infinity, as broken weights give them.
+            ValueError: wrong shape or dtype, no image, or features with NaN or infinity, as broken weights give them.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch size is {batch_size}, expected at least 1")
         chunks = [images] if isinstance(images, np.ndarray) else images
 
         def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
