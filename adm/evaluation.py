@@ -24,7 +24,8 @@ from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
-from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, NEIGHBOURS, MetricInputs, scores, with_intervals
+from adm.metrics.manifold import NEIGHBOURS
+from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
 from adm.parallel import resolve_device
 from adm.progress import rows_of

@@ -31,6 +31,9 @@ from adm.metrics.jackknife import Values, means_without, num_parts, sets_left_ou
 
 BoolArray = npt.NDArray[np.bool_]
 
+NEIGHBOURS = 3
+"""K of precision and recall (Appendix J)."""
+
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
@@ -55,16 +58,15 @@ class PrecisionRecall:
         return float(self.inside_samples.mean())
 
 
-def precision_recall(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 3) -> PrecisionRecall:
-    """Compute improved precision and recall with squared Euclidean distances.
+def precision_recall(reference: npt.ArrayLike, samples: npt.ArrayLike) -> PrecisionRecall:
+    """Compute improved precision and recall with squared Euclidean distances, for k = NEIGHBOURS.
 
     A ball reaches to its centre's k-th neighbour and includes its boundary. The centre itself is excluded; a copy of
     it is not. Memory grows with N + M, never with N M.
 
     Args:
-        reference: (N, D), real, finite, N > neighbours: features of real images.
-        samples: (M, D), real, finite, M > neighbours: features of generated images.
-        neighbours: k, >= 1.
+        reference: (N, D), real, finite, N > k: features of real images.
+        samples: (M, D), real, finite, M > k: features of generated images.
 
     Returns:
         Precision and recall, equal to what float64 differences between all pairs give.
@@ -77,12 +79,12 @@ def precision_recall(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbour
     real = require_features(reference, "reference features")
     fake = require_features(samples, "sample features")
     for name, rows in (("reference", real), ("samples", fake)):
-        if len(rows) <= neighbours:
-            raise ValueError(f"{name} hold {len(rows)} points, expected more than {neighbours} (neighbours)")
+        if len(rows) <= NEIGHBOURS:
+            raise ValueError(f"{name} hold {len(rows)} points, expected more than {NEIGHBOURS} (neighbours)")
     real_cloud, fake_cloud = clouds(real, fake)
     return PrecisionRecall(
-        inside_reference=_covered(fake_cloud, real_cloud, ball_radii(real_cloud, neighbours)),
-        inside_samples=_covered(real_cloud, fake_cloud, ball_radii(fake_cloud, neighbours)),
+        inside_reference=_covered(fake_cloud, real_cloud, ball_radii(real_cloud, NEIGHBOURS)),
+        inside_samples=_covered(real_cloud, fake_cloud, ball_radii(fake_cloud, NEIGHBOURS)),
     )
 
 
@@ -101,11 +103,7 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances) -> BoolArray:
 
 
 def recall_of_halves(
-    reference: npt.ArrayLike,
-    samples: npt.ArrayLike,
-    halves: BoolArray,
-    halves_of_reference: BoolArray,
-    neighbours: int = 3,
+    reference: npt.ArrayLike, samples: npt.ArrayLike, halves: BoolArray, halves_of_reference: BoolArray
 ) -> Values:
     """Compute recall of several halves of the samples and of the reference, with the balls that these samples span.
 
@@ -118,15 +116,14 @@ def recall_of_halves(
     Args:
         reference: (N, D), as for `precision_recall`.
         samples: (M, D), likewise.
-        halves: (H, M) bool, which samples belong to each half, more than `neighbours`.
+        halves: (H, M) bool, which samples belong to each half, more than NEIGHBOURS.
         halves_of_reference: (H, N) bool, which points of the reference are asked for.
-        neighbours: k, >= 1.
 
     Returns:
         Recall of each half, (H,), as `precision_recall` of its samples gives it for its points.
     """
     real, fake = clouds(require_features(reference, "reference features"), require_features(samples, "sample features"))
-    radii = _radii_of_halves(fake, halves, neighbours)
+    radii = _radii_of_halves(fake, halves)
     covered = np.zeros((len(halves), len(real.features)), dtype=np.bool_)
     # A ball's least radius leaves few points to be measured: those that it does not cover in every half.
     for radius, is_least in ((np.where(halves, radii, np.inf).min(axis=0), True), (radii.max(axis=0), False)):
@@ -148,21 +145,21 @@ def recall_of_halves(
     return shares
 
 
-def _radii_of_halves(cloud: Cloud, halves: BoolArray, neighbours: int) -> Distances:
+def _radii_of_halves(cloud: Cloud, halves: BoolArray) -> Distances:
     """Return the squared distance of each point to its k-th neighbour within each half, (H, N); -1 outside the half."""
     num_points = len(cloud.features)
     # Few points have fewer than k of so many neighbours in any half.
-    indices, distances = k_nearest(cloud, cloud, min(5 * neighbours, num_points - 1))
+    indices, distances = k_nearest(cloud, cloud, min(5 * NEIGHBOURS, num_points - 1))
     radii = np.full(halves.shape, -1.0)
     for half, members in enumerate(halves):
         rows = np.flatnonzero(members)
-        place = np.cumsum(members[indices[rows]], axis=1) == neighbours
+        place = np.cumsum(members[indices[rows]], axis=1) == NEIGHBOURS
         found = place.any(axis=1)
         radii[half, rows[found]] = distances[rows[found], place[found].argmax(axis=1)]
         for row in rows[~found]:
             others = rows[rows != row]
             measured = squared_distances(cloud.features, np.full(len(others), row), cloud.features, others)
-            radii[half, row] = np.partition(measured, neighbours - 1)[neighbours - 1]
+            radii[half, row] = np.partition(measured, NEIGHBOURS - 1)[NEIGHBOURS - 1]
     return radii
 
 

@@ -50,9 +50,6 @@ SEED = 0
 MOST_SPATIAL_DIMENSIONS = 512
 """With more dimensions, eigenvalues without each set of parts take too long, so sFID has no intervals."""
 
-NEIGHBOURS = 3
-"""K of precision and recall (Appendix J)."""
-
 
 @dataclass(frozen=True, eq=False)
 class MetricInputs:
@@ -87,7 +84,7 @@ class MetricInputs:
     @cached_property
     def manifold(self) -> PrecisionRecall:
         """Which points lie in the other set's manifold."""
-        return precision_recall(self.real_pool, self.samples.pool, NEIGHBOURS)
+        return precision_recall(self.real_pool, self.samples.pool)
 
     @cached_property
     def held_out_statistics(self) -> FeatureStatistics:
@@ -303,7 +300,7 @@ def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
     halves, points = halves_of(len(rows)), halves_of(len(inputs.real_pool))
     # Halves of samples that complement each other are compared on the same points.
     points = np.tile(points[np.arange(len(halves) // 2) % (len(points) // 2)], (2, 1))
-    return of_halves(value, recall_of_halves(inputs.real_pool, rows, halves, points, NEIGHBOURS), len(rows))
+    return of_halves(value, recall_of_halves(inputs.real_pool, rows, halves, points), len(rows))
 
 
 def _kid_unseen_spread(inputs: MetricInputs, value: float) -> Jackknife | None:
