@@ -40,7 +40,10 @@ class Forward:
         self.full = torch.promote_types(weights, torch.float32)
         self.torso = DTYPES.get(precision, self.full)
         self.tf32 = precision == "tf32"
-        self.layout = memory_format(self.device, precision)
+        # Channels last for half precision on a GPU, which was not measured. On a CPU not, because there normalisations
+        # take 5 to 60 times as long channels last (docs/speed.md).
+        in_last = self.device.type == "cuda" and precision != "float32"
+        self.layout = torch.channels_last if in_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     @classmethod
@@ -99,12 +102,3 @@ class Forward:
         if embedding is not None and y is not None:
             conditions["y"] = y @ embedding.weight if y.is_floating_point() else y
         return partial(self, **conditions)
-
-
-def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
-    """Choose the layout of feature maps: channels last for half precision on a GPU, which was not measured.
-
-    On a CPU the contiguous one, because there normalisations take 5 to 60 times as long channels last (docs/speed.md).
-    """
-    gpu = device.type == "cuda" and precision != "float32"
-    return torch.channels_last if gpu else torch.contiguous_format
