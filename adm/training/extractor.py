@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adm.config.data import Extractor
 from adm.determinism import generator
 from adm.metrics.small_extractor import ExtractorNetwork
-from adm.training.updates import require_finite_step
+from adm.training.updates import descend
 
 SPLIT, INIT, ORDER = 0, 1, 2
 """Random streams of an extractor's training."""
@@ -79,10 +79,7 @@ def train_extractor(
             group["lr"] = extractor.learning_rate * (1 - iteration / extractor.iterations)
         rows = torch.randint(len(x), (extractor.batch_size,), generator=draws)
         loss = F.cross_entropy(network(x[rows]), y[rows])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        require_finite_step(f"iteration {iteration}: loss", loss, network)
-        optimizer.step()
+        descend(optimizer, loss, network, f"iteration {iteration}: loss")
         yield float(loss.detach())
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from adm.config.models import Gan
 from adm.data.batches import Batches
 from adm.determinism import generator
 from adm.nets.gan import Discriminator, Generator
-from adm.training.updates import require_finite_step, warmed_up
+from adm.training.updates import descend, warmed_up
 
 DISCRIMINATOR, GENERATOR = 2, 3
 """Random streams of a GAN's training; `adm.data.batches` uses 0 and 1."""
@@ -69,9 +69,9 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
             step = iteration * gan.discriminator_steps + update
             draws = generator(gan.seed, step, DISCRIMINATOR)
             judged = _discriminator_loss(gan, networks, num_classes, *batches.at(step), draws)
-            _descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
+            descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
         fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
-        _descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
+        descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
         ema_rate = warmed_up(gan.ema_rate, iteration)
         with torch.no_grad():
             torch._foreach_lerp_(
@@ -103,10 +103,3 @@ def _generated(gan: Gan, networks: Networks, num_classes: int, draws: torch.Gene
     z = torch.randn(gan.batch_size, gan.latent, generator=draws)
     y = torch.randint(num_classes, (gan.batch_size,), generator=draws)
     return networks.generator(z, y), y
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, player: nn.Module, what: str) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    require_finite_step(what, loss, player)
-    optimizer.step()

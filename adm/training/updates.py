@@ -69,21 +69,25 @@ class LossScale:
         return True
 
 
-def require_finite_step(what: str, loss: Tensor, network: nn.Module) -> None:
-    """Refuse a loss or a gradient that is NaN or infinite.
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, network: nn.Module, what: str) -> None:
+    """Update a network by the gradients of a loss.
 
     Args:
-        what: Names the iteration and the loss in the error.
+        optimizer: Of the network's parameters.
         loss: A single value.
-        network: The network, after its backward pass.
+        network: Changed in place.
+        what: Names the iteration and the loss in the error.
 
     Raises:
-        NotFiniteError: The loss or a gradient is not finite; names the loss and the first such tensor.
+        NotFiniteError: The loss or a gradient is NaN or infinite; names the loss and the first such tensor.
     """
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in network.parameters() if weight.grad is not None])
     if not torch.isfinite(norm + loss.detach()):
         place = where_not_finite(network)
         raise NotFiniteError(f"{what} {float(loss.detach())} with a non-finite gradient, {place}; lower learning rates")
+    optimizer.step()
 
 
 def where_not_finite(network: nn.Module) -> str:
