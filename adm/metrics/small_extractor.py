@@ -31,9 +31,6 @@ class ExtractorNetwork(nn.Module):
         num_features: channels of the last layer and of the pooled features, >= 1.
         generator: draws the initial weights; without one, torch's global generator does.
 
-    Raises:
-        ValueError: an argument is out of its range.
-
     Source: Appendix J; the layer names are those of Szegedy et al. 2015 as released.
     """
 
@@ -46,9 +43,6 @@ class ExtractorNetwork(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if num_classes < 2 or num_features < 1 or side < 4 or side % 4 or width < 4:
-            sizes = f"{num_classes} classes, {num_features} features, side {side} and width {width}"
-            raise ValueError(f"{sizes}, expected at least 2, 1, 4 (a multiple of 4) and 4")
         self.side = side
         channels = (3, width, width, 2 * width, 2 * width, num_features)
         # Made without storage first, because layers initialise themselves from the global generator.

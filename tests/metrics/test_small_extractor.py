@@ -50,18 +50,3 @@ def test_gradients_reach_every_parameter():
     images = 255 * torch.rand((4, 8, 8, 3), generator=torch.Generator().manual_seed(1))
     torch.nn.functional.cross_entropy(network(images), torch.tensor([0, 1, 2, 0])).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
-
-
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ({"num_classes": 1}, "1 classes"),
-        ({"num_classes": 3, "num_features": 0}, "0 features"),
-        ({"num_classes": 3, "side": 18}, "side 18"),
-        ({"num_classes": 3, "side": 0}, "side 0"),
-        ({"num_classes": 3, "width": 3}, "width 3"),
-    ],
-)
-def test_bad_sizes_are_refused(sizes, message):
-    with pytest.raises(ValueError, match=message):
-        ExtractorNetwork(**sizes)
