@@ -20,7 +20,7 @@ from adm.report.compute import PASSES
 from adm.report.lottery import read_draws
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds
 from adm.report.run_tables import describe
-from adm.sampling.batch import Images, Labels, read_batch
+from adm.sampling.batch import read_batch
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, read_study
 
 AXES = {
@@ -63,10 +63,6 @@ def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
     """Say what the bars of a figure of groups are; "" without a group."""
     has_groups = params.groups.keys() & keys_read(figure, "metrics")
     return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
-
-
-def _samples_of(run: str, inputs: Inputs) -> tuple[Images, Labels]:
-    return read_batch(inputs["samples"][run])
 
 
 def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:
@@ -143,7 +139,7 @@ def _neighbours(params: Sections, figure: figures.NeighboursFigureParams, inputs
     for title, study in figure.blocks.items():
         pair = params.neighbours[study]
         nearest = read_study(Neighbours, inputs["studies"][study]).indices[: figure.columns]
-        samples = _samples_of(pair.run, inputs)[0][: len(nearest)]
+        samples = read_batch(inputs["samples"][pair.run]).images[: len(nearest)]
         real = _images_of(params, neighbours_dataset(params, study), inputs)
         blocks[title] = samples, real[nearest.ravel()].reshape(*nearest.shape, *samples.shape[1:])
     return Drawn(grids.neighbour_grid(blocks))
@@ -193,7 +189,7 @@ def _comparisons(params: Sections, figure: figures.ComparisonParams, inputs: Inp
 
 def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inputs) -> NDArray[np.uint8]:
     if panel.run is not None:
-        return _samples_of(panel.run, inputs)[0][:count]
+        return read_batch(inputs["samples"][panel.run]).images[:count]
     assert panel.dataset is not None
     images = _images_of(params, panel.dataset, inputs)
     # A random choice: datasets are often sorted by class, and a comparison should show typical images.
@@ -201,7 +197,7 @@ def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inp
 
 
 def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGridParams, inputs: Inputs) -> Drawn:
-    images, labels = _samples_of(figure.run, inputs)
+    images, labels = read_batch(inputs["samples"][figure.run])
     run = params.scored[figure.run]
     guided = isinstance(run, RunParams) and run.gradient_scale
     remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
