@@ -21,14 +21,9 @@ WEIGHTS = "weights.safetensors"
 """The file that an adopted network holds in place of a graph."""
 
 
-def network_of(params: GraphParams) -> str | None:
-    """Return the published network that computes the features; None for a frozen graph."""
-    return params.network if isinstance(params, NetworkGraph) else None
-
-
 def file_of(params: GraphParams) -> str:
     """Return the file of a graph's artifact."""
-    return WEIGHTS if network_of(params) else GRAPH
+    return WEIGHTS if isinstance(params, NetworkGraph) and params.network else GRAPH
 
 
 def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
@@ -40,10 +35,10 @@ def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
     """
     if params.executor == "tensorflow":
         return FrozenGraph(path, params.threads)
-    if (network := network_of(params)) is not None:
+    if isinstance(params, NetworkGraph) and params.network is not None:
         from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415 -- it is an executor of this module's kind
 
-        return Dinov2(path, network, params.threads, device)
+        return Dinov2(path, params.network, params.threads, device)
     return TorchGraph(path, params.threads, device)
 
 
