@@ -18,7 +18,7 @@ from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_model
-from adm.nets.weights import differing, model_network
+from adm.nets.weights import differing, model_network, require_finite
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
@@ -199,9 +199,7 @@ def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]
             same = ", which share their shapes" if len(presets) > 1 else ""
             why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"
         raise UserError(f"{path}: does not fit {owner}; {why}")
-    for name, tensor in state.items():
-        if not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} holds NaN or infinity")
+    require_finite(str(path), state)
     return {name: state[name].to(torch.float32).contiguous() for name in wanted}
 
 
