@@ -226,7 +226,7 @@ def test_a_network_that_gives_no_number_is_refused(data, tmp_path, tiny_model, r
     monkeypatch.setattr(init, "build", huge)
     make(init, tiny_model(), tmp_path / "huge-0")
     message = refusal(tmp_path, tiny_model(), {"checkpoint": tmp_path / "huge-0", "data": data})
-    assert "huge-0: its terms of L_vlb are NaN or infinite at 49 of 50 timesteps, 1 the first, in float32" in message
+    assert "its vlb hold NaN or infinity" in message
 
 
 @pytest.mark.parametrize("change", [{"num_images": 1}, {"seed": math.nan}])
