@@ -178,11 +178,6 @@ class DensityCoverage:
     neighbours: int
 
     @property
-    def covered(self) -> BoolArray:
-        """The reference points whose ball holds a sample, (N,)."""
-        return np.asarray(self.covered_by.any(axis=0))
-
-    @property
     def density(self) -> float:
         """The mean number of balls that hold a sample, divided by k: about 1 for perfect samples; it may exceed 1."""
         return float(self.balls.mean()) / self.neighbours
@@ -190,7 +185,7 @@ class DensityCoverage:
     @property
     def coverage(self) -> float:
         """The share of reference points whose ball holds a sample, in [0, 1]."""
-        return float(self.covered.mean())
+        return float(self.covered_by.any(axis=0).mean())
 
     def density_without(self) -> Values:
         """Return the density without each part of the samples, (1 + G,); it is a mean, so its second order is zero."""

@@ -42,7 +42,7 @@ def checked(reference, samples, neighbours=3):
     np.testing.assert_array_equal(found.inside_samples, (between <= radii(fake, neighbours)[:, None]).any(axis=0))
     assert (found.precision, found.recall) == (found.inside_reference.mean(), found.inside_samples.mean())
     np.testing.assert_array_equal(counted.balls, inside.sum(axis=1))
-    np.testing.assert_array_equal(counted.covered, inside.any(axis=0))
+    np.testing.assert_array_equal(counted.covered_by.any(axis=0), inside.any(axis=0))
     assert counted.density == pytest.approx(inside.sum() / (neighbours * len(inside)), rel=1e-14)
     assert counted.coverage == inside.any(axis=0).mean()
     return found, counted
@@ -115,7 +115,7 @@ def test_the_boundary_belongs_to_the_ball():
     assert precision_recall(real, np.full((4, 1), beyond)).precision == 0.0
     got = density_coverage(real, np.array([[6.0], [beyond]]), neighbours=3)
     np.testing.assert_array_equal(got.balls, [1, 0])
-    np.testing.assert_array_equal(got.covered, [False, False, False, True])
+    np.testing.assert_array_equal(got.covered_by.any(axis=0), [False, False, False, True])
     assert (got.density, got.coverage) == (1 / 6, 1 / 4)
 
 
