@@ -54,14 +54,12 @@ class Lottery:
         freedom: (5,) their degrees of freedom.
         seeds: n, of each kind.
         draws: m, of each model.
-        mean: The mean of the metric.
     """
 
     squares: NDArray[np.float64]
     freedom: NDArray[np.float64]
     seeds: int
     draws: int
-    mean: float
 
     @property
     def components(self) -> dict[str, Interval]:
@@ -180,7 +178,7 @@ def lottery(levels: Sequence[tuple[int, int, int]], values: NDArray[np.float64])
     rest = m * ((of_models - mean) ** 2).sum() - sum(sums)
     within = ((values - of_models[:, None]) ** 2).sum()
     freedom = np.array([n - 1.0] * 3 + [(n - 1) * (n - 2), models * (m - 1)])
-    return Lottery(np.array([*sums, max(rest, 0.0), within]) / freedom, freedom, n, m, float(mean))
+    return Lottery(np.array([*sums, max(rest, 0.0), within]) / freedom, freedom, n, m)
 
 
 @dataclass(frozen=True)
