@@ -170,10 +170,11 @@ def interpolation_grid(originals: Images, images: Images) -> Figure:
     )
 
 
-def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
-    """Draw images in a grid: a class in rows of its own, or where none has more than two, a square in their order.
+def save_sheet(path: Path, images: Images, names: Sequence[str] | None = None) -> None:
+    """Write images in a grid: a class in rows of its own, or where none has more than two, a square in their order.
 
     Args:
+        path: The png to write; it has no date.
         images: (N, H, W, 3) uint8, N > 0.
         names: The name of each image's class; None for images without classes.
     """
@@ -181,25 +182,19 @@ def contact_sheet(images: Images, names: Sequence[str] | None = None) -> Figure:
     labels = np.array(names or [""] * len(images), object)
     groups = {name: images[labels == name] for name in dict.fromkeys(labels)}
     largest = max(map(len, groups.values()))
-    if len(groups) > 1 and largest <= 2:
-        return _mosaic(
-            _cells(_split(images, square), square),
-            rows=_each([", ".join(dict.fromkeys(each)) for each in _split(labels, square)]),
-        )
-    columns = square if len(groups) == 1 else min(largest, 10)
     rows, spans = list[Images](), list[Span]()
-    for name, members in groups.items():
-        split = _split(members, columns)
-        if name:
-            spans.append((len(rows), len(rows) + len(split) - 1, name))
-        rows += split
-    return _mosaic(_cells(rows, columns), rows=spans)
-
-
-def save_sheet(path: Path, images: Images, names: Sequence[str] | None = None) -> None:
-    """Write a `contact_sheet` as png, without a date."""
+    if len(groups) > 1 and largest <= 2:
+        columns, rows = square, _split(images, square)
+        spans = _each([", ".join(dict.fromkeys(each)) for each in _split(labels, square)])
+    else:
+        columns = square if len(groups) == 1 else min(largest, 10)
+        for name, members in groups.items():
+            split = _split(members, columns)
+            if name:
+                spans.append((len(rows), len(rows) + len(split) - 1, name))
+            rows += split
     drawn = BytesIO()
-    contact_sheet(images, names).savefig(drawn, format="png", metadata={"Software": None})
+    _mosaic(_cells(rows, columns), rows=spans).savefig(drawn, format="png", metadata={"Software": None})
     with new_file(path) as partial:
         partial.write_bytes(drawn.getvalue())
 
