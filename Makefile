@@ -7,6 +7,8 @@ READY := $(VENV)/ready
 CLUSTER := $(VENV)/cluster
 RIVALS := $(VENV)/rivals
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Many short processes import the same modules; where this is set, each of them would compile them for a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench bench-gpu lock clean
 

@@ -534,7 +534,7 @@ class Model:
         if num_classes is None:
             raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
         if not asked or len(asked) > num:
-            raise UserError(f"classes: {len(asked)} are given for {num} images; give one or more, and at most as many")
+            raise UserError(f"classes: {len(asked)} given; one or more are accepted, and at most one an image: {num}")
         return np.resize(np.array([class_number(given, num_classes, names) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:

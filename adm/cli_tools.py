@@ -96,7 +96,7 @@ def generate(
         tool.run(call, out)
     except KeyboardInterrupt as error:
         count = len(list((out / tool.FINAL).glob("*.png")))
-        print(f"interrupted: {out} has {count} images; the same call goes on from them", file=sys.stderr)
+        print(f"interrupted: images in {out}: {count}; the same call goes on from them", file=sys.stderr)
         raise typer.Exit(130) from error
 
 

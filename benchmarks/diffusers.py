@@ -31,6 +31,7 @@ def unet(model: DiffusionModelParams) -> UNet2DModel:
     attends = [side in params.attention_resolutions for side in params.resolutions]
     return UNet2DModel(
         sample_size=params.image_size,
+        in_channels=params.image_channels,
         out_channels=output_channels(model),
         block_out_channels=params.level_channels,
         layers_per_block=params.depth,
@@ -39,7 +40,8 @@ def unet(model: DiffusionModelParams) -> UNet2DModel:
         downsample_type="resnet",
         upsample_type="resnet",
         attention_head_dim=params.head_channels,
-        attn_norm_num_groups=32,
+        norm_num_groups=params.groups,
+        attn_norm_num_groups=params.groups,
         resnet_time_scale_shift="scale_shift",
         num_class_embeds=params.num_classes,
     )

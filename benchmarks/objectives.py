@@ -72,7 +72,9 @@ def read(source: str, size: int) -> tuple[Images, Labels, Images, Labels, int]:
     return train, next(labels), unseen, next(labels), 1 if source == "fashion" else 3
 
 
-def section(size: int, channels: int, classes: int, batch: int, objective: dict[str, Any], seed: int) -> DiffusionModel:
+def section(
+    size: int, channels: int, classes: int | None, batch: int, objective: dict[str, Any], seed: int
+) -> DiffusionModel:
     """The narrowest model of `adm new`, with an objective."""
     levels = [1, 2, 2]
     network = {"image_size": size, "channels": 32, "groups": 8, "depth": 1, "head_channels": 32, "num_classes": classes}

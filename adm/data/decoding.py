@@ -67,7 +67,7 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
 def open_image(file: Path | bytes) -> Iterator[Image.Image]:
     """Open an image, given as a file or its content; no pixel is decoded yet. Raises any exception of Pillow."""
     if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif") and "HEIF" not in FORMATS:
-        raise ValueError("needs pip install 'adm[heif]'")
+        raise ValueError("needs pip install pillow-heif")
     with Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
         yield image
 

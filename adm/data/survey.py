@@ -45,7 +45,7 @@ class Survey:
         sides: The shortest and the longest short side, in pixels.
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
-        left_out: How many other files lie beside the images, or beside the classes' folders, by their endings.
+        left_out: How many other files lie in the folder and in the folders within, by their endings.
         alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None if headers alone were read.
     """
 
@@ -102,8 +102,8 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
             small[relative] = f"{width}x{height}"
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
-    beside = {path for each in {root, *(root / name for name in names)} for path in each.iterdir() if path.is_file()}
-    left_out = Counter((path.suffix or path.name).lower() for path in beside.difference(files))
+    there = {path for path in folder.rglob("*") if path.is_file()}
+    left_out = Counter((path.suffix or path.name).lower() for path in there.difference(files))
     del left_out[".ds_store"]
     alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
@@ -119,7 +119,7 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
         return folder, "lsun", {"": loose}
     if not classes:
         hint = "put each class into a folder of its own, or say --unlabelled" if loose else "it must hold images"
-        raise UserError(f"{folder}: has {len(loose) or 'no'} images and no folder of images; {hint}")
+        raise UserError(f"{folder}: has no folder of images{', but loose ones' if loose else ''}; {hint}")
     if len(classes) == 1:
         if has_labels:
             raise UserError(f"{folder}: has one class alone, {classes[0]!r}; two are needed; or say --unlabelled")

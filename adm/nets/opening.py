@@ -20,7 +20,7 @@ from adm.config.released import CHECKPOINTS
 from adm.errors import UserError, some
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
-from adm.nets.weights import differing, model_network, read_tensors, write_tensors
+from adm.nets.weights import differing, model_network, read_tensors, told_different, write_tensors
 
 CARD = "adm"
 """The metadata entry of a file of ours that holds its card, as JSON."""
@@ -191,8 +191,7 @@ def fitting_presets(path: Path) -> list[str]:
     if fitting := [preset for preset, different in differences.items() if not different]:
         return fitting
     nearest, different = min(differences.items(), key=lambda item: len(item[1]))
-    first = some(different, separator="; ")
     raise UserError(
-        f"{path}: fits no preset; of the nearest, {nearest}, {len(different)} tensors differ: {first}; a network of "
+        f"{path}: fits no preset; of the nearest, {nearest}, {told_different(different)}; a network of "
         "one's own is read from its folder, checkpoints/KEY, or a .safetensors of `adm export`"
     )

@@ -18,7 +18,7 @@ from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
 from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_model
-from adm.nets.weights import differing, model_network, require_finite
+from adm.nets.weights import differing, model_network, require_finite, told_different
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors, by their released names."""
@@ -194,7 +194,7 @@ def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
 def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors as float32, in the order of the wanted ones, if they are these."""
     if different := differing(wanted, shapes(state)):
-        why = f"{len(different)} tensors differ: {'; '.join(different[:3])}"
+        why = told_different(different)
         if presets := [preset for preset, others in compare_presets(shapes(state)).items() if not others]:
             same = ", which share their shapes" if len(presets) > 1 else ""
             why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"

@@ -82,8 +82,7 @@ def read_tensors(path: Path, like: Mapping[str, Tensor], widened: bool = False) 
         for named in (like, tensors)
     )
     if different := differing(wanted, found):
-        phrases = "; ".join(different[:3])
-        raise UserError(f"{path}: is of another architecture; {len(different)} tensors differ: {phrases}")
+        raise UserError(f"{path}: is of another architecture; {told_different(different)}")
     require_finite(str(path), tensors)
     return {name: tensors[name] for name in like}
 
@@ -95,6 +94,11 @@ def differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         for name in dict.fromkeys([*wanted, *found])
         if found.get(name) != wanted.get(name)
     ]
+
+
+def told_different(different: list[str]) -> str:
+    """Say how many tensors differ, and name the first three."""
+    return f"{len(different)} tensor{'s differ' if len(different) > 1 else ' differs'}: {'; '.join(different[:3])}"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -49,6 +49,13 @@ TRAINING, BESIDE, SAMPLING, JUDGE = 0.65, 0.05, 0.25, 0.05
 """Shares of the time that is left when jobs have started; the rest is for features and scores. Where there are several
 jobs at a time, training has the share `BESIDE`, too, and beside it go the judge and earlier samples."""
 
+MEASURED, LEAST_MEASURED, MOST_MEASURED = 1 / 30, 6.0, 60.0
+"""The share of the hours for which the update that is planned with is measured, and its bounds in seconds: the speed of
+a machine that others share comes and goes within half a minute. What is compared alone is measured for three."""
+
+STARTING = 1.2
+"""Seconds that a job takes to start, beside what it computes."""
+
 CONTENTION = 1.4
 """How much slower a job is beside another one, as two threads of one core are."""
 
@@ -171,7 +178,7 @@ def choose(wanted: Request) -> Recipe:
         UserError: The side does not halve, or the hours are too few to start the jobs.
     """
     jobs = 14 + STAGES + 3 * wanted.runs
-    starting = jobs * 2.5 / min(wanted.at_a_time, 4)  # a job takes 2.5 s to start
+    starting = jobs * STARTING / min(wanted.at_a_time, 4)
     left = 3600 * wanted.hours - starting
     if left < starting:
         least = math.ceil(2 * starting / 36) / 100
@@ -216,30 +223,29 @@ def _fitting(wanted: Request, seconds: float) -> tuple[dict[str, Any], float]:
         rate = next((one.learning_rate for one in WIDTHS if one.channels <= source.network.channels), 1.0e-3)
         model = {**source.values(), "network": {**source.network.values(), **own}}
         model["training"] = _training(wanted, rate / SLOWER)
-        return _in_faster_precision(model, wanted.device)
+        return _in_faster_precision(model, wanted)
     models = [_model(wanted, width) for width in WIDTHS if width.least_images <= wanted.num_images]
     narrowest = models[-1]
     cost = _measured(narrowest, wanted.device) / _flops(narrowest) / narrowest["training"]["batch_size"]
     fitting = (model for model in models if seconds / (cost * _flops(model)) >= ENOUGH)
-    return _in_faster_precision(next(fitting, narrowest), wanted.device)
+    return _in_faster_precision(next(fitting, narrowest), wanted)
 
 
-def _in_faster_precision(model: dict[str, Any], device: str) -> tuple[dict[str, Any], float]:
+def _in_faster_precision(model: dict[str, Any], wanted: Request) -> tuple[dict[str, Any], float]:
     """Return a model in bfloat16 where a CPU's updates are a tenth faster so, and the seconds of an update."""
-    seconds = _measured(model, device)
-    if device == "cuda":
-        return model, seconds
-    low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
-    in_low = _measured(low, device)
-    return (low, in_low) if in_low < 0.9 * seconds else (model, seconds)
+    if wanted.device == "cpu":
+        low = {**model, "training": {**model["training"], "precision": "bfloat16"}}
+        model = low if _measured(low, wanted.device) < 0.9 * _measured(model, wanted.device) else model
+    over = min(max(MEASURED * 3600 * wanted.hours, LEAST_MEASURED), MOST_MEASURED)
+    return model, _measured(model, wanted.device, over)
 
 
-def _measured(model: dict[str, Any], device: str) -> float:
-    """Measure the seconds of an update; on a CPU on as few images as take some seconds at most."""
+def _measured(model: dict[str, Any], device: str, over: float = 3.0) -> float:
+    """Measure the seconds of an update over some time; on a CPU on as few images as take some seconds at most."""
     whole, section = model["training"]["batch_size"], DiffusionModelParams.model_validate(model)
     some = min(whole, max(1, int(1.0e11 / (3 * _flops(model))))) if device == "cpu" else whole
     training = section.training.model_copy(update={"batch_size": some})
-    seconds: float = update_seconds(section.model_copy(update={"training": training}), device) * whole / some
+    seconds: float = update_seconds(section.model_copy(update={"training": training}), device, over) * whole / some
     return seconds
 
 

@@ -198,9 +198,7 @@ def _panel(params: Sections, panel: figures.PanelParams, count: int, inputs: Inp
 
 def _grids(params: Sections, figure: figures.ClassGridParams | figures.RandomGridParams, inputs: Inputs) -> Drawn:
     images, labels = read_batch(inputs["samples"][figure.run])
-    run = params.scored[figure.run]
-    guided = isinstance(run, RunParams) and run.gradient_scale
-    remark = f"Here: {describe(params, figure.run)}{f', gradient scale {guided:g}' if guided else ''}."
+    remark = f"Here: {describe(params, figure.run)}."
     if isinstance(figure, figures.RandomGridParams):
         return Drawn(grids.random_grid(images, figure.rows, figure.columns), remark)
     kept = kept_names(inputs["samples"][figure.run])

@@ -264,11 +264,15 @@ def describe(params: Sections, source: str | NoSource) -> str:
     if isinstance(run, UpsampledRunParams):
         return f"{params.runs[run.base].checkpoint} + {run.checkpoint}, {_way(run)}"
     if isinstance(run, RunParams):
-        limited = ""
+        words = [run.checkpoint, _way(run)]
+        if run.gradient_scale:
+            words.append(f"gradient scale {run.gradient_scale:g}")
+        if run.denoiser_scale is not None:
+            words.append(f"guided by {run.guide.checkpoint if run.guide else 'itself'}, scale {run.denoiser_scale:g}")
         if run.guidance_interval is not None:
             timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
-            limited = f", {run.guided_steps(timesteps)} guided"
-        return f"{run.checkpoint}, {_way(run)}{limited}"
+            words.append(f"{run.guided_steps(timesteps)} guided")
+        return ", ".join(words)
     return run.filename
 
 

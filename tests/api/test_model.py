@@ -205,7 +205,7 @@ BLACK = np.zeros((2, 8, 8, 3), np.uint8)
 REFUSED = {
     "a class that there is not": (lambda m: m.sample([2]), "class 2: is none"),
     "a name where there are none": (lambda m: m.sample(["tench"]), "class tench: is none; the network has 2"),
-    "more classes than images": (lambda m: m.sample([0, 1], 1), "classes: 2 are given for 1 images"),
+    "more classes than images": (lambda m: m.sample([0, 1], 1), "classes: 2 given; one or more are"),
     "no steps": (lambda m: m.sample([0], steps="ddim"), "steps: 'ddim'"),
     "too many steps": (lambda m: m.sample([0], steps="51"), "steps: '51' asks for 51 steps"),
     "no sampler": (lambda m: m.sample([0], sampler="euler-maruyama"), "sampler: 'euler-maruyama' is no sampler"),

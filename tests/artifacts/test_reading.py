@@ -156,8 +156,8 @@ def test_good_tensors_are_read_in_the_order_asked_for(tmp_path):
             {"a": torch.zeros(3, 2)},
             "2 tensors differ: a is float32 (3, 2), not float32 (2, 3); b is missing, not float32 (4,)",
         ),
-        ({**LIKE, "b": torch.zeros(4, dtype=torch.float16)}, "1 tensors differ: b is float16 (4,), not float32 (4,)"),
-        ({**LIKE, "c": torch.zeros(1)}, "1 tensors differ: c is float32 (1,), not expected"),
+        ({**LIKE, "b": torch.zeros(4, dtype=torch.float16)}, "1 tensor differs: b is float16 (4,), not float32 (4,)"),
+        ({**LIKE, "c": torch.zeros(1)}, "1 tensor differs: c is float32 (1,), not expected"),
     ],
 )
 def test_other_tensors_are_described(tmp_path, tensors, message):

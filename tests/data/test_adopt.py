@@ -86,7 +86,7 @@ def test_tensors_that_differ_are_named(tmp_path, refused, tiny_model, randomised
     state = to_released(randomised(tiny_model(num_classes=3)).state_dict())
     torch.save(state, tmp_path / "a.pt")
     message = refused("checkpoint", "a.pt", tiny_model())
-    assert "does not fit model 'tiny'; 1 tensors differ: label_emb.weight is (3, 128), not (2, 128)" in message
+    assert "does not fit model 'tiny'; 1 tensor differs: label_emb.weight is (3, 128), not (2, 128)" in message
     assert "preset" not in message
     torch.save(dict(list(state.items())[:-5]), tmp_path / "a.pt")
     message = refused("checkpoint", "a.pt", tiny_model(num_classes=3))

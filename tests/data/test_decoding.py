@@ -127,7 +127,7 @@ def test_without_the_library_of_heic_all_else_is_read_and_heic_names_it(tmp_path
     command = [sys.executable, "-c", WITHOUT_THE_EXTRA]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "(4, 6, 3)\n" * 3
-    assert "a.heic: is no readable image (needs pip install 'adm[heif]')" in done.stderr
+    assert "a.heic: is no readable image (needs pip install pillow-heif)" in done.stderr
 
 
 @pytest.mark.parametrize("colour", ["blurple", "#12"])

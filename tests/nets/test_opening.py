@@ -76,7 +76,7 @@ def test_a_file_of_no_preset_is_told_the_nearest(files):
     state = torch.load(files / "mine.pt", weights_only=True)
     state["out.2.weight"] = torch.zeros(3, 32, 3, 3)
     torch.save(state, files / "else.pt")
-    with pytest.raises(UserError, match=r"fits no preset; of the nearest, tiny, 1 tensors differ: out\.2\.weight"):
+    with pytest.raises(UserError, match=r"fits no preset; of the nearest, tiny, 1 tensor differs: out\.2\.weight"):
         open_network(files / "else.pt")
     with pytest.raises(UserError, match="preset 'tiny': is not used"):
         open_network(files, preset="tiny")

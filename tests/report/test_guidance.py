@@ -14,10 +14,13 @@ def guided(root):
     return load(root / "params.yaml")
 
 
-def test_a_run_in_an_interval_tells_how_many_steps_are_guided(guided):
-    run = guided.runs["limited-2"]
-    assert describe(guided, "limited-2") == f"adm-128-2180, 25 steps, {run.guided_steps(1000)} guided"
-    assert describe(guided, "free-2") == "adm-128-free-600, 25 steps"
+def test_a_run_tells_what_guides_it_and_how_many_steps(guided):
+    steps = guided.runs["limited-2"].guided_steps(1000)
+    assert describe(guided, "limited-2") == f"adm-128-2180, 25 steps, gradient scale 2, {steps} guided"
+    assert describe(guided, "scale-0") == "adm-128-2180, 25 steps"
+    assert describe(guided, "free-1") == "adm-128-free-600, 25 steps"
+    assert describe(guided, "free-2") == "adm-128-free-600, 25 steps, guided by itself, scale 2"
+    assert describe(guided, "auto-2") == "adm-128-2180, 25 steps, guided by adm-128-125, scale 2"
 
 
 def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, monkeypatch):

@@ -185,7 +185,7 @@ def nan(path, state):
     torch.save({**state, "out.2.bias": torch.full((6,), torch.nan)}, path)
 
 
-@case("{source}: does not fit preset 'tiny'; 1 tensors differ: module.out.2.bias is (6,), not expected")
+@case("{source}: does not fit preset 'tiny'; 1 tensor differs: module.out.2.bias is (6,), not expected")
 def unknown_tensor(path, state):
     torch.save({**state, "module.out.2.bias": torch.zeros(6)}, path)
 

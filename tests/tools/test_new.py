@@ -33,7 +33,7 @@ FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
 def project(tmp_path, monkeypatch):
     """An empty project on a machine with a GPU, whose speed is known."""
 
-    def update_seconds(model, device):
+    def update_seconds(model, device, seconds=3.0):
         return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
 
     def better_learned(extractor, images, labels, seconds):
@@ -100,13 +100,14 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
 
 
 def test_what_is_left_out_is_counted_and_a_sheet_shows_what_is_trained(adm, images):
-    for name in ("a.txt", "b.txt", "c.mov"):
+    for name in ("a.txt", "b.txt", "c.mov", "deeper/d.jpg"):
+        (images / "no" / name).parent.mkdir(exist_ok=True)
         (images / "no" / name).write_text("")
     clear = np.zeros((32, 32, 4), np.uint8)
     Image.fromarray(clear).save(images / "007" / "clear.png")
     code, out, _ = adm("new", "mine", "--images", images, "--size", 32, "--background", "#ff0000")
     assert code == 0
-    assert "left out: 2 .txt, 1 .mov" in out
+    assert "left out: 2 .txt, 1 .mov, 1 .jpg" in out
     assert written().datasets["images"].background == "#ff0000"
     with Image.open("scales/mine/images.png") as sheet:
         reds = (np.asarray(sheet.convert("RGB")) == [255, 0, 0]).all(axis=2)
@@ -193,10 +194,10 @@ def test_some_thirty_lines_are_enough_for_the_longest(adm, tmp_path):
 
 @pytest.mark.slow
 def test_more_hours_train_more(adm, images, tmp_path):
-    for name in range(200):
+    for name in range(50):
         shutil.copytree(images / "no", images / f"more-{name}")
     trained = []
-    for number, hours in enumerate((0.3, 3, 30)):
+    for number, hours in enumerate((0.3, 30)):
         adm("new", f"scale-{number}", "--images", images, "--size", 16, "--hours", hours)
         model = written(f"scale-{number}").models["model"]
         seen = model.checkpoints[-1] * model.training.batch_size

@@ -36,7 +36,8 @@ class Penalty:
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_resumed_run_ends_in_the_very_same_bytes(new_run, tiny_model, tmp_path, precision):
-    model = tiny_model(dropout=0.3, label_dropout=0.4, precision=precision, ema_warmup=True)
+    # Few images, since a processor takes its time over float16.
+    model = tiny_model(dropout=0.3, label_dropout=0.4, precision=precision, ema_warmup=True, batch_size=4)
     straight = new_run(model)
     straight.to(7)
     first = new_run(model)
@@ -183,13 +184,14 @@ def test_weight_decay_is_decoupled_from_the_gradient(new_run, tiny_model):
 def test_an_overflow_repeats_the_step_at_a_smaller_scale_and_moves_nothing_else(
     new_run, tiny_model, randomised, tmp_path
 ):
-    model = tiny_model(precision="float16", annealing=100, dropout=0.2)
+    # Few images, since a processor takes its time over float16.
+    model = tiny_model(precision="float16", annealing=100, dropout=0.2, batch_size=2)
     # The last convolution, which is zero at first, is float32; the gradients before it would all be zero.
     too_high = new_run(model, randomised(model))
-    too_high.state.scale.log2 = 40.0
+    too_high.state.scale.log2 = 26.0
     (report,) = too_high.to(1)
     settled = round(report.values["log2_loss_scale"])
-    assert settled < 40
+    assert settled < 26
     assert report.step == too_high.state.step == 1
     assert report.values["learning_rate"] == model.training.learning_rate
     right = new_run(model, randomised(model))

@@ -182,5 +182,5 @@ def test_a_stage_that_fails_says_why_on_the_terminal(by_snakemake):
     finally:
         study.write_bytes(content)
         os.utime(study, ns=(times.st_atime_ns, times.st_mtime_ns))
-    by_snakemake.snakemake("--quiet", "all")  # the failed job's old output is gone
+    by_snakemake.snakemake("--quiet", "all", "--", target)  # the failed job's old output is gone
     assert "interpolation.npz: is not the file that was written" in printed

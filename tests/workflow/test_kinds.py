@@ -4,12 +4,15 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from miniature import ROOT, Project
+from miniature import ROOT, run_by
+from PIL import Image
 
 BESIDE = Path(__file__).with_name("beside")
 
@@ -23,18 +26,38 @@ PARAMS = {
     "subspaces": {"plane": {"dataset": "digits", "sweep": {"rank": [2, 3]}}},
     "sheets": {"grid": {"run": "some"}},
 }
+PHOTOS = {"source": "lsun", "root": "photos", "image_size": 8, "num_classes": 1, "watched": True}
+OF_PHOTOS = PARAMS | {
+    "datasets": PARAMS["datasets"] | {"photos": PHOTOS},
+    "subspaces": {"plane": PARAMS["subspaces"]["plane"] | {"dataset": "photos"}},
+}
 MADE = ["subspaces/plane-2/basis.npy", "subspaces/plane-3/basis.npy", "sheets/grid.png"]
 
 
-def project(folder, **template):
-    return Project(folder, PARAMS, PYTHONPATH=f"{BESIDE}:{folder}", **template)
+@pytest.fixture(scope="module")
+def run(projects, new_project, tmp_path_factory):
+    """Make a project beside the package, with some photographs, and have an engine run it."""
+
+    def made(*command):
+        project = new_project(name := f"kinds-{command[0]}", OF_PHOTOS, PYTHONPATH=f"{BESIDE}:{projects / name}")
+        (project.folder / "photos").mkdir()
+        for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), np.uint8)):
+            Image.fromarray(pixels).save(project.folder / "photos" / f"{number:02}.png")
+        return run_by(command, project, tmp_path_factory.mktemp("warm"))
+
+    return made
 
 
 @pytest.fixture(scope="module")
-def by_snakemake(tmp_path_factory):
-    made = project(tmp_path_factory.mktemp("kinds") / "snakemake")
-    made.snakemake()
-    return made
+def by_snakemake(run):
+    with run("snakemake", "--cores", "2") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def by_dvc(run):
+    with run("dvc", "repro") as made:
+        yield made
 
 
 def results(made):
@@ -42,9 +65,7 @@ def results(made):
 
 
 @pytest.mark.slow
-def test_both_engines_run_them_to_the_same_bytes(by_snakemake, tmp_path):
-    by_dvc = project(tmp_path / "dvc")
-    assert "subspace-plane-2" in by_dvc.dvc("repro")
+def test_both_engines_run_them_to_the_same_bytes(by_snakemake, by_dvc):
     assert results(by_snakemake) == results(by_dvc)
     assert by_snakemake.folder.joinpath("results/embedded/logs/sheet/grid.txt").is_file()
 
@@ -59,6 +80,18 @@ def test_what_they_rest_on_has_them_run_again(by_snakemake):
         assert needed() == {"subspace/plane-2", "subspace/plane-3"}
     with by_snakemake.changed(gan_runs__some__seed=1):
         assert needed() == {"sheet/grid"}
+
+
+@pytest.mark.slow
+def test_images_that_are_added_changed_or_removed_are_prepared_again(by_snakemake, by_dvc):
+    def changes(photos):
+        yield shutil.copy(photos / "00.png", photos / "70.png")
+        yield Image.new("RGB", (8, 8)).save(photos / "00.png")
+        yield (photos / "01.png").unlink()
+
+    for project, ran in ((by_snakemake, by_snakemake.needed), (by_dvc, by_dvc.repro)):
+        for _ in changes(project.folder / "photos"):
+            assert ran() - {"resolve"} == {"prepare/photos", "subspace/plane-2", "subspace/plane-3"}
 
 
 @pytest.mark.parametrize(
