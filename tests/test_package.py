@@ -120,6 +120,8 @@ def test_a_wheel_without_clone_and_extras_generates_and_scores(python, root, whe
 
     for seed, out in (("0", "a"), ("50", "b")):
         call("generate", "model.safetensors", "--class", "1", "-n", "8", "--seed", seed, "--out", out)
+    call("generate", "emoji", "--class", "flags", "-n", "1", "--out", "flag")
+    assert [*(tmp_path / "flag" / "images").glob("*-flags.png")]
     told = call("score", "a/images", "b/samples.npz", "--graph", "graph.pb", "--threads", "1")
     assert re.search(r"\| Score +\| +[0-9.]+ ", told), told
 

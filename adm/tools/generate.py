@@ -320,4 +320,6 @@ def _write(out: Path, files: list[str], sampling: Sampling, names: Names) -> Non
         names = [name if name == number else f"{number}: {name}" for number, name in numbered]
     with new_file(out / SAMPLES) as path:
         write_npz_rows(path, **arrays)
-    save_sheet(out / GRID, _read(out / FINAL, files[:SHOWN]), names)
+    order = np.argsort(labels[:SHOWN], kind="stable")
+    shown = _read(out / FINAL, [files[row] for row in order])
+    save_sheet(out / GRID, shown, names and [names[row] for row in order])

@@ -293,6 +293,13 @@ MISTAKES = {
     "a field with an option": (("--set", "seed=1"), "--set seed: has an option of its own"),
     "a strength of nothing": (("--strength", "0.5"), "--init-image: goes with --strength or --mask"),
     "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
+    "no strength": (("--init-image", "square.png", "--strength", "0"), "strength: 0.0 is not accepted"),
+    "a strength beyond 1": (("--init-image", "square.png", "--strength", "1.5"), "strength: 1.5 is not accepted"),
+    "a strength that is no number": (("--init-image", "square.png", "--strength", "nan"), "strength: nan is not accept"),
+    "a mask of a folder of several sizes": (
+        ("--init-image", "mixed", "--mask", "square.png"),
+        "square.png: is 10x10, but mixed/wide.png 12x10; write a mask of that, or of 8x8",
+    ),
     "no such image": (("--init-image", "none.png", "--strength", "0.5"), "none.png: is no readable image"),
     "a mask of another size": (
         ("--init-image", "square.png", "--mask", "wide.png"),
@@ -306,8 +313,10 @@ MISTAKES = {
 def test_a_mistake_is_one_line_and_nothing_is_written(generate, released, tmp_path, monkeypatch, case):
     options, message = MISTAKES[case]
     monkeypatch.chdir(tmp_path)
+    Path("mixed").mkdir()
     for name, shape in (("square.png", (10, 10)), ("wide.png", (10, 12))):
-        Image.fromarray(np.full(shape, 255, np.uint8)).save(name)
+        for folder in (".", "mixed"):
+            Image.fromarray(np.full(shape, 255, np.uint8)).save(Path(folder, name))
     err = generate(*options, source=released, expected=2)
     assert message in err
     assert len(err.splitlines()) == 1

@@ -15,7 +15,7 @@ from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, read_evidence
-from adm.report.metrics import Score
+from adm.report.metrics import Score, words_on_judge
 from adm.report.run_tables import own_table
 from adm.stages import table as stage
 
@@ -138,3 +138,16 @@ def test_a_table_says_how_well_the_extractor_that_was_trained_here_does_its_own_
     assert "roughly" in poor
     assert "97%" in good
     assert "roughly" not in good
+
+
+def test_words_tell_how_well_an_extractor_learned_and_what_its_distances_tell(tmp_path):
+    def words(**judge):
+        write_sealed_json(path := tmp_path / f"{judge}.json", {"judge": judge} if judge else {})
+        return words_on_judge({"metrics": {"run": path}})
+
+    assert words() == ""
+    poor, good = (words(accuracy=accuracy, chance=0.1, tells="classes") for accuracy in (0.62, 0.97))
+    assert "the class of 62% of held-out images (chance: 10%)" in poor
+    assert "97%" in good
+    assert ("roughly" in poor, "roughly" in good) == (True, False)
+    assert "the rotation of 62%" in words(accuracy=0.62, chance=0.25, tells="rotations")

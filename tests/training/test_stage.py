@@ -1,6 +1,8 @@
 """A segment that is interrupted goes on with its log and its state, and leaves its last state alone behind."""
 
 import csv
+import errno
+import re
 import shutil
 import signal
 
@@ -14,6 +16,7 @@ from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
+from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
 from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
@@ -261,6 +264,40 @@ def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project
         project.train("again")
     assert newest_of(project) == 4
     monkeypatch.undo()
+    project.train("again")
+    assert project.files("again") == whole.files("whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_second_signal_of_a_scheduler_lets_the_saving_end(project, whole, each_step, monkeypatch, number):
+    each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGTERM))
+    copy = shutil.copyfile
+
+    def interrupted(source, target):
+        signal.raise_signal(number)
+        copy(source, target)
+
+    monkeypatch.setattr(rolling.shutil, "copyfile", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        project.train("again")
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert newest_of(project) == 6
+    monkeypatch.undo()
+    project.train("again")
+    assert project.files("again") == whole.files("whole")
+
+
+def test_a_full_disk_while_a_state_is_saved_loses_nothing_that_was(project, whole, monkeypatch):
+    def full(path, *args):
+        if int(re.search(r"step-(\d+)", str(path))[1]) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_tensors(path, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("adm.training.state.write_tensors", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            project.train("again")
+    assert newest_of(project) == 4
     project.train("again")
     assert project.files("again") == whole.files("whole")
 
