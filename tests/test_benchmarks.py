@@ -23,7 +23,7 @@ from adm.nets.forward import Forward
 from adm.pipeline import kinds
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
-from benchmarks import features, finetuning, frechet, gpu, objectives, quality
+from benchmarks import features, finetuning, frechet, gpu, objectives, quality, stopping
 from benchmarks.cases import SMALLEST
 from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
@@ -194,6 +194,14 @@ def test_every_objective_is_trained_and_scored(root, tmp_path):
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
     assert [row[:3] for row in rows] == [[name, "7", "1"] for name in OBJECTIVES]
     assert all(float(fid) > 0 for row in rows for fid in row[4:])
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_checkpoints_that_copy_half_of_their_samples_are_found_and_none_where_none_does(clustered):
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.5):
+        right = [stopping.is_right(stopping.Sizes(500, 400, 100), share, clustered, rng) for _ in range(10)]
+        assert sum(right) >= 8
 
 
 @pytest.fixture

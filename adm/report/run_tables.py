@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
@@ -294,14 +295,7 @@ def printed_steps(steps: str) -> str:
 
 
 def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, table: pd.DataFrame) -> str:
-    """Say which of a table's checkpoints may be the best and which copy; add the column of their losses to the table.
-
-    The last checkpoint is tested for copies, then the one before it, until one has none. So with 95 % no checkpoint is
-    said to copy that does not, however many there are. 2.33 errors instead of 1.64 make this true of simulated features
-    in few dimensions, too, where the errors are too small.
-
-    Source: Maurer, Hothorn & Lehmacher (1995), for tests in a fixed order.
-    """
+    """Say which of a table's checkpoints may be the best and which copy; add the column of their losses to it."""
     runs = list(section.rows.values())
     at = [f"{params.iteration_of(params.checkpoint_of(run)):,} iterations" for run in runs]
     evidence = Evidence(scores={run: read_score(params, run, inputs) for run in runs})
@@ -312,13 +306,25 @@ def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, tabl
     errors = [each.std(ddof=1) / len(each) ** 0.5 for each in losses]
     table["Loss, held out"] = [f"{each.mean():.3g} ± {error:.1g}" for each, error in zip(losses, errors, strict=True)]
     share, error = np.array([[evidence.scores[run].metrics[key] for run in runs] for key in ("copies", "copies_error")])
-    first = max(np.flatnonzero(share <= 2.33 * error), default=-1) + 1
+    first = first_copying(share, error)
     memorising = f"The model memorises, from {at[first]} on" if first < len(at) else "No memorising is found"
     return (
         f"{_best('KID against held-out images', np.stack([kid[run] for run in runs], axis=1), at)} "
         f"{_best('loss of held-out images', loss, at)} "
         f"{memorising}: {share[-1]:.2g} ± {error[-1]:.2g} of the last samples are copies, beyond what real images have."
     )
+
+
+def first_copying(share: NDArray[np.float64], error: NDArray[np.float64]) -> int:
+    """Return the first of the last checkpoints that copy, by shares of copies (C,) and their errors; C if none does.
+
+    The last checkpoint is tested, then the one before it, until one has no copies. So with 95 % no checkpoint is said
+    to copy that does not, however many there are. 2.33 errors instead of 1.64 make this true of simulated features in
+    few dimensions, too, where the errors are too small.
+
+    Source: Maurer, Hothorn & Lehmacher (1995), for tests in a fixed order.
+    """
+    return int(max(np.flatnonzero(share <= 2.33 * error), default=-1)) + 1
 
 
 def _best(what: str, draws: Draws, at: Sequence[str]) -> str:

@@ -131,7 +131,7 @@ def test_an_interrupted_call_keeps_what_it_finished_and_goes_on_to_the_same_byte
         return sample(sampling, block, stepped)
 
     monkeypatch.setattr(Sampling, "sample", first)
-    assert "has 2 images; the same call goes on" in generate(*options, expected=130)
+    assert "out: 2; the same call goes on" in generate(*options, expected=130)
     np.testing.assert_array_equal(pixels(tmp_path / "out"), pixels(tmp_path / "whole")[:2])
 
     def second(sampling, block, stepped):
@@ -295,7 +295,7 @@ MISTAKES = {
     "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
     "no strength": (("--init-image", "square.png", "--strength", "0"), "strength: 0.0 is not accepted"),
     "a strength beyond 1": (("--init-image", "square.png", "--strength", "1.5"), "strength: 1.5 is not accepted"),
-    "a strength that is no number": (("--init-image", "square.png", "--strength", "nan"), "strength: nan is not accept"),
+    "a strength that is no number": (("--init-image", "square.png", "--strength", "nan"), "strength: nan is not"),
     "a mask of a folder of several sizes": (
         ("--init-image", "mixed", "--mask", "square.png"),
         "square.png: is 10x10, but mixed/wide.png 12x10; write a mask of that, or of 8x8",

@@ -274,7 +274,8 @@ def test_a_second_signal_of_a_scheduler_lets_the_saving_end(project, whole, each
     copy = shutil.copyfile
 
     def interrupted(source, target):
-        signal.raise_signal(number)
+        if "step-000000006" in str(target):
+            signal.raise_signal(number)
         copy(source, target)
 
     monkeypatch.setattr(rolling.shutil, "copyfile", interrupted)
@@ -295,7 +296,7 @@ def test_a_full_disk_while_a_state_is_saved_loses_nothing_that_was(project, whol
 
     with monkeypatch.context() as patched:
         patched.setattr("adm.training.state.write_tensors", full)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(UserError, match="step-000000008: cannot be made: No space left on device"):
             project.train("again")
     assert newest_of(project) == 4
     project.train("again")
