@@ -3,8 +3,8 @@
 Run as `python -m benchmarks.finetuning fashion|FOLDER`. A network learns garments at 28x28, as
 `python -m benchmarks.objectives` trains them. With "fashion" it has seen nine classes of them and is taught the tenth,
 ankle boots, of which it gets few images; with a folder, which holds a folder of images a class, it has seen all, and is
-taught the folder's images in colour. Either way the other network begins at random and learns at four times the rate,
-as `adm new` without and with `--from`. An iteration takes both the same time.
+taught the folder's images in colour. Either way the other network begins at random and learns at `--slower` times the
+rate, by default as `adm new` without and with `--from`. An iteration takes both the same time.
 """
 
 import argparse
@@ -88,12 +88,12 @@ def rows_of(options: argparse.Namespace) -> Iterator[str]:
     source = of(1, int(first.labels.max()) + 1, seed=1)
     *_, (_, _, learned) = trained(source, first.images, first.labels, [options.first])
     for seed in options.seeds:
-        for name in ("scratch", "garments"):
+        for name in options.starts:
             model = of(channels, int(then.labels.max()) + 1, seed=seed)
             network = build(model)
             if name == "garments":
                 network.load_state_dict(transferred(learned.state_dict(), network.state_dict(), keep_classes=False))
-                rate = model.training.learning_rate / SLOWER
+                rate = model.training.learning_rate / options.slower
                 model = model.model_copy(update={"training": model.training.model_copy(update={"learning_rate": rate})})
             for step, seconds, tuned in trained(model, then.images, then.labels, options.iterations, network):
                 fid = distance(judge, held_out, sampled(model, tuned, options.samples, seed))
@@ -113,6 +113,8 @@ def main() -> None:
     parser.add_argument("--judge", type=int, default=2000, help="most iterations of the judge")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--slower", type=float, default=SLOWER, help="the rate of scratch by that of fine-tuning")
+    parser.add_argument("--starts", nargs="+", choices=("scratch", "garments"), default=("scratch", "garments"))
     options = parser.parse_args()
     make_deterministic(1)
     for row in rows_of(options):

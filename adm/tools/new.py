@@ -243,7 +243,8 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
     model = DiffusionModelParams.model_validate(recipe.model)
     size = f"{parameter_count(model) / 1e6:.1f} million parameters, {model.network.channels} channels"
     place = "a GPU" if wanted.device == "cuda" else f"{wanted.cores} {'core' if wanted.cores == 1 else 'cores'}"
-    rate = f"{recipe.iterations} iterations of {model.training.batch_size} images at {recipe.seconds:.2g} s each"
+    seconds = f"{recipe.seconds:.{0 if recipe.seconds >= 10 else 2}f}"
+    rate = f"{recipe.iterations} iterations of {model.training.batch_size} images at {seconds} s each"
     task = "rotations" if "learns" in extractor else "classes"
     judge = f"the 2015 graph, {graph}"
     if not graph:
