@@ -1,5 +1,6 @@
 """Published results: in any clone they prove themselves, and what was changed, or is of other params, is named."""
 
+import hashlib
 import io
 import json
 import lzma
@@ -157,6 +158,26 @@ def test_scores_that_are_missing_or_of_another_version_are_named(clone, adm, cha
     exit_code, _, err = adm("publish", "--check")
     assert (exit_code, err.count("\n")) == (2, 1)
     assert f"results/published/embedded/{publish.ARCHIVE}: metrics/scale-2.json: " in err
+
+
+def without_losses(files):
+    """Likelihoods as an earlier version wrote them."""
+    (name,) = (name for name in files if name.endswith("/likelihood.npz"))
+    arrays = {key: array for key, array in np.load(io.BytesIO(files[name])).items() if key != "losses"}
+    np.savez(study := io.BytesIO(), **arrays)
+    manifest = name.replace("likelihood.npz", "manifest.json")
+    hashes = [hashlib.sha256(content).hexdigest().encode() for content in (files[name], study.getvalue())]
+    assert hashes[0] in files[manifest]
+    return {**files, name: study.getvalue(), manifest: files[manifest].replace(*hashes)}
+
+
+def test_a_figure_of_a_study_of_another_version_stays_as_it_is(clone, adm):
+    repack(clone / publish.ARCHIVE, without_losses)
+    (clone / "figures" / "likelihood.png").write_bytes(b"of then")
+    exit_code, out, _ = adm("publish", "--again")
+    assert exit_code == 0
+    assert "stays as it is: figure/likelihood: " in out
+    assert (clone / "figures" / "likelihood.png").read_bytes() == b"of then"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive", lzma.compress(b"no tar")])
