@@ -1,9 +1,9 @@
 """How often "when to stop" is right about copies: simulated checkpoints, of which it is known which ones copy.
 
 Run as `python -m benchmarks.stopping`, some minutes of a core. Of four checkpoints the last two copy a share of their
-samples. Features are normal in 16 dimensions, or in clusters of three around such points, where a real image often lies
-so near to another one that it seems to be a copy of it (4 to 14 % do). A cell is how many of 100 trials name the right
-checkpoint: the third, or none where nothing is copied.
+samples. Features are normal in 16 dimensions, or scatter about such points, three real images about each on average, so
+that images and samples often seem to be copies. A cell is how many of 100 trials name the right checkpoint: the third,
+or none where nothing is copied.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from adm.report.run_tables import first_copying
 
 DIMENSIONS, CHECKPOINTS, SINCE = 16, 4, 2
 CLUSTER, WITHIN, OF_A_COPY = 3, 0.3, 0.02
-"""Points of a cluster; how far they scatter about its middle, and a copy about its image."""
+"""Real images of a cluster; how far they scatter about its middle, and a copy about its image."""
 
 SHARES = (0.0, 0.01, 0.1, 0.5)
 
@@ -38,23 +38,20 @@ class Sizes(NamedTuple):
 SIZES = (Sizes(100, 72, 18), Sizes(500, 400, 100), Sizes(1000, 1500, 380), Sizes(2000, 1500, 380))
 
 
-def points(count: int, clustered: bool, rng: np.random.Generator) -> Points:
-    """Draw real images, (count, DIMENSIONS), in random order."""
-    if not clustered:
-        return rng.standard_normal((count, DIMENSIONS), np.float32)
-    middles = rng.standard_normal((-(-count // CLUSTER), DIMENSIONS), np.float32).repeat(CLUSTER, axis=0)
-    scattered = middles + WITHIN * rng.standard_normal(middles.shape, np.float32)
-    return rng.permutation(scattered)[:count]
+def points(count: int, middles: Points | None, rng: np.random.Generator) -> Points:
+    """Draw independent points, (count, DIMENSIONS): normal, or about middles of clusters."""
+    drawn = rng.standard_normal((count, DIMENSIONS), np.float32)
+    return drawn if middles is None else middles[rng.integers(len(middles), size=count)] + WITHIN * drawn
 
 
 def is_right(sizes: Sizes, share: float, clustered: bool, rng: np.random.Generator) -> bool:
     """Simulate a training, and tell whether the first checkpoint that copies is named, or none if none does."""
-    images = points(sizes.training + sizes.held_out, clustered, rng)
-    training, held_out = images[: sizes.training], images[sizes.training :]
+    middles = points((sizes.training + sizes.held_out) // CLUSTER, None, rng) if clustered else None
+    training, held_out = (points(count, middles, rng) for count in (sizes.training, sizes.held_out))
     nowhere = FeatureStatistics(np.zeros(DIMENSIONS), np.eye(DIMENSIONS))
     found = []
     for number in range(CHECKPOINTS):
-        drawn = points(sizes.samples, clustered, rng)
+        drawn = points(sizes.samples, middles, rng)
         copied = rng.random(len(drawn)) < (share if number >= SINCE else 0)
         drawn[copied] = training[rng.integers(len(training), size=copied.sum())]
         drawn[copied] += OF_A_COPY * rng.standard_normal(drawn[copied].shape, np.float32)
