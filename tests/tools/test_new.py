@@ -114,6 +114,13 @@ def test_what_is_left_out_is_counted_and_a_sheet_shows_what_is_trained(adm, imag
     assert reds.sum() >= 32 * 32
 
 
+@pytest.mark.parametrize(("most", "is_watched"), [(90, True), (89, False)])
+def test_a_large_folder_is_watched_only_where_one_writes_so(adm, images, monkeypatch, most, is_watched):
+    monkeypatch.setattr(new, "MOST_WATCHED", most)
+    assert adm("new", "mine", "--images", images, "--size", 16)[0] == 0
+    assert written().datasets["images"].watched == is_watched
+
+
 def test_near_duplicates_are_told_and_the_rest_is_planned_for(adm, images):
     for number in range(12):
         with Image.open(images / "no" / f"{number:03}.png") as image:
