@@ -49,7 +49,7 @@ TRAINING, BESIDE, SAMPLING, JUDGE = 0.65, 0.05, 0.25, 0.05
 """Shares of the time that is left when jobs have started; the rest is for features and scores. Where there are several
 jobs at a time, training has the share `BESIDE`, too, and beside it go the judge and earlier samples."""
 
-MEASURED, LEAST_MEASURED, MOST_MEASURED = 1 / 30, 6.0, 60.0
+MEASURED, LEAST_MEASURED, MOST_MEASURED = 1 / 30, 6.0, 30.0
 """The share of the hours for which the update that is planned with is measured, and its bounds in seconds: the speed of
 a machine that others share comes and goes within half a minute. What is compared alone is measured for three."""
 

@@ -195,8 +195,8 @@ def test_a_row_without_a_run_keeps_the_papers_numbers_and_says_why(params, input
 
 def test_what_fills_a_row_is_described(params):
     described = {
-        "adm-128-4360": "adm-128-4360, 25 steps",
-        "ddim-1_25": "adm-128-4360, DDIM 10 steps",
+        "adm-128-4360": "adm-128-4360, 25 steps, gradient scale 1",
+        "ddim-1_25": "adm-128-4360, DDIM 10 steps, gradient scale 1.25",
         "gan-0_5": "GAN digits, truncation 0.5",
         "stack-540-150": "adm-64-540 + adm-u-150, 25 steps",
     }

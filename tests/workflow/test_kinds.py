@@ -89,9 +89,12 @@ def test_images_that_are_added_changed_or_removed_are_prepared_again(by_snakemak
         yield Image.new("RGB", (8, 8)).save(photos / "00.png")
         yield (photos / "01.png").unlink()
 
-    for project, ran in ((by_snakemake, by_snakemake.needed), (by_dvc, by_dvc.repro)):
-        for _ in changes(project.folder / "photos"):
-            assert ran() - {"resolve"} == {"prepare/photos", "subspace/plane-2", "subspace/plane-3"}
+    ran = {"prepare/photos", "subspace/plane-2", "subspace/plane-3"}
+    for _ in changes(by_snakemake.folder / "photos"):
+        assert by_snakemake.needed() - {"resolve"} == ran
+    for _ in changes(by_dvc.folder / "photos"):
+        stages = re.findall(r"^Running stage '(?!resolve)(.+)':", by_dvc.dvc("repro"), flags=re.MULTILINE)
+        assert sorted(stages) == sorted(name.replace("/", "-") for name in ran)
 
 
 @pytest.mark.parametrize(
