@@ -103,7 +103,7 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
     there = {path for path in folder.rglob("*") if path.is_file()}
-    left_out = Counter((path.suffix or path.name).lower() for path in there.difference(files))
+    left_out = Counter((path.suffix or path.name).lower() for path in sorted(there.difference(files)))
     del left_out[".ds_store"]
     alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
