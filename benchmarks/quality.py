@@ -129,6 +129,11 @@ class Contender(ABC):
         """Sample a batch by the contender's default sampler."""
         return self.fast_samples(weights)
 
+    def half_mirrored(self, x_0: Tensor) -> Tensor:
+        """Mirror some images, each with probability 1/2."""
+        mirrored = torch.rand(len(x_0), 1, 1, 1, generator=self.draws) < 0.5
+        return torch.where(mirrored, x_0.flip(-1), x_0)
+
     def drawn(self) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
         """Draw x_T of a batch, its classes, and a source of more noise."""
         side = self.task.images.shape[1]
@@ -199,7 +204,7 @@ class Released(Contender):
 
 
 class Diffusers(Contender):
-    """diffusers' example of unconditional generation: its defaults, and the layers of `adm new` in its network."""
+    """diffusers' example of unconditional generation, as its README calls it, with the layers of `adm new`."""
 
     batch = 16
 
@@ -216,7 +221,7 @@ class Diffusers(Contender):
         warm = min(self.made / self.warm_up, 1.0) if self.warm_up else 1.0
         for group in self.training.optimizer.param_groups:
             group["lr"] = self.rate * warm * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
-        self.training.step(x_0, None)  # type: ignore[arg-type]
+        self.training.step(self.half_mirrored(x_0), None)  # type: ignore[arg-type]
         self.made += 1
 
     def weights(self) -> list[Weights]:
@@ -235,7 +240,7 @@ class Diffusers(Contender):
 class DenoisingDiffusion(Contender):
     """denoising-diffusion-pytorch: its README, with a network as narrow as the others'."""
 
-    batch, accumulated = 32, 2
+    batch = 32
 
     def __init__(self, task: Task, seed: int, rate: float = 8.0e-5, accumulated: int = 2) -> None:
         library = import_module("denoising_diffusion_pytorch")
@@ -250,9 +255,7 @@ class DenoisingDiffusion(Contender):
 
     def step(self, x_0: Tensor, y: Tensor, share: float) -> None:
         """Accumulate the gradient of a batch, half of it mirrored; some batches make an update, as the trainer does."""
-        mirrored = torch.rand(len(x_0), 1, 1, 1, generator=self.draws) < 0.5
-        x_0 = torch.where(mirrored, x_0.flip(-1), x_0)
-        loss = self.diffusion((x_0 + 1) / 2) / self.accumulated
+        loss = self.diffusion((self.half_mirrored(x_0) + 1) / 2) / self.accumulated
         loss.backward()
         self.made += 1
         if self.made % self.accumulated == 0:
