@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -87,7 +87,10 @@ def environment(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        print(version("adm"))
+        try:
+            print(version("adm"))
+        except PackageNotFoundError:
+            print("unknown, as adm is not installed")
         raise typer.Exit
 
 
