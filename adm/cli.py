@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,10 @@ from adm.sampling.blocks import Shard
 
 RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
 """Today's names of earlier verbs."""
+
+
+asked: list[int] = []
+"""Numbers of the signals that asked this process to end."""
 
 
 class Verbs(TyperGroup):
@@ -198,6 +203,25 @@ for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name !
 app.registered_commands += tools.registered_commands
 
 
+def _end(number: int, _: object) -> None:
+    """End the process as an error would, so that unfinished files are removed."""
+    asked.append(number)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+@contextmanager
+def _ended_as_asked() -> Iterator[None]:
+    """End as a signal asked, whatever a library made of the interruption: safetensors calls its file unreadable."""
+    try:
+        yield
+    except Exception:
+        if asked:
+            sys.exit(128 + asked[0])
+        raise
+
+
 def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool = True) -> None:
     """Execute the job of a verb and a key, in as many processes as the params file says.
 
@@ -208,7 +232,7 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
     job = pipeline.find(verb, key, shard)
     taken = pipeline.resources(job)
     may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ
-    with journal_of(job), extras_named():
+    with journal_of(job), _ended_as_asked(), extras_named():
         if may_launch and isinstance(taken, ProcessResources) and taken.world_size > 1:
             from adm.launcher import launch
 
@@ -220,13 +244,15 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
 def main() -> None:
     """Run a verb; a UserError becomes one line on stderr and exit code 2."""
     debug = "--debug" in sys.argv[1:2]
+    asked.clear()
     if threading.current_thread() is threading.main_thread():
-        # Schedulers send SIGTERM; exiting like this removes unfinished files, as after any error.
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, _end)  # of schedulers
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+            signal.signal(signal.SIGINT, _end)
         # Slurm's warning that the time is nearly over; training alone has something to save.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
-        with console(), extras_named():
+        with console(), _ended_as_asked(), extras_named():
             app(prog_name="adm")
     except (UserError, OSError) as error:
         if debug:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from adm.artifacts.code import code_digest
-from adm.params import load
+from adm.params import UserError, load
 
 TIMED = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.+) "
@@ -126,6 +126,23 @@ def test_who_is_stopped_says_so(project, broken, number, code, told):
     assert project.prepare()[0] == code
     ((_, lines),) = tries(project.read())
     assert [TIMED.match(line)[1] for line in lines] == [told]
+
+
+def interrupted(number):
+    """Raise what safetensors raises where a signal comes while it reads a file."""
+    try:
+        signal.raise_signal(number)
+    except BaseException as error:
+        raise UserError("cats.safetensors: is no readable safetensors file") from error
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_who_is_stopped_says_so_whatever_a_library_makes_of_the_interruption(project, broken, number, code):
+    broken(lambda: interrupted(number))
+    assert project.prepare() == (code, "", "")
+    ((_, lines),) = tries(project.read())
+    assert TIMED.match(lines[-1])[1] in ("stopped by SIGTERM", "stopped by SIGINT")
 
 
 @pytest.mark.parametrize("arguments", ["prepare ../../cats", "sample scale-2 --shard ../../1-of-2"])
