@@ -643,6 +643,7 @@ def score(
     batch: int = 64,
     threads: int | None = None,
     cache: str | Path | None = None,
+    background: str = "white",
 ) -> Mapping[str, Any]:
     """Score images against a reference: Inception Score, FID, sFID, precision and recall.
 
@@ -657,6 +658,7 @@ def score(
         batch: Images at a time.
         threads: All cores if None.
         cache: A folder that keeps features for later calls.
+        background: The colour that transparent images of folders are laid on, as `background` of a dataset.
 
     Returns:
         What `adm score --out` writes: metrics by name, warnings, and the provenance of both.
@@ -667,7 +669,7 @@ def score(
     from adm import evaluation  # noqa: PLC0415
 
     kept = None if cache is None else Path(cache)
-    options = evaluation.Options(num_samples, intervals, further, kept, str(device))
+    options = evaluation.Options(num_samples, intervals, further, kept, str(device), background)
     how = checked(GraphParams, {"feature_batch": batch, "threads": threads or available_cores()})
     fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
     return evaluation.measure(fake, real, Path(graph or "inception"), how, options)

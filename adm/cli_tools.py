@@ -39,6 +39,7 @@ def score(
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
+    background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
 ) -> None:
     """Score samples against a reference, as the paper scores."""
     from adm import evaluation
@@ -46,7 +47,7 @@ def score(
     from adm.machine import available_cores
     from adm.tools import score as tool
 
-    options = evaluation.Options(num_samples, intervals, further, cache, device)
+    options = evaluation.Options(num_samples, intervals, further, cache, device, background)
     how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
     tool.run(samples, reference, graph, how, options, out)
 

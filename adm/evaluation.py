@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from PIL import ImageColor
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.code import code_digest
@@ -18,7 +19,7 @@ from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
-from adm.data.images import Images, Pixels, images_of, open_images, open_npz
+from adm.data.images import WHITE, Images, Pixels, images_of, open_images, open_npz
 from adm.errors import UserError, about
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
@@ -44,6 +45,7 @@ class Options:
         further: Whether to compute all other metrics of the registry.
         cache: Folder that keeps features for later calls.
         device: Where torch runs the graph; "auto" is a GPU where there is one.
+        background: The colour that transparent images of folders are laid on.
     """
 
     num_samples: int | None = None
@@ -51,6 +53,7 @@ class Options:
     further: bool = False
     cache: Path | None = None
     device: str = "auto"
+    background: str = WHITE
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +111,14 @@ class Reference:
         }
 
 
-def open_reference(path: Path) -> Reference:
+def open_reference(path: Path, background: str = WHITE) -> Reference:
     """Open a reference; statistics in an npz are used and not computed again.
 
     Raises:
         UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
     """
     if not path.is_file():
-        return Reference(path, None, open_images(path))
+        return Reference(path, None, open_images(path, background=background))
     names = names_in_npz(path)
     statistics = [name for name in STATISTICS if name in names]
     if not statistics and "arr_0" not in names:
@@ -150,10 +153,15 @@ def measure(
     """
     samples, reference = (_of_artifact(one) if isinstance(one, Path) else one for one in (samples, reference))
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
-    limit = options.num_samples
-    fake = open_images(samples, limit) if isinstance(samples, Path) else images_of(samples, "samples", limit)
+    limit, background = options.num_samples, options.background
+    with about("background"):
+        ImageColor.getrgb(background)
+    if isinstance(samples, Path):
+        fake = open_images(samples, limit, background)
+    else:
+        fake = images_of(samples, "samples", limit)
     if isinstance(reference, Path):
-        real = open_reference(placed(reference))
+        real = open_reference(placed(reference), background)
     else:
         real = Reference(Path("reference"), None, images_of(reference, "reference"))
     _check_inputs(fake, real, options)

@@ -30,12 +30,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import DiffusionModel
+from adm.config.models import DiffusionModel, TargetName, VarianceKind
 from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator, make_deterministic
-from adm.diffusion.process import Denoiser, Diffusion, TargetName, VarianceKind
+from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import DDPM, last, sample
 from adm.diffusion.solvers import DPMSolverPP
 from adm.metrics.frechet import frechet_distance

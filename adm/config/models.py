@@ -11,6 +11,11 @@ Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
 
 
+VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
+
+TargetName = Literal["eps", "v", "x_0"]
+
+
 class NoiseParams(Config):
     """The noise that a model is trained on."""
 
@@ -31,8 +36,8 @@ class ProcessParams(NoiseParams):
     `predicts` is the noise, as in the paper, or the image x_0, or v, between the two (Salimans and Ho 2022).
     """
 
-    variance: Literal["learned_range", "beta", "beta_tilde"] = "learned_range"
-    predicts: Literal["eps", "v", "x_0"] = "eps"
+    variance: VarianceKind = "learned_range"
+    predicts: TargetName = "eps"
 
 
 EmaLength = Annotated[float, Field(ge=0.01, le=0.28)]

@@ -21,6 +21,9 @@ from adm.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
+WHITE = "white"
+"""What transparent images of a folder are laid on if nothing is said."""
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -44,7 +47,7 @@ class Images:
 
     @cached_property
     def digest(self) -> str:
-        """A hexadecimal sha256 of the npz, or of the names and files of the folder."""
+        """A hexadecimal sha256 of the npz, or of the names and files of the folder and a background that is not white."""
         return self.hash()
 
     def describe(self) -> dict[str, Any]:
@@ -57,16 +60,18 @@ class Images:
         }
 
 
-def open_images(path: Path, limit: int | None = None) -> Images:
+def open_images(path: Path, limit: int | None = None, background: str = WHITE) -> Images:
     """Open the `arr_0` of an npz, or the images of a folder and the folders in it, in the order of their paths.
 
-    Only the first `limit` are used, if it is given.
+    Only the first `limit` are used, if it is given. Those of a folder are laid on the background where transparent.
 
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is unreadable or not of the first one's size.
     """
+    if path.suffix in (".safetensors", ".pt") or (path / "ema.safetensors").exists():
+        raise UserError(f"{path}: is a network; make images first, `adm generate {path} -n 2000 --out IMAGES`")
     if path.is_dir():
-        return _open_folder(path, limit)
+        return _open_folder(path, limit, background)
     if not path.exists():
         raise UserError(f"{path}: does not exist")
     if path.suffix != ".npz":
@@ -131,16 +136,16 @@ def labels_of(images: Images) -> NDArray[np.int64] | None:
     return read_npz(path, {"arr_1": (dtype.name, (total,))})["arr_1"][:count].astype(np.int64)
 
 
-def _open_folder(folder: Path, limit: int | None) -> Images:
+def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
     names = _names(folder)
     if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
     names = names[: _counted(str(folder), (total,), limit)]
-    size = read_image(folder / names[0], background="white").shape[:2]
+    size = read_image(folder / names[0], background=background).shape[:2]
 
     def read(name: str) -> Pixels:
-        pixels = read_image(folder / name, background="white")
+        pixels = read_image(folder / name, background=background)
         if pixels.shape[:2] != size:
             sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
             raise UserError(
@@ -158,6 +163,8 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
                     pixels[row] = image
                 yield pixels
 
+    laid_on = b"" if background == WHITE else background.encode()
+
     def line(name: str) -> bytes:
         return os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n"
 
@@ -167,7 +174,7 @@ def _open_folder(folder: Path, limit: int | None) -> Images:
         total=total,
         size=(size[0], size[1]),
         chunks=chunks,
-        hash=lambda: hashlib.sha256(b"".join(map(line, names))).hexdigest(),
+        hash=lambda: hashlib.sha256(b"".join([*map(line, names), laid_on])).hexdigest(),
     )
 
 

@@ -11,15 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adm.config.models import ProcessParams
+from adm.config.models import ProcessParams, TargetName, VarianceKind
 from adm.config.respacing import respaced_timesteps
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""
-
-VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
-
-TargetName = Literal["eps", "v", "x_0"]
 
 Clipping = Literal["static", "none"]
 

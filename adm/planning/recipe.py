@@ -53,8 +53,8 @@ MEASURED, LEAST_MEASURED, MOST_MEASURED = 1 / 30, 6.0, 30.0
 """The share of the hours for which the update that is planned with is measured, and its bounds in seconds: the speed of
 a machine that others share comes and goes within half a minute. What is compared alone is measured for three."""
 
-STARTING = 1.2
-"""Seconds that a job takes to start, beside what it computes."""
+STARTING = 0.7
+"""Seconds that a job takes to start, beside what it computes and what runs beside it."""
 
 CONTENTION = 1.4
 """How much slower a job is beside another one, as two threads of one core are."""
@@ -211,7 +211,7 @@ def choose(wanted: Request) -> Recipe:
     most = min(MOST_ITERATIONS, most_passes * wanted.num_images / batch)
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
-    hours = wanted.hours - max(0, possible - most) * seconds / 3600
+    hours = wanted.hours - max(0, possible - iterations) * seconds / 3600
     return Recipe(model, iterations, steps, samples, seconds, hours)
 
 
@@ -289,6 +289,6 @@ def _flops(model: dict[str, Any]) -> float:
 
 
 def rounded(iterations: float) -> int:
-    """Round down to two or three digits that count and a multiple of eight, at least 80."""
-    unit = 8 * int(10 ** max(round(math.log10(max(iterations, 10)) - 2.5), 1))
+    """Round down to three digits and a multiple of eight, at least eight."""
+    unit = 8 * int(10 ** max(math.floor(math.log10(max(iterations, 1))) - 2, 0))
     return max(int(iterations / unit) * unit, unit)

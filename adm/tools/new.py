@@ -53,6 +53,9 @@ JUDGE_PASSES = 12
 """Of an extractor over its images, at most. After more it knows them by heart: of 1,526 emoji, after 12 passes FID of
 held-out images is 0.4, and 63 % are told; after 50 it is 8, and 71 % are."""
 
+FEWEST_OF_JUDGE = 80
+"""Minimum number of its iterations."""
+
 TRIED_ON = 5000
 """Images at most on which an extractor tries what it learns better."""
 
@@ -341,7 +344,8 @@ def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetPara
         Extractor.model_validate(section), images, source.labels[tried_on], min(0.05 * seconds, 15)
     )
     chance = 1 / tried.told(dataset.num_classes)
-    section["iterations"] = rounded(min(seconds / of_iteration, JUDGE_PASSES * wanted.num_images / tried.batch_size))
+    most = JUDGE_PASSES * wanted.num_images / tried.batch_size
+    section["iterations"] = rounded(max(min(seconds / of_iteration, most), FEWEST_OF_JUDGE))
     section["least_accuracy"] = round(chance + 0.1 * (1 - chance), 2)
     return {"dataset": "images", **section, **({"learns": tried.learns} if tried.learns != "classes" else {})}
 

@@ -136,6 +136,14 @@ def test_what_cannot_be_expressed_is_refused(changes, tiny_model, tmp_path):
 
 
 def test_the_command_line_exports(adm, tiny_model, tmp_path):
+    """The folder of a checkpoint and the file made of it alike."""
     make(init, tiny_model(), tmp_path / "checkpoint")
-    assert adm("export", tmp_path / "checkpoint", tmp_path / "out", "--format", "diffusers") == (0, "", "")
-    assert diffusers.UNet2DModel.from_pretrained(tmp_path / "out").config.num_class_embeds == 2
+    sources = [tmp_path / name for name in ("checkpoint", "network.safetensors")]
+    adm("export", *sources)
+    for number, source in enumerate(sources):
+        assert adm("export", source, tmp_path / f"out-{number}", "--format", "diffusers") == (0, "", "")
+    weights, others = (
+        diffusers.UNet2DModel.from_pretrained(tmp_path / f"out-{number}").state_dict() for number in range(2)
+    )
+    assert len(weights) == len(others)
+    assert all(torch.equal(weights[name], others[name]) for name in weights)

@@ -85,6 +85,21 @@ def test_a_folder_of_images_is_a_batch(score, batches, tmp_path):
     assert found["metrics"] == pytest.approx(expected["metrics"], rel=1e-6)
 
 
+def test_a_folder_lies_on_the_background_that_is_asked_for(score, batches, tmp_path):
+    with np.load(batches / "samples.npz") as arrays:
+        images = arrays["arr_0"]
+    alpha = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), images.shape[:3])
+    (folder := tmp_path / "folder").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(np.dstack([image, alpha[number]])).save(folder / f"{number:03}.png")
+    flags = "--cache", tmp_path / "cache"
+    for background, colour in (("white", (255, 255, 255)), ("#102030", (16, 32, 48))):
+        np.savez(tmp_path / "laid.npz", arr_0=np.where(alpha[..., None] == 0, np.uint8(colour), images))
+        expected, _ = score(tmp_path / "laid.npz", "images.npz", *flags)
+        found, _ = score(folder, "images.npz", *flags, "--background", background)
+        assert found["metrics"] == expected["metrics"]
+
+
 def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):
     places = {"samples": "samples.npz", "reference": "reference.npz", "extractor": "graph.pb"}
     files = [batches / "samples.npz", batches / "both.npz", graph]
