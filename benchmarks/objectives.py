@@ -21,7 +21,7 @@ from adm.config.data import Extractor, ImageSource
 from adm.config.models import DiffusionModel
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_unit_range
-from adm.data.sources import SOURCES, cropped, parts_of
+from adm.data.sources import SOURCES, alike_in, cropped, parts_of
 from adm.determinism import generator, make_deterministic
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.small_extractor import ExtractorNetwork
@@ -57,8 +57,11 @@ Labels = NDArray[np.int64]
 Trained = tuple[int, float, nn.Module]
 
 
-def read(source: str, size: int) -> tuple[Images, Labels, Images, Labels, int]:
-    """Read the training images with their labels, the held-out images with theirs, and the number of channels."""
+def read(source: str, size: int, keeps_alike: bool = False) -> tuple[Images, Labels, Images, Labels, int]:
+    """Read the training images with their labels, the held-out images with theirs, and the number of channels.
+
+    With `keeps_alike` near-duplicates lie on one side, as those of `adm new` do.
+    """
     content: dict[str, Any] = FASHION
     if source != "fashion":
         classes = sum(folder.is_dir() for folder in Path(source).iterdir())
@@ -66,7 +69,7 @@ def read(source: str, size: int) -> tuple[Images, Labels, Images, Labels, int]:
         content |= {"background": "white"}
     dataset = ImageSource.model_validate({**content, "held_out": 0.2})
     images = SOURCES[dataset.source](dataset)
-    parts = parts_of(images, dataset)
+    parts = parts_of(images, dataset, alike_in(images, dataset) if keeps_alike else None)
     train, unseen = (cropped(images, rows, dataset) for rows in (parts["training"], parts["held_out"]))
     labels = (images.labels[parts[name]] for name in ("training", "held_out"))
     return train, next(labels), unseen, next(labels), 1 if source == "fashion" else 3
@@ -91,9 +94,9 @@ def section(
     )
 
 
-def judge_of(images: Images, labels: Labels, iterations: int) -> ExtractorNetwork:
+def judge_of(images: Images, labels: Labels, iterations: int, seed: int = 0) -> ExtractorNetwork:
     """Train an extractor on the classes of images, as `adm new` does."""
-    learnt = {"side": -(-images.shape[1] // 4) * 4, "channels": 24, "least_accuracy": 0, "iterations": 1}
+    learnt = {"side": -(-images.shape[1] // 4) * 4, "channels": 24, "least_accuracy": 0, "iterations": 1, "seed": seed}
     extractor = Extractor.model_validate(learnt)
     most = JUDGE_PASSES * len(images) // extractor.batch_size
     extractor = extractor.model_copy(update={"iterations": min(iterations, most)})

@@ -7,7 +7,7 @@ from importlib import import_module
 from adm.determinism import make_deterministic
 
 NAMES = ("startup", "frechet", "features", "loading", "training", "sampling", "diffusers", "azula")
-RIVALS = ("azula", "cleanfid", "denoising_diffusion_pytorch", "diffusers", "pytorch_fid")
+RIVALS = ("azula", "cleanfid", "denoising_diffusion_pytorch", "diffusers", "pytorch_fid", "smalldiffusion")
 """Packages that `make rivals` installs."""
 
 HEADER = "| what | beside | ours, ms | theirs, ms | ratio |\n|---|---|---|---|---|"

@@ -188,12 +188,6 @@ def choose(wanted: Request) -> Recipe:
     several = wanted.at_a_time > 1
     share = TRAINING + BESIDE * several
     model, seconds = _fitting(wanted, share * left)
-    if (possible := share * left / seconds) < FEWEST_UPDATES:
-        least = math.ceil((starting + FEWEST_UPDATES * seconds / share) / 36) / 100
-        raise UserError(
-            f"--hours {wanted.hours}: is too short for more than {possible:.0f} updates of the network at "
-            f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
-        )
     batch, flops = model["training"]["batch_size"], _flops(model)
     image_seconds = seconds / batch / (3 * flops)  # of one floating-point operation
     # What is sampled when training has ended, or all; each checkpoint's loss is measured on a fifth as many images.
@@ -206,7 +200,14 @@ def choose(wanted: Request) -> Recipe:
     of_sample = (steps * of_step + of_features) / wanted.at_a_time
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
     samples = min(enough, max(int(SAMPLING * left / of_sample) // 10 * 10, FEWEST_SAMPLES))
-    possible += max(0, SAMPLING * left - samples * of_sample) / seconds  # what sampling leaves
+    # With what sampling leaves, or without what the fewest samples take beyond their share.
+    if (possible := (share * left + SAMPLING * left - samples * of_sample) / seconds) < FEWEST_UPDATES:
+        fewest = FEWEST_UPDATES * seconds + FEWEST_SAMPLES * of_sample
+        least = math.ceil((starting + fewest / (share + SAMPLING)) / 36) / 100
+        raise UserError(
+            f"--hours {wanted.hours}: is too short for more than {max(possible, 0):.0f} updates of the network at "
+            f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
+        )
     most_passes = MOST_TUNING_PASSES if wanted.source else MOST_PASSES
     most = min(MOST_ITERATIONS, most_passes * wanted.num_images / batch)
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))

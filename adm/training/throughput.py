@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adm.config.models import AnyModel, Precision, Throughput, TrainingParams
-from adm.determinism import allow_tf32, generator
+from adm.determinism import allow_tf32, generator, make_deterministic
 from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
@@ -108,7 +108,7 @@ def update_seconds(model: AnyModel, device: str = "cpu", seconds: float = 3.0) -
     place = torch.device(device)
     update = _updates(network, model, model.training, place)
     before = torch.get_num_threads()
-    torch.set_num_threads(model.training.threads)
+    make_deterministic(model.training.threads)
     try:
         update()
         spent: list[float] = []
