@@ -191,6 +191,7 @@ def measure(
         "provenance": {
             "samples": fake.describe(),
             "reference": real.describe(),
+            **({"background": options.background} if options.background != WHITE else {}),
             "graph": {
                 "name": graph.name,
                 "sha256": sha256(graph),

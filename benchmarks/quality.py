@@ -54,14 +54,14 @@ from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 from benchmarks.objectives import FASHION, OBJECTIVES, Images, Labels, features_of, judge_of, read, section
-from benchmarks.plain import PlainTraining
+from benchmarks.plain import PlainTraining, plain
 from benchmarks.table import RIVALS
 
 BUDGETS = (30.0, 60.0, 120.0, 300.0)
 """Seconds of training after which all are sampled."""
 
-ROUNDS = 6
-"""Turns in which it is measured what an update takes; the first one does not count."""
+ROUNDS, LEAST = 6, 1.0
+"""Turns in which it is measured what an update takes, for so many seconds; the first one does not count."""
 
 JUDGE_SEED = 1
 """Of the judge, another one than that of `benchmarks.objectives`, by which `adm new` was chosen."""
@@ -208,7 +208,7 @@ class Released(Contender):
 
     def weights(self) -> list[Weights]:
         """The average, which is of 10,000 updates by the released rate, and the last weights."""
-        averaged = deepcopy(self.training.network)
+        averaged = plain(self.training.network)
         with torch.no_grad():
             for parameter, average in zip(averaged.parameters(), self.training.average, strict=True):
                 parameter.copy_(average)
@@ -222,7 +222,10 @@ class Released(Contender):
 
 
 class Diffusers(Contender):
-    """diffusers' example of unconditional generation, as its README calls it, with the layers of `adm new`."""
+    """diffusers' example of unconditional generation, as its README calls it, with the layers of `adm new`.
+
+    The average is the example's, whose warm-up fits short trainings.
+    """
 
     batch, annealed = 16, True
 
@@ -231,8 +234,8 @@ class Diffusers(Contender):
 
         super().__init__(task, seed)
         self.rate, self.warm_up, self.made = (FOR_MINUTES, 0, 0) if is_ours else (1.0e-4, 500, 0)
-        self.mirrored, self.low = not is_ours, is_ours
-        self.training = ExampleTraining(unet(task.model("eps, simple", seed, labelled=False)), "float32")
+        self.mirrored, precision = not is_ours, "bfloat16" if is_ours else "float32"
+        self.training = ExampleTraining(unet(task.model("eps, simple", seed, labelled=False)), precision)
         self.training.process = DDPMScheduler()
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
@@ -263,7 +266,10 @@ class Diffusers(Contender):
 
 
 class DenoisingDiffusion(Contender):
-    """denoising-diffusion-pytorch: its README, with a network as narrow as the others' that halves 28 pixels twice."""
+    """denoising-diffusion-pytorch: its README, with a network as narrow as the others' that halves 28 pixels twice.
+
+    The README's half precision, float16, needs a GPU, and is left off on a CPU.
+    """
 
     def __init__(self, task: Task, seed: int, is_ours: bool = False) -> None:
         library = import_module("denoising_diffusion_pytorch")
@@ -443,7 +449,7 @@ def seconds_an_update(task: Task, names: Sequence[str], file: Path) -> dict[str,
     for _ in range(ROUNDS):
         for name, contender in contenders.items():
             taken = [update(contender, draws, 1000)]
-            while sum(taken) < 1:
+            while sum(taken) < LEAST:
                 taken.append(update(contender, draws, 1000))
             turns[name].append(float(np.mean(taken)))
     known |= {name: float(np.median(each[1:])) for name, each in turns.items()}
@@ -502,13 +508,15 @@ def rows_of(
         count = options.samples if by == "fast" else options.own_samples
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
-        about = (name, seed, budget, updates, weights.name, by)
+        about = (name, seed, budget, updates // getattr(contender, "accumulated", 1), weights.name, by)
         found.append(dict(zip(FIELDS, about, strict=False)) | judge.scores(images))
         print(found[-1], flush=True)
 
     contender, draws, done = made(name, task, seed), generator(seed), 0
     for budget in options.budgets:
-        total = max(1, round(budget / seconds))
+        total = int(budget / seconds)
+        if not total:
+            continue  # the first update would take longer
         if contender.annealed and done:
             contender, draws, done = made(name, task, seed), generator(seed), 0
         for _ in range(done, total):
@@ -516,7 +524,7 @@ def rows_of(
         done = total
         for weights in contender.weights():
             score(contender, budget, total, weights, "fast")
-    if options.own_samples and seed == options.seeds[0] and not CONTENDERS[name].ours:
+    if found and options.own_samples and seed == options.seeds[0] and not CONTENDERS[name].ours:
         for weights in contender.weights():
             score(contender, budget, total, weights, "its own")
     return found
@@ -535,7 +543,8 @@ def show(path: Path) -> None:
     print(f"| contender | updates | {' | '.join(f'{each:g} s' for each in medians)} |")
     print(f"|:--|--:|{'--:|' * medians.shape[1]}")
     for name in filter(medians.index.__contains__, CONTENDERS):
-        cells = (f"{middle:.2f} ({low:.2f}-{high:.2f})" for middle, low, high in over_seeds.loc[name].to_numpy())
+        of_all = over_seeds.loc[name].reindex(medians.columns).to_numpy()
+        cells = ("" if np.isnan(middle) else f"{middle:.2f} ({low:.2f}-{high:.2f})" for middle, low, high in of_all)
         print(f"| {name} | {updates[name]} | {' | '.join(cells)} |")
     end = medians.columns[-1]
     for ours in ("adm new --unlabelled", "adm new", GUIDED):

@@ -47,7 +47,7 @@ class Images:
 
     @cached_property
     def digest(self) -> str:
-        """A hexadecimal sha256 of the npz, or of the names and files of the folder and a background that is not white."""
+        """A hexadecimal sha256 of the npz, or of the folder's names and files, and its background if it is not white."""
         return self.hash()
 
     def describe(self) -> dict[str, Any]:
@@ -68,12 +68,12 @@ def open_images(path: Path, limit: int | None = None, background: str = WHITE) -
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is unreadable or not of the first one's size.
     """
+    if not path.exists():
+        raise UserError(f"{path}: does not exist")
     if path.suffix in (".safetensors", ".pt") or (path / "ema.safetensors").exists():
         raise UserError(f"{path}: is a network; make images first, `adm generate {path} -n 2000 --out IMAGES`")
     if path.is_dir():
         return _open_folder(path, limit, background)
-    if not path.exists():
-        raise UserError(f"{path}: does not exist")
     if path.suffix != ".npz":
         raise UserError(f"{path}: is no npz and no folder of images")
     return open_npz(path, limit)

@@ -202,8 +202,9 @@ def choose(wanted: Request) -> Recipe:
     samples = min(enough, max(int(SAMPLING * left / of_sample) // 10 * 10, FEWEST_SAMPLES))
     # With what sampling leaves, or without what the fewest samples take beyond their share.
     if (possible := (share * left + SAMPLING * left - samples * of_sample) / seconds) < FEWEST_UPDATES:
-        fewest = FEWEST_UPDATES * seconds + FEWEST_SAMPLES * of_sample
-        least = math.ceil((starting + fewest / (share + SAMPLING)) / 36) / 100
+        updating = FEWEST_UPDATES * seconds
+        fewest = max(updating / share, (updating + FEWEST_SAMPLES * of_sample) / (share + SAMPLING))
+        least = math.ceil((starting + fewest) / 36) / 100
         raise UserError(
             f"--hours {wanted.hours}: is too short for more than {max(possible, 0):.0f} updates of the network at "
             f"--size {wanted.image_size} on this machine's {wanted.device}; {least} or more is accepted"
@@ -290,6 +291,5 @@ def _flops(model: dict[str, Any]) -> float:
 
 
 def rounded(iterations: float) -> int:
-    """Round down to three digits and a multiple of eight, at least eight."""
-    unit = 8 * int(10 ** max(math.floor(math.log10(max(iterations, 1))) - 2, 0))
-    return max(int(iterations / unit) * unit, unit)
+    """Round down to a multiple of eight, at least eight: an eighth of training is kept, too."""
+    return max(int(iterations) // 8 * 8, 8)

@@ -11,7 +11,7 @@ from adm.config.models import AnyModel, Precision, Throughput, TrainingParams
 from adm.determinism import allow_tf32, generator, make_deterministic
 from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build
-from adm.parallel import CPU, Group
+from adm.parallel import CPU, Group, resolve_device
 from adm.progress import progress
 from adm.training.inputs import Inputs, Noise
 from adm.training.loop import train_step
@@ -105,7 +105,7 @@ def update_seconds(model: AnyModel, device: str = "cpu", seconds: float = 3.0) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
         network = build(model)
-    place = torch.device(device)
+    place = resolve_device(device)
     update = _updates(network, model, model.training, place)
     before = torch.get_num_threads()
     make_deterministic(model.training.threads)

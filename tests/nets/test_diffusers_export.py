@@ -142,8 +142,8 @@ def test_the_command_line_exports(adm, tiny_model, tmp_path):
     adm("export", *sources)
     for number, source in enumerate(sources):
         assert adm("export", source, tmp_path / f"out-{number}", "--format", "diffusers") == (0, "", "")
-    weights, others = (
-        diffusers.UNet2DModel.from_pretrained(tmp_path / f"out-{number}").state_dict() for number in range(2)
-    )
+    networks = [diffusers.UNet2DModel.from_pretrained(tmp_path / f"out-{number}") for number in range(2)]
+    assert [network.config.num_class_embeds for network in networks] == [2, 2]
+    weights, others = (network.state_dict() for network in networks)
     assert len(weights) == len(others)
     assert all(torch.equal(weights[name], others[name]) for name in weights)

@@ -98,6 +98,7 @@ def test_a_folder_lies_on_the_background_that_is_asked_for(score, batches, tmp_p
         expected, _ = score(tmp_path / "laid.npz", "images.npz", *flags)
         found, _ = score(folder, "images.npz", *flags, "--background", background)
         assert found["metrics"] == expected["metrics"]
+        assert found["provenance"].get("background", "white") == background
 
 
 def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):
