@@ -47,7 +47,7 @@ class Images:
 
     @cached_property
     def digest(self) -> str:
-        """A hexadecimal sha256 of the npz, or of the folder's names and files, and its background if it is not white."""
+        """A hexadecimal sha256 of the npz, or of the folder's names and files, and a background that is not white."""
         return self.hash()
 
     def describe(self) -> dict[str, Any]:
