@@ -60,6 +60,11 @@ class Images:
         }
 
 
+def is_network(path: Path) -> bool:
+    """Whether a path holds weights: a file of them, or the folder of a checkpoint."""
+    return (path.is_file() and path.suffix in (".safetensors", ".pt")) or (path / "ema.safetensors").exists()
+
+
 def open_images(path: Path, limit: int | None = None, background: str = WHITE) -> Images:
     """Open the `arr_0` of an npz, or the images of a folder and the folders in it, in the order of their paths.
 
@@ -70,8 +75,8 @@ def open_images(path: Path, limit: int | None = None, background: str = WHITE) -
     """
     if not path.exists():
         raise UserError(f"{path}: does not exist")
-    if path.suffix in (".safetensors", ".pt") or (path / "ema.safetensors").exists():
-        raise UserError(f"{path}: is a network; make images first, `adm generate {path} -n 2000 --out IMAGES`")
+    if is_network(path):
+        raise UserError(f"{path}: is a network, and images are wanted; `adm generate {path} -n 2000` makes some")
     if path.is_dir():
         return _open_folder(path, limit, background)
     if path.suffix != ".npz":

@@ -1,16 +1,23 @@
-"""`score`: Inception Score, FID, sFID, precision and recall of any samples against any reference."""
+"""`score`: Inception Score, FID, sFID, precision and recall of samples, or of a network, against a reference."""
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tabulate import tabulate
 
+from adm.artifacts.manifest import identity
 from adm.artifacts.writing import new_file, write_json
 from adm.config.data import GraphParams
 from adm.config.metrics import METRICS
+from adm.data.images import is_network
 from adm.errors import UserError
 from adm.evaluation import Options, measure
+from adm.tools import generate
+
+ENOUGH = 2000
+"""Images of a network that are scored if no number is given; FID says little of fewer."""
 
 
 def run(
@@ -23,16 +30,30 @@ def run(
 ) -> None:
     """Score samples, print the metrics, and write them with their provenance; the arguments are those of `measure`.
 
+    `samples` may be a network, too, of which images are drawn as it is best sampled; `options.cache` keeps them.
+
     Raises:
         UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
     if out is not None:
         _check_place(out)
-    report = measure(samples, reference, graph, params, options)
+    with TemporaryDirectory(prefix="images-to-score-") as folder:
+        drawn = _drawn(samples, options, params.threads, Path(folder)) if is_network(samples) else samples
+        report = measure(drawn, reference, graph, params, options)
+    if drawn != samples:
+        report["provenance"]["network"] = identity(samples)
     _print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
         with new_file(out) as path:
             write_json(path, report)
+
+
+def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
+    num = options.num_samples or ENOUGH
+    place = (options.cache or folder) / f"{identity(network)[:16]}-{num}"
+    call = {"num": num, "device": options.device, "threads": threads}
+    generate.run(generate.call_of(str(network), call), place)
+    return place / generate.SAMPLES
 
 
 def _check_place(out: Path) -> None:

@@ -89,7 +89,7 @@ def written(path, content):
 BAD_SAMPLES = {
     "no such file": (lambda p: p / "none.npz", "none.npz: does not exist"),
     "another format": (lambda p: written(p / "a.tar", b"tar"), "a.tar: is no npz and no folder of images"),
-    "a network": (lambda p: written(p / "a.safetensors", b""), "a.safetensors: is a network; make images first"),
+    "no network": (lambda p: written(p / "a.safetensors", b""), "a.safetensors: is no readable safetensors file"),
     "empty file": (lambda p: written(p / "a.npz", b""), "a.npz: is no readable npz"),
     "truncated npz": (lambda p: truncated(p / "a.npz"), "a.npz: is no readable npz, truncated"),
     "damaged npz": (lambda p: damaged(p / "a.npz"), "(Bad CRC"),

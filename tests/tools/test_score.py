@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from making import make
 from PIL import Image
 
 from adm.artifacts.manifest import sha256
@@ -17,6 +18,7 @@ from adm.metrics.inception_score import inception_score
 from adm.metrics.kernel import kernel_distance
 from adm.metrics.manifold import density_coverage, precision_recall
 from adm.metrics.statistics import feature_statistics
+from adm.stages import init
 
 
 @pytest.fixture
@@ -99,6 +101,18 @@ def test_a_folder_lies_on_the_background_that_is_asked_for(score, batches, tmp_p
         found, _ = score(folder, "images.npz", *flags, "--background", background)
         assert found["metrics"] == expected["metrics"]
         assert found["provenance"].get("background", "white") == background
+
+
+def test_a_network_is_sampled_and_scored(score, tiny_model, adm, tmp_path):
+    make(init, tiny_model(), tmp_path / "checkpoint")
+    network = tmp_path / "network.safetensors"
+    assert adm("export", tmp_path / "checkpoint", network, "--set", "steps=2")[0] == 0
+    assert adm("generate", network, "-n", 12, "--threads", 1, "--out", tmp_path / "drawn")[0] == 0
+    expected, _ = score(tmp_path / "drawn" / "samples.npz", "images.npz")
+    found, printed = score(network, "images.npz", "--num-samples", "12")
+    assert found["metrics"] == expected["metrics"]
+    assert found["provenance"]["network"] == sha256(network)
+    assert "network.safetensors against images.npz: 12 samples" in printed
 
 
 def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):
