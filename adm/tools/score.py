@@ -14,6 +14,7 @@ from adm.config.metrics import METRICS
 from adm.data.images import is_network
 from adm.errors import UserError
 from adm.evaluation import Options, measure
+from adm.sampling.batch import SAMPLES
 from adm.tools import generate
 
 ENOUGH = 2000
@@ -53,7 +54,7 @@ def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
     place = (options.cache or folder) / f"{identity(network)[:16]}-{num}"
     call = {"num": num, "device": options.device, "threads": threads}
     generate.run(generate.call_of(str(network), call), place)
-    return place / generate.SAMPLES
+    return place / SAMPLES
 
 
 def _check_place(out: Path) -> None:
