@@ -247,7 +247,7 @@ def main() -> None:
     asked.clear()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _end)  # of schedulers
-        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):
             signal.signal(signal.SIGINT, _end)
         # Slurm's warning that the time is nearly over; training alone has something to save.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)

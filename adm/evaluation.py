@@ -19,7 +19,7 @@ from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
-from adm.data.images import WHITE, Images, Pixels, images_of, open_images, open_npz
+from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
@@ -117,7 +117,7 @@ def open_reference(path: Path, background: str = WHITE) -> Reference:
     Raises:
         UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
     """
-    if not path.is_file():
+    if not path.is_file() or is_network(path):
         return Reference(path, None, open_images(path, background=background))
     names = names_in_npz(path)
     statistics = [name for name in STATISTICS if name in names]

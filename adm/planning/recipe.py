@@ -181,10 +181,7 @@ def choose(wanted: Request) -> Recipe:
     starting = jobs * STARTING / min(wanted.at_a_time, 4)
     left = 3600 * wanted.hours - starting
     if left < starting:
-        least = math.ceil(2 * starting / 36) / 100
-        raise UserError(
-            f"--hours {wanted.hours}: is too short to start the {jobs} jobs and train; {least} or more is accepted"
-        )
+        raise UserError(f"--hours {wanted.hours}: is too short; to start {jobs} jobs takes {starting / 3600:.2f}")
     several = wanted.at_a_time > 1
     share = TRAINING + BESIDE * several
     model, seconds = _fitting(wanted, share * left)
