@@ -51,9 +51,9 @@ def run(
 
 def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
     num = options.num_samples or ENOUGH
-    place = (options.cache or folder) / f"{identity(network)[:16]}-{num}"
+    place = (options.cache or folder) / f"{identity(network)[:16]}-{num}-{options.device}-{threads}"
     call = {"num": num, "device": options.device, "threads": threads}
-    generate.run(generate.call_of(str(network), call), place)
+    generate.run(generate.call_of(str(network.absolute()), call), place)
     return place / SAMPLES
 
 
