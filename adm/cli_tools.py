@@ -25,9 +25,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
 @tools.command(rich_help_panel=SCORE)
 def score(
-    samples: Annotated[
-        Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), a folder of images, or a network to sample.")
-    ],
+    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), images, or a network.")],
     reference: Annotated[Path, typer.Argument(help="A reference batch, a name that `adm fetch` lists, or images.")],
     graph: Annotated[
         Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")

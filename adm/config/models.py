@@ -12,7 +12,6 @@ Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 
 
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
-
 TargetName = Literal["eps", "v", "x_0"]
 
 

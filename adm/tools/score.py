@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from adm.artifacts.manifest import identity
+from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_file, write_json
 from adm.config.data import GraphParams
 from adm.config.metrics import METRICS
@@ -39,7 +40,7 @@ def run(
     if out is not None:
         _check_place(out)
     with TemporaryDirectory(prefix="images-to-score-") as folder:
-        drawn = _drawn(samples, options, params.threads, Path(folder)) if is_network(samples) else samples
+        drawn = _drawn(samples, reference, options, params.threads, Path(folder)) if is_network(samples) else samples
         report = measure(drawn, reference, graph, params, options)
     if drawn != samples:
         report["provenance"]["network"] = identity(samples)
@@ -49,7 +50,9 @@ def run(
             write_json(path, report)
 
 
-def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
+def _drawn(network: Path, reference: Path, options: Options, threads: int, folder: Path) -> Path:
+    if not placed(reference).exists():
+        raise UserError(f"{reference}: does not exist")
     num = options.num_samples or ENOUGH
     place = (options.cache or folder) / f"{identity(network)[:16]}-{num}-{options.device}-{threads}"
     call = {"num": num, "device": options.device, "threads": threads}
