@@ -17,7 +17,6 @@ with what is missing in FILE.csv. `python -m benchmarks.quality --show FILE.csv`
 
 import argparse
 import csv
-import gzip
 import math
 import time
 from abc import ABC, abstractmethod
@@ -39,6 +38,7 @@ from adm.config.models import DiffusionModel, TargetName, VarianceKind
 from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_uint8, to_unit_range
+from adm.data.sources.idx import read_idx
 from adm.determinism import generator, make_deterministic
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import DDPM, last, sample
@@ -119,14 +119,16 @@ class Contender(ABC):
     """A way to train a network on a task.
 
     Attributes:
-        batch: Images of an update.
+        batch: Images of a step.
         mirrored: Whether half of the images are mirrored.
         annealed: Whether something falls to zero at the end, so that each budget is a training of its own.
         low: Whether updates are in bfloat16, by torch's autocast.
+        accumulated: Batches of an update.
     """
 
     batch: int
     mirrored = annealed = low = False
+    accumulated = 1
 
     def __init__(self, task: Task, seed: int) -> None:
         self.task, self.seed = task, seed
@@ -134,7 +136,7 @@ class Contender(ABC):
 
     @abstractmethod
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
-        """Make one update of so many on a batch, x_0 (B, C, H, W) in [-1, 1]."""
+        """Make one step of so many on a batch, x_0 (B, C, H, W) in [-1, 1]."""
 
     @abstractmethod
     def weights(self) -> list[Weights]:
@@ -470,7 +472,8 @@ def measure(options: argparse.Namespace) -> None:
     """Append what is missing in the file of results."""
     images, labels, unseen, _, channels = read(options.source, 32, keeps_alike=True)
     if options.source == "fashion":
-        unseen = test_set(Path(FASHION["root"]))
+        grey = read_idx(next(Path(FASHION["root"]).glob("t10k-images-idx3-ubyte*")), 3)
+        unseen = np.repeat(grey[..., None], 3, axis=3)
     task = Task(images, labels, channels)
     names = options.names or [*CONTENDERS]
     speeds = seconds_an_update(task, names, options.out.with_suffix(".speeds.csv"))
@@ -488,15 +491,6 @@ def measure(options: argparse.Namespace) -> None:
                     file.flush()
 
 
-def test_set(folder: Path) -> Images:
-    """Read the test images of an IDX dataset, (N, H, W, 3)."""
-    path = next(folder.glob("t10k-images-idx3-ubyte*"))
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    count, height, width = np.frombuffer(content, ">i4", 3, offset=4)
-    grey = np.frombuffer(content, np.uint8, offset=16).reshape(count, height, width, 1)
-    return np.repeat(grey, 3, axis=3)
-
-
 def rows_of(
     name: str, task: Task, seed: int, judge: Judge, seconds: float, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
@@ -508,7 +502,7 @@ def rows_of(
         count = options.samples if by == "fast" else options.own_samples
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
-        about = (name, seed, budget, updates // getattr(contender, "accumulated", 1), weights.name, by)
+        about = (name, seed, budget, updates // contender.accumulated, weights.name, by)
         found.append(dict(zip(FIELDS, about, strict=False)) | judge.scores(images))
         print(found[-1], flush=True)
 

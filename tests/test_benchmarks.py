@@ -225,7 +225,7 @@ def garments(tmp_path, monkeypatch):
     "name", [name for name, entry in quality.CONTENDERS.items() if "our settings" in name or entry.ours]
 )
 def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, tmp_path, monkeypatch, capsys):
-    """A rival as its documents say makes updates of as many images as take minutes; one makes them below."""
+    """As documented a rival's update may take a minute, so of rivals the way with our settings is run alone."""
     monkeypatch.setattr(quality, "BATCH", 4)
     monkeypatch.setattr(quality, "ROUNDS", 2)
     monkeypatch.setattr(quality, "LEAST", 0.0)

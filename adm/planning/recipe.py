@@ -181,7 +181,7 @@ def choose(wanted: Request) -> Recipe:
     starting = jobs * STARTING / min(wanted.at_a_time, 4)
     left = 3600 * wanted.hours - starting
     if left < starting:
-        raise UserError(f"--hours {wanted.hours}: is too short; to start {jobs} jobs takes {starting / 3600:.2f}")
+        raise UserError(f"--hours {wanted.hours}: is too short; {jobs} jobs take {starting / 3600:.2f} hours to start")
     several = wanted.at_a_time > 1
     share = TRAINING + BESIDE * several
     model, seconds = _fitting(wanted, share * left)

@@ -1,8 +1,10 @@
 """`adm new`: a params file from one look at a folder, or one line that says what is wrong with it."""
 
 import json
+import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.config.released import INCEPTION
 from adm.data.sources import SOURCES, alike_in, parts_of
 from adm.dvc_file import check_stages
+from adm.errors import UserError
 from adm.nets.cost import forward_flops
 from adm.params import load
 from adm.params.json_schema import render
@@ -372,6 +375,22 @@ def test_what_will_not_do_is_told_in_a_line_and_nothing_is_written(damage, optio
     assert err.count("\n") == 1
     assert named in err
     assert not (tmp_path / "scales").exists()
+
+
+@pytest.mark.parametrize("num_classes", [None, 5])
+@pytest.mark.parametrize("cores", [1, 2, 8])
+@pytest.mark.parametrize("speed", [3.0e7, 2.0e8, 1.0e9])
+def test_the_least_hours_that_are_told_are_enough(num_classes, cores, speed, monkeypatch):
+    monkeypatch.setitem(FLOPS_A_SECOND, "cpu", speed)
+    wanted = recipe.Request(32, 3, num_classes, 1000, "cpu", 0.1, cores, scored_by_inception=False)
+    with pytest.raises(UserError, match=r"; (\S+) or more is accepted") as told:
+        recipe.choose(wanted)
+    least = float(re.search(r"(\S+) or more", str(told.value))[1])
+    enough = recipe.choose(replace(wanted, hours=least))
+    assert enough.iterations >= recipe.FEWEST_UPDATES
+    assert enough.iterations % 8 == 0
+    with pytest.raises(UserError):
+        recipe.choose(replace(wanted, hours=0.9 * least))
 
 
 def test_a_gpu_that_there_is_not_is_a_line_and_nothing_is_written(adm, images, tmp_path, monkeypatch):
