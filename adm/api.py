@@ -7,7 +7,8 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -24,19 +25,21 @@ from adm.artifacts.class_names import Names, class_number
 from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.data import GraphParams
-from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits
+from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits, check_guide
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
 from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
+from adm.data.pictures import Kind, Pictures, as_kind, pixels_of
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
 from adm.diffusion.editing import count_steps, edit, inpaint
-from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import Noise, Sampler
+from adm.diffusion.process import Denoiser, Diffusion
+from adm.diffusion.samplers import Noise, Sampler, predict
 from adm.errors import UserError, about
 from adm.machine import available_cores
+from adm.nets.forward import Forward
 from adm.nets.opening import LoadedNetwork, open_network
 from adm.paper import table_cells
 from adm.parallel import resolve_device
@@ -50,16 +53,29 @@ from adm.sampling.likelihood import measure
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
 
+PRECISIONS: dict[torch.dtype, Precision] = {
+    torch.float32: "float32",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+}
+"""The precision of a model that is moved to a dtype."""
+
 Mask = NDArray[np.bool_]
 """True is drawn anew."""
 
-Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer[Any]] | None
+Classes = int | str | np.integer[Any] | Sequence[int | str] | NDArray[np.integer[Any]] | Tensor | None
 """Numbers of classes, or their names where they have any, `Model.class_names`; several take turns."""
 
 Progress = Callable[[int, int], None]
 """Is called after each step with the number of steps done, and of all steps."""
 
 Device = str | torch.device
+
+TOLD = ("steps", "sampler", "scale", "batch", "seed")
+"""Keywords of `sample` that are not as a run's fields."""
+
+SEEDS = 2**62
+"""A generator draws the first seed of images below it."""
 
 C = TypeVar("C", bound=Config)
 
@@ -122,11 +138,24 @@ class Model:
         opened: The network and what it is.
         classifier: The classifier that guides it and what it is; None for no guidance.
         precision: That of the network; the classifier computes in float32, unless `classifier_precision` is given.
+        guide: The weaker model that guides it and what it is; None for no guidance by one.
+        how: Keywords of `sample` that hold where they are not given, as `adm.composing` sets them.
     """
 
     opened: LoadedNetwork
     classifier: LoadedNetwork | None
     precision: Precision
+    guide: LoadedNetwork | None = None
+    how: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell in a line what it is, and how it is sampled if nothing else is said."""
+        side, classes = self.params.network.image_size, self.num_classes
+        told = [f"{side}x{side}", f"{classes} classes" if classes else "no classes", self.precision, str(self.device)]
+        told += [f"{role} {other.path.name}" for role, other in self._others() if other]
+        how = self.how or self.opened.card.sampling
+        told += [f"{name}={value!r}" for name, value in how.items() if name not in ("classifier", "guide")]
+        return f"Model({self.opened.path.name}: {', '.join(told)})"
 
     @property
     def params(self) -> DiffusionModel | UpsamplerModel:
@@ -156,6 +185,64 @@ class Model:
         """Where it computes."""
         return next(self.opened.network.parameters()).device
 
+    def to(self, device: Device | torch.dtype | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """Copy the model to a device, to compute in a precision, or both; `model.to(torch.bfloat16)` is accepted.
+
+        Raises:
+            UserError: There is no such device, or no such precision, or the weights were rounded to a lower one before.
+        """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+        place = self.device if device is None else resolve_device(device)
+        precision = self.precision if dtype is None else PRECISIONS.get(dtype)
+        if precision is None:
+            raise UserError(f"dtype {dtype}: is no precision; accepted are {', '.join(map(str, PRECISIONS))}")
+        if precision != self.precision and self.precision not in ("float32", "tf32"):
+            raise UserError(f"dtype {dtype}: {self.opened.path} is rounded to {self.precision}; load it anew")
+
+        def moved(opened: LoadedNetwork) -> LoadedNetwork:
+            return replace(opened, network=deepcopy(opened.network).to(place))
+
+        classifier, guide = (other and moved(other) for _, other in self._others())
+        return replace(self, opened=moved(self.opened), classifier=classifier, guide=guide, precision=precision)
+
+    def process(self, steps: str | int | None = None) -> Diffusion:
+        """Return the process that the model was trained on, or with `steps` the one that is sampled, on its device.
+
+        It is what samplers of `adm.diffusion` take, beside a `denoiser`.
+        """
+        with about():
+            return Diffusion.of(self.params.noise, None if steps is None else str(steps)).to(self.device)
+
+    def denoiser(self, classes: Classes = None, num: int | None = None) -> Denoiser:
+        """Return the network as a function of x_t (N, C, H, W) and timesteps (N,) of training, given classes.
+
+        Args:
+            classes: As for `encode`.
+            num: N; by default the number of classes.
+
+        Returns:
+            A function that returns what the network predicts, (N, C or 2C, H, W) float32; gradients flow to x_t.
+
+        Raises:
+            UserError: The classes do not fit the model.
+        """
+        labels = torch.from_numpy(self._labels_for(classes, self._counted(classes, num, None)))
+        return Forward.frozen(self.opened.network, self.precision).conditioned(labels.to(self.device))
+
+    def denoise(self, x_t: Tensor, t: int, classes: Classes = None) -> Tensor:
+        """Predict the mean of x_0 given x_t, (N, C, H, W) on the model's device, at timestep t of training.
+
+        Gradients flow to x_t: what else guides a sampler may be written with it.
+
+        Raises:
+            UserError: As for `denoiser`, or there is no such timestep.
+        """
+        process = self.process()
+        if not 0 <= t < process.num_timesteps:
+            raise UserError(f"t {t}: is none; there are 0 to {process.num_timesteps - 1}")
+        return predict(process, self.denoiser(classes, len(x_t)), x_t, t, clipping="none").x_0
+
     def sample(
         self,
         classes: Classes = None,
@@ -164,12 +251,13 @@ class Model:
         scale: float | None = None,
         steps: str | int | None = None,
         sampler: str | None = None,
-        seed: int = 0,
-        latents: Latents | None = None,
+        seed: int | torch.Generator | np.random.Generator | None = None,
+        latents: Latents | Tensor | None = None,
         batch: int | None = None,
         progress: Progress | None = None,
+        output: Kind = "numpy",
         **fields: Any,
-    ) -> Images:
+    ) -> Any:
         """Sample images.
 
         Args:
@@ -179,69 +267,87 @@ class Model:
             steps: The schedule: "250", "25,25" or "ddim25". None, without sampler and fields, is what the model's file
                 recommends, else "250".
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
-            seed: Seed `seed` + i makes image i.
+            seed: Seed `seed` + i makes image i; None is 0. A generator draws it, and so others at each call.
             latents: (N, C, H, W) float32, x_T in the place of noise.
             batch: Images that are computed together; by default as many as have 2^18 pixels, and 64 at most. The last
                 bits depend on it.
             progress: Is told of each step.
+            output: The kind of images: "numpy" (N, H, W, 3) uint8, "torch" (N, C, H, W) float32 in [0, 1] on the CPU,
+                or "pil", a list.
             fields: Further fields of a run in a params file, such as `eta=0.5`.
 
         Returns:
-            (N, H, W, 3) uint8: those of a run of the pipeline with these values, `micro_batch` the same, of as many
-            threads, to the last bit.
+            Those of a run of the pipeline with these values, `micro_batch` the same, of as many threads, to the last
+            bit.
 
         Raises:
             UserError: A value is not accepted, or does not fit the model.
         """
         how = {"scale": scale, "steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
-        return _collected(self.sampling(classes, num, latents=latents, **how), progress)
+        return self._collected(self.sampling(classes, num, latents=latents, **how), progress, output)
 
     def upsample(
-        self, images: Images, classes: Classes = None, *, progress: Progress | None = None, **how: Any
-    ) -> Images:
+        self,
+        images: Pictures,
+        classes: Classes = None,
+        *,
+        progress: Progress | None = None,
+        output: Kind = "numpy",
+        **how: Any,
+    ) -> Any:
         """Upsample images by an upsampler.
 
         Args:
-            images: (N, h, w, 3) uint8, of the side that the upsampler was trained on.
+            images: Of the side that the upsampler was trained on, of any kind: `adm.data.pictures.pixels_of`.
             classes: Their classes, as for `sample`; not needed by an upsampler without classes.
             progress: Is told of each step.
+            output: As for `sample`.
             how: `steps`, `sampler`, `seed`, `batch` and further fields, as for `sample`. Give another seed than the
                 images were sampled with: their noise began alike.
-
-        Returns:
-            (N, H, W, 3) uint8.
 
         Raises:
             UserError: As for `sample`, or the images do not fit.
         """
-        return _collected(self.upsampling(images, classes, **how), progress)
+        return self._collected(self.upsampling(images, classes, **how), progress, output)
 
     def edit(
-        self, images: Images, strength: float, classes: Classes = None, *, progress: Progress | None = None, **how: Any
-    ) -> Images:
+        self,
+        images: Pictures,
+        strength: float,
+        classes: Classes = None,
+        *,
+        progress: Progress | None = None,
+        output: Kind = "numpy",
+        **how: Any,
+    ) -> Any:
         """Change images: noise them to a timestep, then denoise them, guided or not, to any class.
 
         Args:
-            images: (M, H, W, 3) uint8.
+            images: M images of any kind, as for `upsample`.
             strength: The timestep, as a part of the T of training, in (0, 1]. 1 gives the bytes of `sample`.
             classes: As for `sample`.
             progress: Is told of each step.
+            output: As for `sample`.
             how: `num`, by default that of images or of classes, whichever is more; images take turns, too. Further
                 keywords of `sample`, with any sampler; `latents` are the noise that is added.
-
-        Returns:
-            (N, H, W, 3) uint8.
 
         Raises:
             UserError: As for `sample`, or the images do not fit.
 
         Source: Meng et al. (2022), SDEdit.
         """
-        return _collected(self.editing(images, classes, strength=strength, mask=None, **how), progress)
+        return self._collected(self.editing(images, classes, strength=strength, mask=None, **how), progress, output)
 
     def inpaint(
-        self, images: Images, mask: Mask, classes: Classes = None, *, progress: Progress | None = None, **how: Any
-    ) -> Images:
+        self,
+        images: Pictures,
+        mask: Mask | Tensor,
+        classes: Classes = None,
+        *,
+        progress: Progress | None = None,
+        output: Kind = "numpy",
+        **how: Any,
+    ) -> Any:
         """Draw a part of images anew, as the rest of them suggests; the rest stays to the byte.
 
         Args:
@@ -249,19 +355,17 @@ class Model:
             mask: (H, W), or (M, H, W) for one each, bool: True is drawn anew.
             classes: As for `sample`.
             progress: Is told of each step.
+            output: As for `sample`.
             how: `resamplings`, how often each step is taken, 10 by default: more fit the part better to the rest, and
                 take as much longer. `jump`, how many steps are taken before they are taken again, 1 by default. A
                 `strength` below 1 begins from what is there. The keywords of `edit`, with any sampler but UniPC.
-
-        Returns:
-            (N, H, W, 3) uint8.
 
         Raises:
             UserError: As for `edit`, or the mask does not fit.
 
         Source: Lugmayr et al. (2022), RePaint.
         """
-        return _collected(self.editing(images, classes, mask=mask, **how), progress)
+        return self._collected(self.editing(images, classes, mask=np.asarray(mask), **how), progress, output)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
         """Yield x_{T-1} .. x_0, each (N, C, H, W) float32, of images that are computed together.
@@ -269,7 +373,7 @@ class Model:
         Args:
             classes: As for `sample`.
             num: As for `sample`.
-            how: Keywords of `sample`, but `batch` and `progress`.
+            how: Keywords of `sample`, but `batch`, `progress` and `output`.
 
         Raises:
             UserError: As for `sample`.
@@ -278,12 +382,12 @@ class Model:
         return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
     def encode(
-        self, images: Images, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
+        self, images: Pictures, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
     ) -> Latents:
         """Encode images as latents: DDIM run towards noise, over all steps but the last.
 
         Args:
-            images: (N, H, W, 3) uint8.
+            images: N images of any kind, as for `upsample`.
             classes: Their classes, as for `sample`; needed by a model with classes.
             steps: As for `sample`.
             batch: As for `sample`.
@@ -307,13 +411,14 @@ class Model:
 
     def decode(
         self,
-        latents: Latents,
+        latents: Latents | Tensor,
         classes: Classes = None,
         *,
         scale: float | None = None,
         steps: str | int = "250",
         batch: int | None = None,
-    ) -> Images:
+        output: Kind = "numpy",
+    ) -> Any:
         """Decode images from latents by DDIM, guided if there is a classifier and a scale.
 
         Args:
@@ -322,9 +427,7 @@ class Model:
             scale: The gradient scale; None is 0: it takes latents back to where they came from.
             steps: As for `sample`.
             batch: As for `sample`.
-
-        Returns:
-            (N, H, W, 3) uint8.
+            output: As for `sample`.
 
         Raises:
             UserError: As for `encode`.
@@ -334,11 +437,12 @@ class Model:
         x_T = torch.from_numpy(self._checked_latents(latents))
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
-        return to_uint8(compute_in_batches(space.decode, space.device, self.batch_size(batch, len(x_T)), x_T, weights))
+        decoded = compute_in_batches(space.decode, space.device, self.batch_size(batch, len(x_T)), x_T, weights)
+        return as_kind(to_uint8(decoded), output, self.image_shape[0])
 
     def bits_per_dim(
         self,
-        images: Images,
+        images: Pictures,
         classes: Classes = None,
         *,
         steps: str | int | None = None,
@@ -348,7 +452,7 @@ class Model:
         """Measure the bound on -log2 p(image) per dimension of each image: the sum of the terms of L_vlb.
 
         Args:
-            images: (N, H, W, 3) uint8.
+            images: N images of any kind, as for `upsample`.
             classes: As for `encode`.
             steps: A schedule as for `sample`; None takes all T timesteps. Fewer give a less tight bound.
             seed: Of the noise; an image's depends on the seed and on its number.
@@ -372,6 +476,15 @@ class Model:
         self._check_steps(steps)
         given = Labelled(labels, pixels)
         return measure(study, self.params, self.opened.network, given, np.arange(len(pixels))).bits
+
+    def check(self) -> None:
+        """Check what the model is sampled with if nothing else is said.
+
+        Raises:
+            UserError: A value is not accepted, or does not fit the model.
+        """
+        kind = SamplingConfig if isinstance(self.params, UpsamplerModel) else GuidedSampling
+        self._check_steps(self._run(kind, 1).steps)
 
     def check_recommended(self, sampling: Mapping[str, Any]) -> None:
         """Check how a file is to recommend that the model be sampled.
@@ -405,7 +518,7 @@ class Model:
         return float(ddim if sampler == "ddim" and ddim else plain)
 
     def sampling(
-        self, classes: Classes = None, num: int | None = None, *, latents: Latents | None = None, **how: Any
+        self, classes: Classes = None, num: int | None = None, *, latents: Latents | Tensor | None = None, **how: Any
     ) -> Sampling:
         """Prepare what `sample` samples, to be computed block by block; `how` are its other arguments."""
         if isinstance(self.params, UpsamplerModel):
@@ -417,18 +530,18 @@ class Model:
         run = self._run(GuidedSampling, num, **how)
         with about():
             run.check_guided(self.classifier is not None)
-        classifier = self.classifier.network if self.classifier else None
+        classifier, guide = (other.network if other else None for _, other in self._others())
         num_classes = self.num_classes or 1
         drawn = SeededNoise(range(run.seed, run.seed + num)).labels(num_classes).numpy() if labels is None else labels
         num_steps = self._check_steps(run.steps)
         trajectory = block_trajectories(
-            run, self.params, self.opened.network, classifier, num_classes, labels=labels, latents=latents
+            run, self.params, self.opened.network, classifier, num_classes, None, guide, labels, latents
         )
         return Sampling(run, drawn, num_steps, trajectory)
 
     def editing(
         self,
-        images: Images,
+        images: Pictures,
         classes: Classes = None,
         num: int | None = None,
         *,
@@ -437,10 +550,11 @@ class Model:
     ) -> Sampling:
         """Prepare what `edit` changes or, with a mask, `inpaint` draws; `how` are their other arguments."""
         channels, side, _ = self.image_shape
-        num = max(len(images), self._counted(classes, None, None)) if num is None else num
-        turns = np.arange(num) % max(len(images), 1)
-        given = self._checked_images(images, side)[turns]
-        drawn = None if mask is None else self._checked_mask(mask, len(images))[turns, None]
+        pixels = self._checked_images(images, side)
+        num = max(len(pixels), self._counted(classes, None, None)) if num is None else num
+        turns = np.arange(num) % len(pixels)
+        given = pixels[turns]
+        drawn = None if mask is None else self._checked_mask(mask, len(pixels))[turns, None]
         names = ["strength"] if drawn is None else [*Editing.model_fields]
         change = checked(Editing, {name: how.pop(name) for name in names if name in how})
         sampling = self.sampling(classes, num, **how)
@@ -459,7 +573,7 @@ class Model:
         changed = partial(sampling.trajectory, denoise=denoise)
         return replace(sampling, num_steps=num_steps, trajectory=changed, given=given, mask=drawn)
 
-    def upsampling(self, images: Images, classes: Classes = None, **how: Any) -> Sampling:
+    def upsampling(self, images: Pictures, classes: Classes = None, **how: Any) -> Sampling:
         """Prepare what `upsample` samples, to be computed block by block; `how` are its other arguments."""
         if not isinstance(self.params, UpsamplerModel):
             raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
@@ -470,24 +584,20 @@ class Model:
         trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
         return Sampling(run, labels, num_steps, trajectory)
 
-    def _run(
-        self,
-        kind: type[C],
-        num: int,
-        *,
-        steps: str | int | None = None,
-        sampler: str | None = None,
-        scale: float | None = None,
-        batch: int | None = None,
-        **fields: Any,
-    ) -> C:
+    def _others(self) -> tuple[tuple[str, LoadedNetwork | None], ...]:
+        """Return the networks that guide, by their names here."""
+        return (("classifier", self.classifier), ("guide", self.guide))
+
+    def _run(self, kind: type[C], num: int, **given: Any) -> C:
         """Check how N images are sampled; the keywords are those of `sample`."""
+        fields = {**self.how, **{name: value for name, value in given.items() if value is not None}}
+        steps, sampler, scale, batch, seed = (fields.pop(name, None) for name in TOLD)
         for name in fields:
             if name in ("num_samples", "micro_batch", "precision", "gradient_scale"):
                 raise UserError(f"{name}: is given by an argument or an option of its own")
-        if "guide" in fields:
-            raise UserError("guide: names an artifact of a params file; leave it out")
-        if steps is None and sampler is None and not fields.keys() - {"seed"}:
+        if "guide" in given:
+            raise UserError("guide: is a network; in Python it is adm.Autoguidance, else an artifact of a params file")
+        if steps is None and sampler is None and not fields:
             fields |= {
                 name: value for name, value in self.opened.card.sampling.items() if name not in Beside.model_fields
             }
@@ -495,6 +605,11 @@ class Model:
         steps = "250" if steps is None else str(steps)
         sampler = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
         values = {"num_samples": num, "steps": steps, "sampler": sampler, "precision": self.precision, **fields}
+        if isinstance(seed, torch.Generator):
+            seed = int(torch.randint(SEEDS, (), generator=seed, device=seed.device))
+        elif isinstance(seed, np.random.Generator):
+            seed = int(seed.integers(SEEDS))
+        values |= {} if seed is None else {"seed": seed}
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": float(scale)}
@@ -511,7 +626,7 @@ class Model:
         side = self.params.network.image_size
         return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
 
-    def _counted(self, classes: Any, num: int | None, latents: Latents | None) -> int:
+    def _counted(self, classes: Any, num: int | None, latents: Latents | Tensor | None) -> int:
         if num is not None:
             return num
         if latents is not None:
@@ -545,7 +660,8 @@ class Model:
             raise UserError(f"classes: are missing; {self.opened.path} has {self.num_classes} classes")
         return np.zeros(num, np.int64)
 
-    def _checked_images(self, images: Images, side: int) -> Images:
+    def _checked_images(self, given: Pictures, side: int) -> Images:
+        images = pixels_of(given)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3) or not len(images):
             raise UserError(
                 f"images: are {images.dtype} of shape {images.shape}; {self.opened.path} takes uint8 of shape "
@@ -564,11 +680,22 @@ class Model:
             raise UserError("mask: draws nothing anew; True, or white, is what is drawn anew")
         return np.broadcast_to(mask, wanted)
 
-    def _checked_latents(self, latents: Latents, num: int | None = None) -> Latents:
+    def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
+        latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
         wanted = (len(latents) if num is None else num, *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted or not len(latents):
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
         return latents
+
+    def _collected(self, sampling: Sampling, progress: Progress | None, output: Kind) -> Any:
+        total, done = len(sampling.blocks) * sampling.num_steps, count(1)
+
+        def stepped() -> None:
+            if progress is not None:
+                progress(next(done), total)
+
+        images = np.concatenate([sampling.sample(block, stepped) for block in sampling.blocks])
+        return as_kind(images, output, self.image_shape[0])
 
     def _weights(self, labels: Labels) -> Tensor:
         return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
@@ -616,24 +743,50 @@ def load(
     opened = open_network(placed(Path(checkpoint)), preset, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
-    guiding, named = None, opened.card.sampling.get("classifier")
+    named = opened.card.sampling.get("classifier")
     if classifier is None and named is not None:
         classifier = opened.path.parent / named
-    if classifier is not None:
-        guiding = open_network(placed(Path(classifier)), device=place)
-        given = f"classifier {guiding.path}"
-        if not isinstance(opened.model, DiffusionModel):
-            raise UserError(f"{given}: is not used; {opened.path} is an upsampler, which none guides")
-        if not isinstance(guiding.model, ClassifierModel):
-            raise UserError(f"{given}: is of kind {guiding.model.kind!r}, not 'classifier'")
-        with about():
-            check_fits(given, guiding.model, str(opened.path), opened.model)
-    return Model(opened, guiding, precision)
+    return Model(opened, None if classifier is None else open_classifier(classifier, opened, place), precision)
+
+
+def open_classifier(path: str | Path, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
+    """Open the classifier that is to guide a model.
+
+    Raises:
+        UserError: It is none, or does not fit the model.
+    """
+    opened = open_network(placed(Path(path)), device=device)
+    place = f"classifier {opened.path}"
+    if not isinstance(guided.model, DiffusionModel):
+        raise UserError(f"{place}: is not used; {guided.path} is an upsampler, which none guides")
+    if not isinstance(opened.model, ClassifierModel):
+        raise UserError(f"{place}: is of kind {opened.model.kind!r}, not 'classifier'")
+    with about():
+        check_fits(place, opened.model, str(guided.path), guided.model)
+    return opened
+
+
+def open_guide(path: str | Path, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
+    """Open the weaker model that is to guide a model.
+
+    Raises:
+        UserError: It is none, or does not fit the model.
+    """
+    opened = open_network(placed(Path(path)), device=device)
+    place = f"guide {opened.path}"
+    for one in (opened, guided):
+        if not isinstance(one.model, DiffusionModel):
+            raise UserError(f"{place}: is not used; {one.path} is of kind {one.model.kind!r}, not 'diffusion'")
+    assert isinstance(opened.model, DiffusionModel)
+    assert isinstance(guided.model, DiffusionModel)
+    with about():
+        check_guide(place, opened.model, str(guided.path), guided.model)
+    return opened
 
 
 def score(
-    samples: ArrayLike | str | Path,
-    reference: ArrayLike | str | Path,
+    samples: Pictures | str | Path,
+    reference: Pictures | str | Path,
     graph: str | Path | None = None,
     *,
     num_samples: int | None = None,
@@ -648,7 +801,8 @@ def score(
     """Score images against a reference: Inception Score, FID, sFID, precision and recall.
 
     Args:
-        samples: (N, H, W, 3) uint8, an npz with such an `arr_0`, or a folder of RGB images.
+        samples: Images of any kind, batches of a DataLoader among them (`adm.data.pictures.pixels_of`), an npz with
+            an `arr_0` (N, H, W, 3) uint8, or a folder of RGB images.
         reference: The same, a reference batch in the released format, or the name of one, which is fetched.
         graph: The frozen graph of features; None is the Inception graph of 2015, which is fetched.
         num_samples: Score the first so many.
@@ -670,9 +824,42 @@ def score(
 
     kept = None if cache is None else Path(cache)
     options = evaluation.Options(num_samples, intervals, further, kept, str(device), background)
+    return _measured(samples, reference, graph, options, batch, threads)
+
+
+def fid(
+    samples: Pictures | str | Path,
+    reference: Pictures | str | Path,
+    graph: str | Path | None = None,
+    *,
+    device: Device = "auto",
+    batch: int = 64,
+    threads: int | None = None,
+) -> float:
+    """Compute FID alone; arguments are those of `score`.
+
+    Raises:
+        UserError: An input is missing or damaged, or inputs do not fit each other.
+    """
+    from adm import evaluation  # noqa: PLC0415
+
+    options = evaluation.Options(device=str(device), metrics=("fid",))
+    return float(_measured(samples, reference, graph, options, batch, threads)["metrics"]["fid"])
+
+
+def _measured(
+    samples: Any, reference: Any, graph: str | Path | None, options: Any, batch: int, threads: int | None
+) -> Mapping[str, Any]:
+    from adm import evaluation  # noqa: PLC0415
+
     how = checked(GraphParams, {"feature_batch": batch, "threads": threads or available_cores()})
-    fake, real = (Path(one) if isinstance(one, str | Path) else np.asarray(one) for one in (samples, reference))
-    return evaluation.measure(fake, real, Path(graph or "inception"), how, options)
+    inputs = {"samples": samples, "reference": reference}
+    fake, real = (Path(one) if isinstance(one, str | Path) else pixels_of(one, name) for name, one in inputs.items())
+    before = torch.get_num_threads()
+    try:
+        return evaluation.measure(fake, real, Path(graph or "inception"), how, options)
+    finally:
+        torch.set_num_threads(before)
 
 
 def checked(config: type[C], values: dict[str, Any], place: str = "") -> C:
@@ -685,13 +872,3 @@ def checked(config: type[C], values: dict[str, Any], place: str = "") -> C:
         return config.model_validate(values)
     except ValidationError as error:
         raise UserError(place + line_of(dict(error.errors(include_url=False)[0]))) from error
-
-
-def _collected(sampling: Sampling, progress: Progress | None) -> Images:
-    total, done = len(sampling.blocks) * sampling.num_steps, count(1)
-
-    def stepped() -> None:
-        if progress is not None:
-            progress(next(done), total)
-
-    return np.concatenate([sampling.sample(block, stepped) for block in sampling.blocks])

@@ -12,7 +12,7 @@ MOST_NAMED = 12
 """A message lists at most this many keys; of more keys it names those similar to the given one."""
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """A mistake outside the code: one line that names the file or key, what was found and what is accepted."""
 
     def __init__(self, message: str) -> None:
@@ -28,6 +28,8 @@ def about(place: object = "") -> Iterator[None]:
     """Turn a ValueError of the block into a mistake of the user's, in one line that begins with what it is about."""
     try:
         yield
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"{place}: {error}" if place else str(error)) from error
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,6 +47,7 @@ class Options:
         cache: Folder that keeps features for later calls.
         device: Where torch runs the graph; "auto" is a GPU where there is one.
         background: The colour that transparent images of folders are laid on.
+        metrics: Which of the paper's metrics to compute.
     """
 
     num_samples: int | None = None
@@ -54,6 +56,7 @@ class Options:
     cache: Path | None = None
     device: str = "auto"
     background: str = WHITE
+    metrics: Sequence[str] = PAPER_METRICS
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,9 +263,9 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     samples = extractor.features(fake)
     points = extractor.features(real.images) if real.images else None
     inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
-    names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
+    names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
-    results: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
+    results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
     if options.intervals:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}

@@ -16,6 +16,7 @@ from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
 from adm.params.data import DatasetParams
@@ -76,6 +77,14 @@ def more_golden():
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory):
+    """A small graph with the 2015 graph's names."""
+    path = tmp_path_factory.mktemp("graph") / "graph.pb"
+    path.write_bytes(freeze(ExtractorNetwork(num_classes=10, generator=torch.Generator().manual_seed(0), width=8)))
+    return path
 
 
 @pytest.fixture

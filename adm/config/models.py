@@ -254,6 +254,18 @@ def check_fits(place: str, classifier: ClassifierModel, owner: str, model: Diffu
         check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
 
 
+def check_guide(place: str, guide: DiffusionModel, owner: str, model: DiffusionModel) -> None:
+    """Refuse a weaker model that cannot guide a model; the arguments are like those of `check_fits`.
+
+    Raises:
+        ValueError: They differ; the message names what in.
+    """
+    for field in (field for field in type(model.noise).model_fields if field != "variance"):  # which is not used
+        check_equal(place, field, getattr(guide.noise, field), owner, getattr(model.noise, field))
+    for field in ("image_size", "image_channels", "num_classes"):
+        check_equal(place, field, getattr(guide.network, field), owner, getattr(model.network, field))
+
+
 def parts_of(batch: int, accumulation: int, processes: int) -> int:
     """Count the micro-batches of a batch, of which each process computes as many: `accumulation`, or one a process.
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
-from adm.config.models import check_equal, check_fits, check_shared
+from adm.config.models import check_equal, check_fits, check_guide, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
@@ -295,10 +295,7 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
         _, guide = _model_of(params, run.guide.checkpoint, at, DiffusionModelParams)
         if run.guide.checkpoint == run.checkpoint:
             raise ValueError(f"{at}: {run.checkpoint!r} cannot guide itself; name a weaker one, such as an earlier one")
-        for field in (field for field in type(model.noise).model_fields if field != "variance"):  # which is not used
-            check_equal(at, field, getattr(guide.noise, field), owner, getattr(model.noise, field))
-        for field in ("image_size", "image_channels", "num_classes"):
-            check_equal(at, field, getattr(guide.network, field), owner, getattr(model.network, field))
+        check_guide(at, guide, owner, model)
     if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
         raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from fabricated import PARAMS, fabricate, make
 from making import record
 from PIL import Image
@@ -16,7 +15,6 @@ from adm.artifacts.manifest import fingerprint, read_record, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.artifacts.writing import write_json
 from adm.metrics.executors import TorchGraph
-from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.metrics.statistics import feature_statistics
 from adm.params import load
 from adm.params.section import Section
@@ -24,13 +22,6 @@ from adm.pipeline import Pipeline
 from adm.tools import jobs
 
 SIDE = 8
-
-
-@pytest.fixture(scope="session")
-def graph(tmp_path_factory):
-    path = tmp_path_factory.mktemp("graph") / "graph.pb"
-    path.write_bytes(freeze(ExtractorNetwork(num_classes=10, generator=torch.Generator().manual_seed(0), width=8)))
-    return path
 
 
 def digits_like(seed, num):

@@ -1,0 +1,139 @@
+"""Samplers and guidance as objects: `adm.DDIM(model, steps=25, guidance=adm.Classifier(c, scale=2)).sample([207])`.
+
+A sampler returns a `Model` that samples so wherever nothing else is said. It does what its arguments name, and no
+more: without `guidance` no classifier guides, and what the model's file recommends is left out.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adm.api import Model, open_classifier, open_guide
+
+Interval = tuple[float, float]
+"""From where to where in the process guidance is used: low <= t / T <= high."""
+
+
+class Guidance(ABC):
+    """What guides a model."""
+
+    @abstractmethod
+    def guide(self, model: Model) -> Model:
+        """Return the model, guided.
+
+        Raises:
+            UserError: What guides does not fit the model.
+        """
+
+
+@dataclass(frozen=True)
+class Classifier(Guidance):
+    """The gradient of a noisy classifier.
+
+    Attributes:
+        network: The classifier: a file, a folder or a name, as for `adm.load`.
+        scale: s.
+        interval: Where it guides; None is everywhere.
+
+    Source: Algorithms 1 and 2.
+    """
+
+    network: str | Path
+    scale: float = 1.0
+    interval: Interval | None = None
+
+    def guide(self, model: Model) -> Model:
+        """Return the model, guided."""
+        opened = open_classifier(self.network, model.opened, model.device)
+        return _told(replace(model, classifier=opened), self.interval, scale=self.scale)
+
+
+@dataclass(frozen=True)
+class ClassifierFree(Guidance):
+    """The model without the class, for models that were trained with `label_dropout`: eps_u + s (eps - eps_u).
+
+    Attributes:
+        scale: s; 1 is no guidance.
+        interval: Where it guides; None is everywhere.
+
+    Source: Ho & Salimans (2022).
+    """
+
+    scale: float
+    interval: Interval | None = None
+
+    def guide(self, model: Model) -> Model:
+        """Return the model, guided."""
+        return _told(model, self.interval, cfg_scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Autoguidance(Guidance):
+    """A weaker model, such as an earlier checkpoint: eps_w + s (eps - eps_w).
+
+    Attributes:
+        network: The weaker model: a file, a folder or a name, as for `adm.load`.
+        scale: s; 1 is no guidance.
+        interval: Where it guides; None is everywhere.
+
+    Source: Karras et al. (2024).
+    """
+
+    network: str | Path
+    scale: float
+    interval: Interval | None = None
+
+    def guide(self, model: Model) -> Model:
+        """Return the model, guided."""
+        opened = open_guide(self.network, model.opened, model.device)
+        return _told(replace(model, guide=opened), self.interval, guide={"scale": self.scale})
+
+
+def DDPM(model: Model, steps: str | int = "250", guidance: Guidance | None = None, **fields: Any) -> Model:
+    """Sample ancestrally.
+
+    Args:
+        model: What is sampled.
+        steps: How many, or a schedule, as for `Model.sample`.
+        guidance: What guides, if anything.
+        fields: Further fields of a run in a params file, such as `noise_temperature=0.95`.
+
+    Raises:
+        UserError: A value is not accepted, or does not fit the model.
+
+    Source: Algorithm 1.
+    """
+    return _sampled("ddpm", model, steps, guidance, fields)
+
+
+def DDIM(model: Model, steps: str | int = "ddim25", guidance: Guidance | None = None, **fields: Any) -> Model:
+    """Sample by DDIM; `eta=1` adds noise as DDPM does. Arguments are those of `DDPM`. Source: Algorithm 2."""
+    return _sampled("ddim", model, steps, guidance, fields)
+
+
+def DPMSolverPP(model: Model, steps: str | int = "logsnr25", guidance: Guidance | None = None, **fields: Any) -> Model:
+    """Sample by DPM-Solver++(2M), of the SDE with `eta=1`. Arguments are those of `DDPM`. Source: Lu et al. (2022)."""
+    return _sampled("dpm_solver_pp", model, steps, guidance, fields)
+
+
+def UniPC(model: Model, steps: str | int = "logsnr10", guidance: Guidance | None = None, **fields: Any) -> Model:
+    """Sample by UniPC, of `order` 2 or 3. Arguments are those of `DDPM`. Source: Zhao et al. (2023)."""
+    return _sampled("unipc", model, steps, guidance, fields)
+
+
+def Heun(model: Model, steps: str | int = "rho18", guidance: Guidance | None = None, **fields: Any) -> Model:
+    """Sample by Heun's method, two evaluations a step. Arguments are those of `DDPM`. Source: Karras et al. (2022)."""
+    return _sampled("heun", model, steps, guidance, fields)
+
+
+def _sampled(sampler: str, model: Model, steps: str | int, guidance: Guidance | None, fields: dict[str, Any]) -> Model:
+    plain = replace(model, classifier=None, guide=None, how={"sampler": sampler, "steps": steps, **fields})
+    made = plain if guidance is None else guidance.guide(plain)
+    made.check()
+    return made
+
+
+def _told(model: Model, interval: Interval | None, **scale: Any) -> Model:
+    where = {} if interval is None else {"guidance_interval": [*interval]}
+    return replace(model, how={**model.how, **scale, **where})

@@ -1,0 +1,97 @@
+"""Images as their owner keeps them: arrays, tensors, PIL images, or batches of these; and the same for results."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from adm.errors import UserError
+
+Pixels = NDArray[np.uint8]
+
+Pictures = Any
+"""What `pixels_of` takes."""
+
+Kind = Literal["numpy", "torch", "pil"]
+"""(N, H, W, 3) uint8; (N, C, H, W) float32 in [0, 1] on the CPU; or a list of PIL images."""
+
+
+def pixels_of(given: Pictures, name: str = "images") -> Pixels:
+    """Return images of any kind as one array.
+
+    Args:
+        given: An array (N, H, W, 3); a tensor (N, 3 or 1, H, W) of uint8 or of floats in [0, 1], which are rounded to
+            256 levels, or one image (3 or 1, H, W) of such; a PIL image; a sequence of PIL images or of tensors; or
+            batches of any of these, as a DataLoader yields them, whether or not labels come with them.
+        name: What messages call the images.
+
+    Returns:
+        Of what holds tensors or PIL images (N, H, W, 3) uint8. Arrays are returned as they are, to be checked by who
+        uses them.
+
+    Raises:
+        UserError: A tensor is none of images, PIL images differ in size, or there are none.
+    """
+    given = _without_labels(given)
+    if isinstance(given, np.ndarray):
+        return given
+    if isinstance(given, Tensor):
+        return _of_tensor(given, name)
+    if isinstance(given, Image.Image):
+        return np.asarray(given.convert("RGB"))[None]
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise UserError(
+            f"{name}: are {type(given).__name__}; arrays, tensors, PIL images or batches of them are accepted"
+        )
+    parts = [pixels_of(part, name) for part in given]
+    if not parts:
+        raise UserError(f"{name}: there are none")
+    # Numbers in nested lists are an array of one image less a dimension.
+    joined = np.stack if parts[0].ndim < 4 else np.concatenate
+    if len(sizes := {part.shape[-3:-1] for part in parts}) > 1:
+        told = " and ".join("x".join(map(str, size)) for size in sorted(sizes)[:2])
+        raise UserError(f"{name}: differ in size, {told}; crop or scale them before")
+    return joined(parts)
+
+
+def as_kind(pixels: Pixels, kind: Kind, channels: int) -> Any:
+    """Return images, (N, H, W, 3) uint8 of so many different channels, as the kind that was asked for.
+
+    Raises:
+        UserError: There is no such kind.
+    """
+    if kind == "numpy":
+        return pixels
+    if kind == "torch":
+        return torch.from_numpy(pixels[..., :channels]).permute(0, 3, 1, 2).contiguous() / 255
+    if kind == "pil":
+        return [Image.fromarray(each[..., 0] if channels == 1 else each) for each in pixels]
+    raise UserError(f"output {kind!r}: is none; 'numpy', 'torch' and 'pil' are accepted")
+
+
+def _without_labels(batch: Any) -> Any:
+    """Take the images of a pair of them and their labels."""
+    if isinstance(batch, list | tuple) and len(batch) == 2 and getattr(batch[0], "ndim", 0) == 4:
+        return batch[0]
+    return batch
+
+
+def _of_tensor(given: Tensor, name: str) -> Pixels:
+    images = given.detach()[None] if given.ndim == 3 else given.detach()
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
+        raise UserError(f"{name}: are a tensor of shape {tuple(given.shape)}; (N, 3 or 1, H, W) is accepted")
+    if images.is_floating_point():
+        low, high = images.min().item(), images.max().item()
+        if not 0 <= low <= high <= 1:
+            raise UserError(
+                f"{name}: hold values from {low:g} to {high:g}; floats are accepted from 0 to 1, "
+                "so map what is from -1 to 1 by (x + 1) / 2"
+            )
+        images = (images.float() * 255).round().to(torch.uint8)
+    if images.dtype != torch.uint8:
+        raise UserError(f"{name}: are a tensor of {images.dtype}; uint8, or floats from 0 to 1, are accepted")
+    return images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy()

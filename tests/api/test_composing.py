@@ -1,0 +1,245 @@
+"""Samplers and guidance that are composed sample as keywords do; images go in and come out as any kind."""
+
+import random
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, TensorDataset
+
+import adm
+from adm.data.pictures import as_kind, pixels_of
+from adm.diffusion.samplers import DDIM, classifier_gradient, last, sample, slope_of
+from adm.nets.checkpoints import load_network
+from adm.nets.forward import Forward
+from adm.params.runs import RunParams
+from adm.sampling.guided import SeededNoise, block_sampler
+
+LABELS = [0, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return adm.load(checkpoint(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def classifier(checkpoint):
+    return checkpoint("classifier")
+
+
+def test_a_sampler_with_a_classifier_samples_as_keywords_say(model, checkpoint, classifier):
+    composed = adm.DDIM(model, steps=4, guidance=adm.Classifier(classifier, scale=3.0, interval=(0.2, 0.8)), eta=0.5)
+    named = adm.load(checkpoint(), classifier, device="cpu")
+    how = {"steps": 4, "sampler": "ddim", "scale": 3.0, "eta": 0.5, "guidance_interval": [0.2, 0.8], "seed": 7}
+    expected = named.sample(LABELS, **how)
+    np.testing.assert_array_equal(composed.sample(LABELS, seed=7), expected)
+    assert (adm.DDIM(model, steps=4, eta=0.5).sample(LABELS, seed=7) != expected).any()
+    # What a call says goes before what the sampler says.
+    np.testing.assert_array_equal(
+        composed.sample(LABELS, seed=7, eta=0.0), named.sample(LABELS, **(how | {"eta": 0.0}))
+    )
+    np.testing.assert_array_equal(
+        composed.edit(expected, 0.5, LABELS, seed=7), named.edit(expected, 0.5, LABELS, **how)
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "sampler", "steps"),
+    [
+        (adm.DDPM, "ddpm", "5"),
+        (adm.DDIM, "ddim", "ddim5"),
+        (adm.DPMSolverPP, "dpm_solver_pp", "logsnr5"),
+        (adm.UniPC, "unipc", "logsnr5"),
+        (adm.Heun, "heun", "rho3"),
+    ],
+)
+def test_every_sampler_has_its_name(model, made, sampler, steps):
+    np.testing.assert_array_equal(
+        made(model, steps).sample(LABELS, seed=1), model.sample(LABELS, steps=steps, sampler=sampler, seed=1)
+    )
+
+
+def test_a_sampler_leaves_out_what_the_file_recommends_and_who_guided_before(model, checkpoint, classifier):
+    guided = adm.load(checkpoint(), classifier, device="cpu")
+    card = guided.opened.card.model_copy(update={"sampling": {"steps": "3", "sampler": "ddim", "scale": 5.0}})
+    recommending = replace(guided, opened=replace(guided.opened, card=card))
+    assert (recommending.sample(LABELS) != model.sample(LABELS, steps="3", sampler="ddim")).any()
+    np.testing.assert_array_equal(adm.DDPM(recommending, 4).sample(LABELS), model.sample(LABELS, steps="4"))
+
+
+def test_a_weaker_model_guides_as_in_a_run(model, checkpoint, tiny_model):
+    weak, section = checkpoint(fresh=True), tiny_model()
+    values = {"checkpoint": "c-1", "reference": "r", "num_samples": 4, "micro_batch": 4, "threads": 1, "steps": "4"}
+    run = RunParams.model_validate({**values, "seed": 5, "guide": {"checkpoint": "c-0", "scale": 2.0}})
+    network, guide = (load_network(folder, section) for folder in (checkpoint(), weak))
+    expected = block_sampler(run, section, network, None, 2, guide=guide)(0).images
+    composed = adm.DDPM(model, 4, adm.Autoguidance(weak, 2.0))
+    np.testing.assert_array_equal(composed.sample(num=4, seed=5), expected)
+    assert (adm.DDPM(model, 4).sample(num=4, seed=5) != expected).any()
+
+
+def test_the_denoiser_and_the_process_are_what_samplers_of_the_layer_below_take(model, classifier, tiny_model):
+    composed = adm.DDIM(model, steps=5, guidance=adm.Classifier(classifier, scale=2.0))
+    noise = SeededNoise(range(3, 6))
+    noise.labels(2)
+    y, x_T = torch.tensor(LABELS), noise.normal(3, 8, 8)
+    slope = slope_of(Forward.frozen(load_network(classifier, tiny_model("classifier"))))
+    step = DDIM(model.process(5), model.denoiser(LABELS), classifier_gradient(slope, y, 2.0))
+    expected = [*composed.trajectory(LABELS, seed=3)][-1]
+    np.testing.assert_array_equal(last(sample(step, x_T)).numpy(), expected)
+
+
+def test_the_denoised_image_has_a_gradient(model):
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float32).requires_grad_()
+    (slope,) = torch.autograd.grad(model.denoise(x, 10, [0, 1]).square().sum(), x)
+    moved = [model.denoise(x.detach() + sign * 1e-2 * slope.sign(), 10, [0, 1]).square().sum() for sign in (1, -1)]
+    assert moved[0] > moved[1]
+
+
+def test_a_generator_draws_the_seeds(model):
+    how = {"num": 2, "steps": 2}
+    for kind in (lambda: torch.Generator().manual_seed(5), lambda: np.random.default_rng(5)):
+        draws, again = kind(), kind()
+        first, second = (model.sample(seed=draws, **how) for _ in range(2))
+        assert (first != second).any()
+        np.testing.assert_array_equal(model.sample(seed=again, **how), first)
+
+
+def test_another_precision_is_a_copy(model, checkpoint):
+    low = model.to(torch.bfloat16)
+    expected = adm.load(checkpoint(), device="cpu", precision="bfloat16").sample(LABELS, steps=3)
+    before = model.sample(LABELS, steps=3)
+    np.testing.assert_array_equal(low.to("cpu").sample(LABELS, steps=3), expected)
+    np.testing.assert_array_equal(model.sample(LABELS, steps=3), before)
+    assert (before != expected).any()
+    with pytest.raises(adm.UserError, match=r"dtype torch\.float32: .* is rounded to bfloat16; load it anew"):
+        low.to(dtype=torch.float32)
+    with pytest.raises(adm.UserError, match=r"dtype torch\.int8: is no precision"):
+        model.to(torch.int8)
+
+
+def test_it_is_told_in_a_line(model, classifier):
+    assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
+    told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
+    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps=25", "scale=2.0"))
+    assert "\n" not in told
+    assert len(told) < 200
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+TENSOR = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
+
+KINDS = {
+    "array": PIXELS,
+    "tensor of uint8": TENSOR,
+    "tensor of floats": TENSOR / 255,
+    "tensors": list(TENSOR / 255),
+    "PIL images": [Image.fromarray(each) for each in PIXELS],
+    "batches": DataLoader(TENSOR / 255, batch_size=2),
+    "batches with labels": DataLoader(TensorDataset(TENSOR / 255, torch.arange(5)), batch_size=2),
+    "a batch with labels": [TENSOR, torch.arange(5)],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_of_any_kind_are_the_same_array(kind):
+    found = pixels_of(KINDS[kind])
+    np.testing.assert_array_equal(found, PIXELS)
+    assert found.dtype == np.uint8
+
+
+def test_grey_images_are_of_one_channel_outside():
+    grey = np.repeat(PIXELS[..., :1], 3, axis=-1)
+    tensor = as_kind(grey, "torch", 1)
+    assert tensor.shape == (5, 1, 8, 8)
+    np.testing.assert_array_equal(pixels_of(tensor), grey)
+    assert {each.mode for each in as_kind(grey, "pil", 1)} == {"L"}
+    np.testing.assert_array_equal(pixels_of(as_kind(grey, "pil", 1)), grey)
+
+
+def test_images_come_out_as_they_are_asked_for(model):
+    images = model.sample(LABELS, steps=2)
+    for output in ("numpy", "torch", "pil"):
+        found = model.sample(torch.tensor(LABELS), steps=2, output=output)
+        np.testing.assert_array_equal(pixels_of(found), images)
+    np.testing.assert_array_equal(
+        pixels_of(model.edit(TENSOR / 255, 0.5, 1, steps=4, output="pil")), model.edit(PIXELS, 0.5, 1, steps=4)
+    )
+    latents = model.encode(TENSOR, 1, steps=4)
+    np.testing.assert_array_equal(model.encode(PIXELS, 1, steps=4), latents)
+    np.testing.assert_array_equal(
+        model.decode(torch.from_numpy(latents), 1, steps=4), model.decode(latents, 1, steps=4)
+    )
+    (batch, _), *_ = DataLoader(TensorDataset(TENSOR / 255, torch.arange(5)), batch_size=5)
+    np.testing.assert_array_equal(model.bits_per_dim(batch, 0, steps=4), model.bits_per_dim(PIXELS, 0, steps=4))
+
+
+REFUSED = {
+    "floats from -1 to 1": (lambda m, c: m.encode(TENSOR / 127.5 - 1, 0), "map what is from -1 to 1 by (x + 1) / 2"),
+    "floats that are none": (lambda m, c: m.encode(TENSOR / 255 * torch.nan, 0), "hold values from nan to nan"),
+    "whole numbers": (lambda m, c: m.encode(TENSOR.long(), 0), "images: are a tensor of torch.int64"),
+    "four channels": (lambda m, c: m.encode(torch.zeros(1, 4, 8, 8), 0), "images: are a tensor of shape (1, 4, 8, 8)"),
+    "another size": (lambda m, c: m.encode(torch.zeros(1, 3, 4, 4), 0), "images: are uint8 of shape (1, 4, 4, 3)"),
+    "two sizes": (
+        lambda m, c: m.encode([Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))], 0),
+        "images: differ in size, 8x8 and 9x8",
+    ),
+    "nothing": (lambda m, c: m.encode([], 0), "images: there are none"),
+    "no images": (lambda m, c: m.encode(7, 0), "images: are int; arrays, tensors, PIL images"),
+    "no kind of output": (lambda m, c: m.sample([0], steps=2, output="jpeg"), "output 'jpeg': is none"),
+    "no device": (lambda m, c: m.to("tpu"), "device 'tpu': is none here"),
+    "no timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 50, [0]), "t 50: is none; there are 0 to 49"),
+    "no field": (lambda m, c: adm.DDIM(m, 5, ets=1), "unknown key 'ets'"),
+    "another sampler's field": (lambda m, c: adm.DDPM(m, 5, eta=1.0), "eta 1.0 is for sampler 'ddim'"),
+    "no steps": (lambda m, c: adm.DDIM(m, "fast"), "steps: 'fast'"),
+    "too many steps": (lambda m, c: adm.DDIM(m, 1001), "asks for 1001 steps"),
+    "no such interval": (lambda m, c: adm.DDPM(m, 5, adm.Classifier(c, 1.0, (0.9, 0.1))), "is empty"),
+    "a model as a classifier": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(m.opened.path)), "not 'classifier'"),
+    "a classifier as a weaker model": (lambda m, c: adm.DDIM(m, 5, adm.Autoguidance(c, 2.0)), "not 'diffusion'"),
+    "a model that knows no missing class": (lambda m, c: adm.DDIM(m, 5, adm.ClassifierFree(2.0)), "cfg_scale 2: "),
+    "a guide by keyword": (lambda m, c: m.sample([0], guide={"scale": 2.0}), "guide: is a network; in Python it is"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_a_value_error_of_one_line(model, classifier, case):
+    asked, message = REFUSED[case]
+    with pytest.raises(adm.UserError) as refused:
+        asked(model, classifier)
+    assert isinstance(refused.value, ValueError)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def settings():
+    legacy = np.random.mtrand._rand  # what np.random.normal() draws from
+    return {
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "determinism": (torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark),
+        "precision": (torch.get_float32_matmul_precision(), torch.get_default_dtype()),
+        "gradients": torch.is_grad_enabled(),
+        "random numbers": (random.getstate(), legacy.get_state()[1].tolist(), torch.get_rng_state().tolist()),
+        "errors of numpy": np.geterr(),
+        "warnings": len(warnings.filters),
+    }
+
+
+def test_no_setting_of_the_process_changes(checkpoint, classifier, graph):
+    # Libraries that are imported late may register warnings of their own.
+    adm.score(PIXELS, PIXELS, graph, device="cpu")
+    torch.set_num_threads(2)
+    before = settings()
+    try:
+        model = adm.DDIM(adm.load(checkpoint(), device="cpu"), 4, adm.Classifier(classifier))
+        images = model.sample(LABELS * 3, progress=lambda done, total: None)
+        model.decode(model.encode(images, 0, steps=4), 0, steps=4)
+        model.bits_per_dim(images, 0, steps=4)
+        scores = adm.score([TENSOR[:2], TENSOR[2:], TENSOR], images, graph, device="cpu")
+        assert adm.fid(torch.cat([TENSOR, TENSOR]), images, graph, device="cpu") == scores["metrics"]["fid"]
+        assert settings() == before
+    finally:
+        torch.set_num_threads(1)
