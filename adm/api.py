@@ -37,8 +37,9 @@ from adm.determinism import make_deterministic
 from adm.diffusion.editing import count_steps, edit, inpaint
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Noise, Sampler, predict
-from adm.errors import UserError, about
+from adm.errors import UserError, about, accepted
 from adm.machine import available_cores
+from adm.metrics.protocols import PROTOCOLS
 from adm.nets.forward import Forward
 from adm.nets.opening import LoadedNetwork, open_network
 from adm.paper import table_cells
@@ -797,6 +798,8 @@ def score(
     threads: int | None = None,
     cache: str | Path | None = None,
     background: str = "white",
+    protocol: str = "evaluator",
+    expect: float | None = None,
 ) -> Mapping[str, Any]:
     """Score images against a reference: Inception Score, FID, sFID, precision and recall.
 
@@ -813,6 +816,8 @@ def score(
         threads: All cores if None.
         cache: A folder that keeps features for later calls.
         background: The colour that transparent images of folders are laid on, as `background` of a dataset.
+        protocol: The tool whose FID is computed, alone: "torch-fidelity", "pytorch-fid" or "clean-fid".
+        expect: An FID that was reported: whether its interval holds it, and what moves it.
 
     Returns:
         What `adm score --out` writes: metrics by name, warnings, and the provenance of both.
@@ -823,7 +828,9 @@ def score(
     from adm import evaluation  # noqa: PLC0415
 
     kept = None if cache is None else Path(cache)
-    options = evaluation.Options(num_samples, intervals, further, kept, str(device), background)
+    options = evaluation.Options(
+        num_samples, intervals, further, kept, str(device), background, _known(protocol), expect
+    )
     return _measured(samples, reference, graph, options, batch, threads)
 
 
@@ -835,6 +842,7 @@ def fid(
     device: Device = "auto",
     batch: int = 64,
     threads: int | None = None,
+    protocol: str = "evaluator",
 ) -> float:
     """Compute FID alone; arguments are those of `score`.
 
@@ -843,8 +851,14 @@ def fid(
     """
     from adm import evaluation  # noqa: PLC0415
 
-    options = evaluation.Options(device=str(device), metrics=("fid",))
+    options = evaluation.Options(device=str(device), protocol=_known(protocol), alone=True)
     return float(_measured(samples, reference, graph, options, batch, threads)["metrics"]["fid"])
+
+
+def _known(protocol: str) -> str:
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol {protocol!r}: is none; {accepted(PROTOCOLS.keys(), protocol)}")
+    return protocol
 
 
 def _measured(

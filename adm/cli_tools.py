@@ -40,14 +40,19 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
     background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
+    as_: Annotated[
+        Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"],
+        typer.Option("--as", help="The tool whose FID it is; the paper's is evaluator."),
+    ] = "evaluator",
+    expect: Annotated[float | None, typer.Option(min=0, help="An FID that was reported: is it this one?")] = None,
 ) -> None:
-    """Score samples against a reference, as the paper scores."""
+    """Score samples against a reference, as the paper scores, or as another tool computes FID."""
     from adm import evaluation
     from adm.config.data import GraphParams
     from adm.machine import available_cores
     from adm.tools import score as tool
 
-    options = evaluation.Options(num_samples, intervals, further, cache, device, background)
+    options = evaluation.Options(num_samples, intervals, further, cache, device, background, as_, expect)
     how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
     tool.run(samples, reference, graph, how, options, out)
 

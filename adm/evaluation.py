@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,11 +23,13 @@ from adm.config.data import GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
+from adm.expectation import Probe, expectation, prober
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
 from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.intervals import block_of, t_interval
 from adm.metrics.manifold import NEIGHBOURS
+from adm.metrics.protocols import EVALUATOR, PROTOCOLS
 from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
 from adm.parallel import resolve_device
@@ -47,7 +50,9 @@ class Options:
         cache: Folder that keeps features for later calls.
         device: Where torch runs the graph; "auto" is a GPU where there is one.
         background: The colour that transparent images of folders are laid on.
-        metrics: Which of the paper's metrics to compute.
+        protocol: One of PROTOCOLS, by which images are prepared.
+        expected: An FID to compare with.
+        alone: Whether to compute FID alone, as is done with another protocol or something expected.
     """
 
     num_samples: int | None = None
@@ -56,7 +61,15 @@ class Options:
     cache: Path | None = None
     device: str = "auto"
     background: str = WHITE
-    metrics: Sequence[str] = PAPER_METRICS
+    protocol: str = EVALUATOR
+    expected: float | None = None
+    alone: bool = False
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """Which of the paper's metrics to compute."""
+        alone = self.alone or self.protocol != EVALUATOR or self.expected is not None
+        return ("fid",) if alone else PAPER_METRICS
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,20 +180,31 @@ def measure(
         real = open_reference(placed(reference), background)
     else:
         real = Reference(Path("reference"), None, images_of(reference, "reference"))
+    if real.stored is not None and not PROTOCOLS[options.protocol].stored:
+        if real.images is None:
+            raise UserError(
+                f"{real.path}: holds statistics alone, of images that the evaluator resized; protocol "
+                f"{options.protocol!r} needs the images, arr_0"
+            )
+        real = replace(real, stored=None)
     _check_inputs(fake, real, options)
     device = "cpu"
     if params.executor == "torch":
         device = str(resolve_device(options.device))
     elif options.device not in ("auto", "cpu"):
         raise UserError(f"--device {options.device!r}: is not for executor 'tensorflow', which runs on 'cpu'")
+    elif options.protocol != EVALUATOR:
+        raise UserError(f"--as {options.protocol}: is not for executor 'tensorflow', whose graph resizes by itself")
     graph = placed(_of_artifact(graph))
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     with about():
-        executor = open_graph(params, graph, device)
+        executor = open_graph(params, graph, device, options.protocol)
     _check_dimensions(executor, params, fake, real, graph)
-    read = {"extractor": params, "device": device}
+    read: dict[str, Any] = {"extractor": params, "device": device}
+    if options.protocol != EVALUATOR:
+        read["protocol"] = options.protocol
     made_by = provenance("features", code_digest("features"), read, {"graph": graph}, [])
     with (
         about(f"{fake.path} against {real.path}"),
@@ -188,7 +212,9 @@ def measure(
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
         extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
-        results = score(extractor, fake, real, options)
+        opened = partial(open_graph, params, graph, device)
+        probe = prober(fake, real.images, executor, opened, device, params.feature_batch)
+        results = score(extractor, fake, real, options, probe)
     return {
         **results,
         "provenance": {
@@ -199,6 +225,7 @@ def measure(
                 "name": graph.name,
                 "sha256": sha256(graph),
                 "resize": executor.resize,
+                "protocol": options.protocol,
                 **params.model_dump(mode="json"),
                 "device": device,
             },
@@ -218,8 +245,9 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     fewest = FEWEST_FURTHER if options.further else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
-    if options.intervals and fake.count < FEWEST_FOR_INTERVALS:
-        raise UserError(f"--intervals: {fake.path} has {fake.count} of the {FEWEST_FOR_INTERVALS} images they take")
+    asked = "--intervals" if options.intervals else "--expect"
+    if (options.intervals or options.expected is not None) and fake.count < FEWEST_FOR_INTERVALS:
+        raise UserError(f"{asked}: {fake.path} has {fake.count} of the {FEWEST_FOR_INTERVALS} images that it takes")
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
             raise UserError(f"{images.path}: holds {images.count} of the {fewest} images that it takes")
@@ -244,7 +272,7 @@ def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, rea
             )
 
 
-def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
+def score(extractor: Extractor, fake: Images, real: Reference, options: Options, probe: Probe) -> dict[str, Any]:
     """Compute all results that `options` select; features are computed once.
 
     Args:
@@ -252,9 +280,10 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         fake: The samples.
         real: The reference; it must have images if `options` select results that statistics cannot give.
         options: The selected results.
+        probe: See `adm.expectation.prober`.
 
     Returns:
-        "metrics" and "warnings" and, if selected, "intervals" and "further".
+        "metrics" and "warnings" and, if selected, "intervals", "further" and "expected".
 
     Raises:
         UserError: An image cannot be read.
@@ -264,17 +293,20 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     points = extractor.features(real.images) if real.images else None
     inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
-    metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
+    wide = options.intervals or options.expected is not None
+    metrics, spreads = with_intervals(inputs, names) if wide else (scores(inputs, names), {})
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
-    if options.intervals:
+    if wide:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
+    if options.expected is not None:
+        results["expected"] = expectation(options.expected, options.protocol, inputs, spreads["fid"], probe)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}
     return {
         **results,
-        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(results, fake, real)],
+        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(results, fake, real, options)],
     }
 
 
@@ -297,15 +329,16 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
     ]
 
 
-def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference) -> list[str]:
+def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference, options: Options) -> list[str]:
     """Return warnings about values that cannot be computed, and about differences between samples and reference."""
     warnings = []
     if real.images is None:
-        warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")
+        if "precision" in options.metrics:
+            warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")
     elif real.images.size != fake.size:
         sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
-    if "intervals" in results and "sfid" not in results["intervals"]:
+    if options.intervals and "sfid" in results["metrics"] and "sfid" not in results["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
     if "further" in results:
         computed = results["metrics"] | results["further"]

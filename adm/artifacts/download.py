@@ -78,7 +78,8 @@ def _receive(file: PublishedFile, part: Path) -> None:
             if failures == TRIES:
                 raise UserError(
                     f"{file.url}: {brief(error)}, {TRIES} times; {_length(part)} bytes are here; run again, or "
-                    f"give {file.filename} from elsewhere, as --graph FILE or, in a params file, url: file:///folder/FILE"
+                    f"give {file.filename} from elsewhere: its path in the place of the name, --graph FILE for the "
+                    "graph, in a params file url: file:///folder/FILE"
                 ) from error
             time.sleep(PAUSE * 2 ** (failures - 1))
 

@@ -14,6 +14,7 @@ from adm.metrics.batches import GRAPH
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
 from adm.metrics.inception import Inception
+from adm.metrics.protocols import EVALUATOR, PROTOCOLS
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.parallel import resolve_device
 
@@ -26,8 +27,10 @@ def file_of(params: GraphParams) -> str:
     return WEIGHTS if isinstance(params, NetworkGraph) and params.network else GRAPH
 
 
-def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
+def open_graph(params: GraphParams, path: Path, device: str, protocol: str = EVALUATOR) -> Executor:
     """Load a graph with the library that `params` names, or a network; TensorFlow always runs it on the CPU.
+
+    Images are prepared by one of PROTOCOLS; another than EVALUATOR is for executor torch.
 
     Raises:
         ValueError: The file is no graph that the library can run.
@@ -39,7 +42,7 @@ def open_graph(params: GraphParams, path: Path, device: str) -> Executor:
         from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415 -- it is an executor of this module's kind
 
         return Dinov2(path, params.network, params.threads, device)
-    return TorchGraph(path, params.threads, device)
+    return TorchGraph(path, params.threads, device, protocol)
 
 
 class TorchGraph(Executor):
@@ -51,6 +54,7 @@ class TorchGraph(Executor):
         path: a binary GraphDef.
         threads: torch's threads on the CPU, >= 1; set for the whole process.
         device: a name for `torch.device` of a device that this machine has.
+        protocol: one of PROTOCOLS, by which images are prepared.
 
     Raises:
         UserError: there is no such device.
@@ -60,15 +64,17 @@ class TorchGraph(Executor):
     Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
     """
 
-    def __init__(self, path: Path, threads: int = 1, device: str = "cpu") -> None:
+    def __init__(self, path: Path, threads: int = 1, device: str = "cpu", protocol: str = EVALUATOR) -> None:
         torch.set_num_threads(threads)
         self._device = resolve_device(device)
         nodes = Nodes(read_definition(GraphDef(), path))
-        super().__init__(path, nodes.resize())
+        prepared = PROTOCOLS[protocol]
+        super().__init__(path, nodes.resize() if prepared.stored else prepared.resize)
         try:
             network = ExtractorNetwork.of_graph(nodes) if "conv/biases" in nodes else Inception(nodes)
         except ValueError as error:
             raise ValueError(one_line(f"{path}: {error}; executor tensorflow runs graphs of other networks")) from error
+        network.prepare = prepared.prepare
         network.eval().requires_grad_(False).to(self._device)
         self._run = network.features if isinstance(network, ExtractorNetwork) else network
 
@@ -76,9 +82,16 @@ class TorchGraph(Executor):
         try:
             with torch.inference_mode(), full_precision():
                 pool, spatial, logits = self._run(torch.from_numpy(batch).to(self._device))
-                return pool.cpu().numpy(), spatial.cpu().numpy(), logits.cpu().numpy()
+                return pool.float().cpu().numpy(), spatial.float().cpu().numpy(), logits.float().cpu().numpy()
         except RuntimeError as error:  # torch's messages end with stack traces and advice
             raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error
+
+
+@contextmanager
+def half_precision(device: str) -> Iterator[None]:
+    """Compute convolutions and products on a device in bfloat16 inside the context."""
+    with torch.autocast(torch.device(device).type, torch.bfloat16):
+        yield
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adm.metrics.graph import SPATIAL, Nodes, require_channels, require_head, require_scaling
-from adm.metrics.small_extractor import first_channels, scaled
+from adm.metrics.small_extractor import Prepare, first_channels, scaled
 
 SIDE = 299
 """Side to which images are resized."""
@@ -146,6 +146,7 @@ class Inception(nn.Module):
 
     def __init__(self, nodes: Nodes) -> None:
         super().__init__()
+        self.prepare: Prepare = scaled
         self._channels = {"Mul": 3}
         self.convolutions = nn.ModuleDict()
         require_scaling(nodes, SIDE)
@@ -214,6 +215,6 @@ class Inception(nn.Module):
                 spatial.append(x)
             return x
 
-        last = traverse(scaled(images, SIDE), run, lambda _, ends: torch.cat(ends, dim=1))
+        last = traverse(self.prepare(images, SIDE), run, lambda _, ends: torch.cat(ends, dim=1))
         pool = F.avg_pool2d(last, 8).flatten(1)
         return pool, first_channels(spatial[0]), pool @ self.weights

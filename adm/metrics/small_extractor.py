@@ -3,6 +3,7 @@
 Its layers have the names of the 2015 graph, so evaluation reads the graph that `freeze` writes just like the real one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,9 @@ POOLED = ("conv_1", "conv_2")
 
 CENTRE = 128.0
 """Pixels 0-255 are normalised as (x - CENTRE) / CENTRE, as in the 2015 graph."""
+
+Prepare = Callable[[torch.Tensor, int], torch.Tensor]
+"""Turns images (N, H, W, 3) in [0, 255] and a side into what a network sees, (N, 3, side, side) float32."""
 
 
 class ExtractorNetwork(nn.Module):
@@ -44,6 +48,7 @@ class ExtractorNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.side = side
+        self.prepare: Prepare = scaled
         channels = (3, width, width, 2 * width, 2 * width, num_features)
         # Made without storage first, because layers initialise themselves from the global generator.
         self.convolutions = nn.ModuleDict(
@@ -104,7 +109,7 @@ class ExtractorNetwork(nn.Module):
             pool (N, num_features), spatial (N, side / 4 * side / 4 * 7) and logits without a bias (N, num_classes), all
             float32.
         """
-        x = spatial = scaled(images, self.side)
+        x = spatial = self.prepare(images, self.side)
         for name, convolution in self.convolutions.items():
             weight, bias = convolution.parameters()
             # Not with the bias in one step, which rounds otherwise.

@@ -15,6 +15,7 @@ from adm.config.metrics import METRICS
 from adm.data.images import is_network
 from adm.errors import UserError
 from adm.evaluation import Options, measure
+from adm.metrics.protocols import EVALUATOR
 from adm.sampling.batch import SAMPLES
 from adm.tools import generate
 
@@ -76,8 +77,12 @@ def _print_scores(title: str, report: dict[str, Any]) -> None:
     if intervals:
         ends = [intervals.get(name) for name in columns]
         rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
+    protocol = report["provenance"]["graph"]["protocol"]
+    title += "" if protocol == EVALUATOR else f", as {protocol} computes it"
     print(f"{title}: {report['provenance']['samples']['num_images']} samples")
     print(tabulate(rows, ["Metric", *(METRICS[name].label for name in columns)], "github", disable_numparse=True))
+    if "expected" in report:
+        _print_expected(report["expected"], metrics["fid"])
     further = report.get("further", {})
     rows = []
     for name, metric in METRICS.items():
@@ -88,3 +93,16 @@ def _print_scores(title: str, report: dict[str, Any]) -> None:
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
     for warning in report["warnings"]:
         print(f"warning: {warning}")
+
+
+def _print_expected(expected: dict[str, Any], fid: float) -> None:
+    told, away = expected["fid"], expected["fid"] - fid
+    where = "lies within" if expected["within"] else f"lies {'above' if away > 0 else 'below'}"
+    print(f"\n{told:g}, which is expected, {where} the interval: {away:+.4f} from this FID. What moves this FID:\n")
+    rows = [
+        [what, f"± {change:.4f}"] if moved is None else [what, f"{change:+.4f}", f"{moved:.4f}"]
+        for what, moved, change in (move.values() for move in expected["moves"])
+    ]
+    print(
+        tabulate(rows, ["What", "Change", "To"], "github", disable_numparse=True, colalign=("left", "right", "right"))
+    )
