@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from adm.paper import JUDGED, TABLES, captions, table_cells
 from adm.params.claims import grouped
+from adm.params.figures import GridParams
 from adm.params.load import write
 from adm.params.needs import excerpt, needs_of
 from adm.params.references import keys_in, keys_read
@@ -49,7 +50,13 @@ def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) 
         logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
     everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
     name = Path(params.paths.results).name
-    return Content(name, params, write(params), exhibits, logs, f"adm report{named}", everything)
+    return Content(name, params, write(params), exhibits, logs, _scores(pipeline), f"adm report{named}", everything)
+
+
+def _scores(graph: "Pipeline") -> dict[str, Path]:
+    """Find the scores of the runs that grids show, of which the page shows the best one first."""
+    runs = (figure.run for figure in graph.params.figures.values() if isinstance(figure, GridParams))
+    return {run: graph.artifact("metrics", run) for run in runs if run in graph.params.scored}
 
 
 def _tables(graph: "Pipeline") -> Iterator[Job]:
@@ -88,6 +95,7 @@ def _page(graph: "Pipeline") -> Iterator[Job]:
     jobs = [Job(kinds[name], key, graph.root) for name, keys in graph.exhibits.items() for key in keys]
     inputs = {f"{job.name}.{ending}": path for job in jobs for ending, path in job.outputs.items()}
     inputs |= {f"training/{key}": graph.artifact("training", key) for key in graph.params.segments}
+    inputs |= {f"metrics/{run}": path for run, path in _scores(graph).items()}
     inputs["params"] = Job(RESOLVE, "", graph.root).outputs["params"]
     yield graph.job(REPORT, "", inputs, parts=digest_of_parts())
 

@@ -175,7 +175,7 @@ def test_what_a_reader_without_sight_needs_is_there(parsed):
 
 def test_captions_are_text(parsed):
     assert CAPTION in [caption["text"] for caption in parsed.of("caption")]
-    assert parsed.of("figcaption")[0]["text"] == CAPTION
+    assert CAPTION in [caption["text"] for caption in parsed.of("figcaption")]
     assert [one for one in parsed.of("b") if one["text"] == "bold"] == []
 
 
@@ -192,10 +192,47 @@ def test_the_summary_counts_verdicts_with_failures_first(made, parsed):
         verdicts = Counter(row["verdict"] for row in csv.DictReader(file))
     assert verdicts == {"holds": 1, "does not hold": 1}
     counts = [one["text"].split(maxsplit=1) for one in parsed.of("a") if one["href"].startswith("#verdict-")]
-    assert {word: int(count) for count, word in counts} == {"undecided": 0, "not tested": 0, **verdicts}
+    assert {word: int(count) for count, word in counts} == verdicts
     assert counts[0][1] == "does not hold"
     rows = [one["text"] for one in parsed.of("td") if one.get("data-value") and one["text"] in verdicts]
     assert rows == ["does not hold", "holds"]
+
+
+def test_what_is_seen_first_is_the_best_grid_a_curve_of_training_and_the_scores_of_the_grids_run(made, parsed):
+    (first,) = [one for one in parsed.of("section") if one.get("id") == "first"]
+    sections = [one.get("id") for one in parsed.of("section")]
+    assert sections.index("first") < sections.index("summary")
+    articles = [one["id"] for one in parsed.of("article")]
+    assert articles[:2] == ["figure-images", "figure-along"]
+    assert articles.count("figure-images") == 1
+    pipeline = Pipeline(load(made / "params.yaml"))
+    inputs = {"metrics": {"a-9": pipeline.path("evaluate", "a-9")}}
+    row = read_metrics(pipeline.params, ["a-9"], ["fid", "precision", "recall"], inputs).loc["a-9"]
+    for told in (
+        f"{row['fid']:.2f} FID of a-9 95 %: {row['fid_low']:.2f} to {row['fid_high']:.2f}",
+        f"{row['precision']:.2f} Precision of a-9",
+        f"{row['recall']:.2f} Recall of a-9",
+    ):
+        assert told in " ".join(first["text"].split())
+
+
+def test_of_several_grids_the_one_with_the_lowest_fid_is_seen_first_and_one_of_classes_before_others(made):
+    text = (made / "params.yaml").read_text()
+    assert "figures:\n" in text
+    more = "  early: {kind: random_grid, run: a-4, rows: 1, columns: 1, caption: Early.}\n"
+    other = made.parent / "other.yaml"
+    for added, expected in (
+        (more, "images"),
+        (more.replace("random_grid", "class_grid").replace("rows: 1", "classes: [0]"), "early"),
+    ):
+        other.write_text(text.replace("figures:\n", "figures:\n" + added))
+        pipeline = Pipeline(load(other))
+        for path in pipeline.jobs["figure/early"].outputs.values():
+            shutil.copy(pipeline.jobs["figure/images"].outputs[path.suffix[1:]], path)
+        parsed = Parsed(document(content_of_page(pipeline, other, {})))
+        assert parsed.of("article")[0]["id"] == f"figure-{expected}"
+        for path in pipeline.jobs["figure/early"].outputs.values():
+            path.unlink()
 
 
 def test_each_thing_tells_its_command(made, parsed):

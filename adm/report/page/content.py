@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from adm.params.schema import Sections
+from adm.params.schema import Params
 
 FOLDER = Path(__file__).with_name("templates")
 """The folder of the page's template, style sheet and script."""
@@ -53,15 +53,17 @@ class Content:
         written: The params file, written out.
         exhibits: In the order of the params file.
         logs: The logs of each model's training, in order, by the model's key; some or all may not exist.
+        scores: The scores of each run that a grid shows, by its key; some or all may not exist.
         command: The command that makes the page.
         everything: The command that makes all that it shows.
     """
 
     name: str
-    params: Sections
+    params: Params
     written: str
     exhibits: Sequence[Exhibit]
     logs: Mapping[str, Sequence[Path]]
+    scores: Mapping[str, Path]
     command: str
     everything: str
 

@@ -9,13 +9,18 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.metrics.intervals import TAIL
-from adm.report.metrics import read_log
+from adm.params.figures import GridParams
+from adm.report.metrics import read_log, read_metrics
 from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
+
+FIRST = ("fid", "precision", "recall")
+"""Metrics that are seen first."""
 
 
 @dataclass
@@ -51,14 +56,18 @@ def document(content: Content) -> str:
     claims, tables, pictures = (
         [one for one in shown if one.exhibit.kind == kind] for kind in ("claims", "table", "figure")
     )
+    glance, numbers = _first(content, {one.exhibit.key: one for one in pictures if one.is_there})
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html.j2").render(
         content=content,
+        first=glance,
+        numbers=numbers,
         claims=claims,
         tables=tables,
         figures=pictures,
+        below=[one for one in pictures if one not in glance],
         counts=Counter(verdict.verdict for _, verdict in verdicts),
         wrong=sum(verdict.risk or 0.0 for _, verdict in verdicts),
         most_wrong=TAIL * sum(verdict.verdict != "not tested" for _, verdict in verdicts),
@@ -85,6 +94,34 @@ def _shown(exhibit: Exhibit) -> Shown:
     drawn = picture(files)
     caption = drawn.caption.removeprefix(f"{name}: ") if drawn and drawn.caption else exhibit.caption
     return Shown(exhibit, name, caption, picture=drawn)
+
+
+def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], list[tuple[str, str, str]]]:
+    """Choose what is seen first: the grid of the lowest FID, a trade-off, FID through training; and that run's scores.
+
+    Grids of classes go before those of random samples, which may be of a part of the classes alone.
+
+    Returns:
+        The figures, and of each score its label, its value and its interval.
+    """
+    params, chosen, numbers = content.params, list[Shown](), list[tuple[str, str, str]]()
+    grids = {key: one.run for key in figures if isinstance(one := params.figures[key], GridParams)}
+    grids = {key: run for key, run in grids.items() if params.figures[key].kind == "class_grid"} or grids
+    scored = [run for run in dict.fromkeys(grids.values()) if run in content.scores and content.scores[run].is_file()]
+    if scored:
+        scores = read_metrics(params, scored, FIRST, {"metrics": content.scores})
+        best = str(scores["fid"].idxmin())
+        row = scores.loc[best].to_dict()
+        grids = {key: run for key, run in grids.items() if run == best}
+        for name in FIRST:
+            low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
+            interval = "" if low is None or pd.isna(low) else f"{low:.2f} to {high:.2f}"
+            numbers.append((f"{METRICS[name].label} of {best}", f"{row[name]:.2f}", interval))
+    along = (key for key in figures if getattr(params.figures[key], "x", "") == "iterations")
+    kinds = {kind: [key for key in figures if params.figures[key].kind == kind] for kind in ("trade_offs", "ablations")}
+    for keys in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
+        chosen += [figures[key] for key in [*keys][:1]]
+    return chosen, numbers
 
 
 def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
