@@ -57,7 +57,7 @@ from benchmarks.objectives import FASHION, OBJECTIVES, Images, Labels, features_
 from benchmarks.plain import PlainTraining, plain
 from benchmarks.table import RIVALS
 
-BUDGETS = (30.0, 60.0, 120.0, 300.0)
+BUDGETS = (60.0, 120.0, 300.0)
 """Seconds of training after which all are sampled."""
 
 ROUNDS, LEAST = 6, 1.0
@@ -569,8 +569,8 @@ def main() -> None:
     parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
     parser.add_argument("--seeds", type=int, nargs="+", default=[201, 202, 203])
     parser.add_argument("--budgets", type=float, nargs="+", default=BUDGETS, help="seconds, in order")
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--own-samples", type=int, default=200, help="by a contender's own sampler; 0 leaves it out")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--own-samples", type=int, default=100, help="by a contender's own sampler; 0 leaves it out")
     parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
     options = parser.parse_args()
     if options.show:
