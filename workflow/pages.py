@@ -74,6 +74,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Write the generated parts, and turn links and formulas into those of the site."""
+    if page.file.src_uri.startswith("results/"):
+        # Tables of numbers would stand before the pages that speak of them.
+        page.meta["search"] = {"exclude": True}
     uri = page.file.src_uri
 
     def localised(link: re.Match[str]) -> str:
