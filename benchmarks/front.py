@@ -1,0 +1,143 @@
+"""FID over the seconds that an image takes: samplers, their steps, and where guidance is used.
+
+Run as `python -m benchmarks.front NETWORK fashion|digits|FOLDER --out FILE.csv`, where NETWORK and `--classifier` are
+what `adm.load` takes, trained on those images. Each way to sample draws the same seeds on one thread. A second is one
+of processor time. One judge, trained before on the same images, scores all against held-out ones; an interval covers
+another draw of samples. A call that was stopped goes on with what is missing.
+
+`python -m benchmarks.front --show FILE.csv` prints the front: the ways of which none is both sooner and better, and how
+much sooner than 250 steps of DDPM the soonest way is whose FID is not higher.
+"""
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import adm
+from adm.determinism import make_deterministic
+from adm.metrics.frechet import distances_without, factor_of, frechet_distance
+from adm.metrics.intervals import block_of, t_interval
+from adm.metrics.jackknife import jackknife, parts_of, sets_left_out
+from adm.metrics.statistics import feature_statistics
+from benchmarks.objectives import features_of, judge_of, read
+
+BATCH = 50
+"""Images that are sampled together."""
+
+SLOW = "ddpm 250"
+"""What all are compared with."""
+
+FIELDS = ("way", "guidance", "seconds", "fid", "low", "high")
+
+
+def ways() -> dict[str, dict[str, Any]]:
+    """Name each sampler with its steps: the keywords of `Model.sample`."""
+    found = {SLOW: {"sampler": "ddpm", "steps": "250"}}
+    for steps in (5, 8, 12, 16, 25):
+        even = f"logsnr{steps}"
+        found |= {
+            f"ddim {steps}": {"sampler": "ddim", "steps": f"ddim{steps}"},
+            f"2m {steps}": {"sampler": "dpm_solver_pp", "steps": even},
+            f"sde {steps}": {"sampler": "dpm_solver_pp", "steps": even, "eta": 1.0},
+            f"unipc-2 {steps}": {"sampler": "unipc", "steps": even},
+            f"unipc-3 {steps}": {"sampler": "unipc", "order": 3, "steps": even},
+        }
+    return found | {f"heun {2 * steps - 1}": {"sampler": "heun", "steps": f"rho{steps}"} for steps in (3, 4, 6, 8, 13)}
+
+
+def guidances(scale: float, by_classifier: bool) -> dict[str, dict[str, Any]]:
+    """Name each guidance: its keywords, with and without an interval in timesteps over T."""
+    name = "scale" if by_classifier else "cfg_scale"
+    found: dict[str, dict[str, Any]] = {"none": {"scale": 0.0} if by_classifier else {}, f"{scale:g}": {name: scale}}
+    for low, high in ((0.1, 0.6), (0.2, 0.8)):
+        found[f"{scale:g} in {low:g}-{high:g}"] = {name: scale, "guidance_interval": [low, high]}
+        found[f"{2 * scale:g} in {low:g}-{high:g}"] = {name: 2 * scale, "guidance_interval": [low, high]}
+    return found
+
+
+def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Sample in each way that is asked for and not there yet, and score."""
+    images, labels, unseen, _, _ = read(options.source, options.size, keeps_alike=True)
+    judge = judge_of(images, labels, options.judge, seed=1)
+    real = feature_statistics(features_of(judge, unseen))
+    factor = factor_of(real.sigma)
+    model = adm.load(options.network, options.classifier, device="cpu", precision=options.precision)
+    done = pd.read_csv(options.out) if options.out.stat().st_size else pd.DataFrame(columns=FIELDS)
+    precision = {"classifier_precision": options.precision} if model.classifier else {}
+    for guidance, how in guidances(options.scale, model.classifier is not None).items():
+        if guidance not in options.guidances:
+            continue
+        for way, keywords in ways().items():
+            if way not in options.ways or ((done.way == way) & (done.guidance == guidance)).any():
+                continue
+            began = time.process_time()
+            drawn = model.sample(num=options.samples, seed=1, batch=BATCH, **keywords, **how, **precision)
+            seconds = (time.process_time() - began) / options.samples
+            rows = features_of(judge, drawn)
+            fid = frechet_distance(real, feature_statistics(rows))
+            without = distances_without(rows, parts_of(len(rows)), sets_left_out(len(rows)), real, factor)
+            ends = t_interval(block_of([jackknife(fid, without, len(rows))]))
+            found = (way, guidance, seconds, fid, ends.low, ends.high)
+            print(*found, flush=True)
+            yield dict(zip(FIELDS, found, strict=True))
+
+
+def show(path: Path) -> None:
+    """Print the front, and how much sooner than the slow way its soonest member is that is not worse."""
+    rows = pd.read_csv(path).sort_values(["seconds", "fid"])
+    print("| sampler and evaluations | guidance | ms an image | FID (95 %) |\n|:--|:--|--:|--:|")
+    best = np.inf
+    for row in rows.itertuples():
+        if row.fid < best or row.way == SLOW:
+            best = min(best, row.fid)
+            told = f"{1e3 * row.seconds:.0f} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f})"
+            print(f"| {row.way} | {row.guidance} | {told} |")
+    slow = rows[rows.way == SLOW].sort_values("fid").head(1)
+    if len(slow):
+        (seconds, fid), low = slow[["seconds", "fid"]].to_numpy()[0], rows[rows.fid <= slow.fid.iloc[0]]
+        soonest = low.iloc[0]
+        print(
+            f"\n{soonest.way}, guidance {soonest.guidance}: FID {soonest.fid:.2f} where {SLOW} has {fid:.2f}, ", end=""
+        )
+        print(f"{seconds / soonest.seconds:.1f} times as soon.")
+
+
+def main() -> None:
+    """Measure, or print what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.front", description=__doc__)
+    parser.add_argument("network", nargs="?", help="what adm.load takes")
+    parser.add_argument("source", nargs="?", help="the images that it was trained on: fashion, digits, or a folder")
+    parser.add_argument("--classifier", help="what guides it")
+    parser.add_argument("--scale", type=float, default=1.5, help="of guidance")
+    parser.add_argument("--size", type=int, default=32, help="the side of a folder's images")
+    parser.add_argument("--precision", default="bfloat16")
+    parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
+    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the front of a file")
+    parser.add_argument("--ways", nargs="+", default=[*ways()], metavar="WAY", help=", ".join(ways()))
+    parser.add_argument("--guidances", nargs="+", default=["none"], metavar="G", help="as in the table")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    options = parser.parse_args()
+    if options.show:
+        show(options.show)
+        return
+    if not options.source or not options.out:
+        parser.error("a network, a source and --out are needed, or --show")
+    make_deterministic(1)
+    with options.out.open("a", newline="") as file:
+        table = csv.DictWriter(file, FIELDS)
+        for row in measured(options):
+            if not file.tell():
+                table.writeheader()
+            table.writerow(row)
+            file.flush()
+
+
+if __name__ == "__main__":
+    main()
