@@ -6,13 +6,14 @@
 `adm generate` samples through it, and it samples as the stage `sample` does: the same seeds give the same bytes.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -74,6 +75,18 @@ Device = str | torch.device
 
 TOLD = ("steps", "sampler", "scale", "batch", "seed")
 """Keywords of `sample` that are not as a run's fields."""
+
+ELSEWHERE = {
+    **dict.fromkeys(("num_samples", "micro_batch", "precision"), "given by an argument or an option of its own"),
+    "gradient_scale": "`scale` here",
+    "threads": "an argument of `adm.load`, and an option of the command line",
+    "ema_length": "of runs in a params file, whose models keep averages",
+    **dict.fromkeys(("guidance", "classifier"), "of samplers: adm.DDIM(model, guidance=adm.Classifier(file, scale=1))"),
+    **dict.fromkeys(("generator", "rng"), "`seed` here, which takes generators, too"),
+    "num_inference_steps": "`steps` here",
+    "batch_size": "`batch` here",
+}
+"""Where to say what is no keyword of `sample`."""
 
 SEEDS = 2**62
 """A generator draws the first seed of images below it."""
@@ -193,11 +206,11 @@ class Model:
             UserError: There is no such device, or no such precision, or the weights were rounded to a lower one before.
         """
         if isinstance(device, torch.dtype):
+            if dtype is not None:
+                raise UserError(f"device {device}: is a dtype; a device comes first, then a dtype")
             device, dtype = None, device
         place = self.device if device is None else resolve_device(device)
-        precision = self.precision if dtype is None else PRECISIONS.get(dtype)
-        if precision is None:
-            raise UserError(f"dtype {dtype}: is no precision; accepted are {', '.join(map(str, PRECISIONS))}")
+        precision = self.precision if dtype is None else _precision(dtype)
         if precision != self.precision and self.precision not in ("float32", "tf32"):
             raise UserError(f"dtype {dtype}: {self.opened.path} is rounded to {self.precision}; load it anew")
 
@@ -240,8 +253,13 @@ class Model:
             UserError: As for `denoiser`, or there is no such timestep.
         """
         process = self.process()
-        if not 0 <= t < process.num_timesteps:
-            raise UserError(f"t {t}: is none; there are 0 to {process.num_timesteps - 1}")
+        if type(t) is not int or not 0 <= t < process.num_timesteps:
+            raise UserError(f"t {t!r}: is none; there are 0 to {process.num_timesteps - 1}, one for all images")
+        if not isinstance(x_t, Tensor) or x_t.shape[1:] != self.image_shape:
+            shape = tuple(np.shape(x_t))
+            raise UserError(
+                f"x_t: is of shape {shape}; a tensor (N, {', '.join(map(str, self.image_shape))}) is wanted"
+            )
         return predict(process, self.denoiser(classes, len(x_t)), x_t, t, clipping="none").x_0
 
     def sample(
@@ -379,6 +397,8 @@ class Model:
         Raises:
             UserError: As for `sample`.
         """
+        if given := how.keys() & {"batch", "progress", "output"}:
+            raise UserError(f"{min(given)}: is not for trajectories, of images that are computed together")
         sampling = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
         return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
@@ -404,7 +424,9 @@ class Model:
         """
         channels, side, _ = self.image_shape
         x_0 = to_unit_range(self._checked_images(images, side), channels)
-        weights = self._weights(self._labels_for(classes, len(images)))
+        weights = self._weights(self._labels_for(classes, len(x_0)))
+        if self._check_steps(str(steps)) < 2:
+            raise UserError(f"steps: {steps!r} encode nothing, as the last step is left out; two or more are accepted")
         space = self._space(steps, 0.0)
         encoded = compute_in_batches(space.encode, space.device, self.batch_size(batch, len(x_0)), x_0, weights)
         latents: Latents = encoded.numpy()
@@ -485,7 +507,10 @@ class Model:
             UserError: A value is not accepted, or does not fit the model.
         """
         kind = SamplingConfig if isinstance(self.params, UpsamplerModel) else GuidedSampling
-        self._check_steps(self._run(kind, 1).steps)
+        self._check_steps((run := self._run(kind, 1)).steps)
+        if isinstance(run, GuidedSampling):
+            with about():
+                run.check_guided(self.classifier is not None)
 
     def check_recommended(self, sampling: Mapping[str, Any]) -> None:
         """Check how a file is to recommend that the model be sampled.
@@ -594,10 +619,11 @@ class Model:
         fields = {**self.how, **{name: value for name, value in given.items() if value is not None}}
         steps, sampler, scale, batch, seed = (fields.pop(name, None) for name in TOLD)
         for name in fields:
-            if name in ("num_samples", "micro_batch", "precision", "gradient_scale"):
-                raise UserError(f"{name}: is given by an argument or an option of its own")
+            if name in ELSEWHERE:
+                raise UserError(f"{name}: is {ELSEWHERE[name]}")
         if "guide" in given:
             raise UserError("guide: is a network; in Python it is adm.Autoguidance, else an artifact of a params file")
+        fields = {name: [*value] if isinstance(value, tuple) else value for name, value in fields.items()}
         if steps is None and sampler is None and not fields:
             fields |= {
                 name: value for name, value in self.opened.card.sampling.items() if name not in Beside.model_fields
@@ -610,10 +636,10 @@ class Model:
             seed = int(torch.randint(SEEDS, (), generator=seed, device=seed.device))
         elif isinstance(seed, np.random.Generator):
             seed = int(seed.integers(SEEDS))
-        values |= {} if seed is None else {"seed": seed}
+        values |= {} if seed is None else {"seed": int(seed) if isinstance(seed, np.integer) else seed}
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
-        values |= {} if scale is None else {"gradient_scale": float(scale)}
+        values |= {} if scale is None else {"gradient_scale": scale}
         run = checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
         if (cfg := getattr(run, "cfg_scale", None)) is not None and not self.params.training.label_dropout:
             raise UserError(
@@ -624,12 +650,16 @@ class Model:
 
     def batch_size(self, given: int | None, num: int) -> int:
         """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""
+        if given is not None and (type(given) is not int or given < 1):
+            raise UserError(f"batch {given!r}: is no number of images; one or more are accepted")
         side = self.params.network.image_size
         return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
 
     def _counted(self, classes: Any, num: int | None, latents: Latents | Tensor | None) -> int:
         if num is not None:
-            return num
+            if not isinstance(num, int | np.integer) or num < 1:
+                raise UserError(f"num {num!r}: is no number of images; one or more are accepted")
+            return int(num)
         if latents is not None:
             return len(latents)
         return len(classes) if np.ndim(classes) else 1
@@ -644,7 +674,7 @@ class Model:
         """Number the classes of N images, (N,) int64."""
         asked: list[Any] = list(() if classes is None else classes if np.ndim(classes) else [classes])
         for given in asked:
-            if np.ndim(given) or np.asarray(given).dtype.kind not in "biuU":
+            if np.ndim(given) or np.asarray(given).dtype.kind not in "iuU":
                 raise UserError(f"class {given!r}: is no class; a whole number or a name is accepted")
         num_classes, names = self.num_classes, self.class_names
         if num_classes is None:
@@ -664,9 +694,10 @@ class Model:
     def _checked_images(self, given: Pictures, side: int) -> Images:
         images = pixels_of(given)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3) or not len(images):
+            how = "" if images.dtype == np.uint8 else "; floats may be a tensor (N, C, H, W) in [0, 1]"
             raise UserError(
                 f"images: are {images.dtype} of shape {images.shape}; {self.opened.path} takes uint8 of shape "
-                f"(N, {side}, {side}, 3)"
+                f"(N, {side}, {side}, 3){how}"
             )
         if self.image_shape[0] == 1 and (images != images[..., :1]).any():
             raise UserError(f"images: are in colour; {self.opened.path} is of grey ones")
@@ -676,13 +707,15 @@ class Model:
         """Give each of the images its mask, (M, H, W)."""
         wanted = (count, *self.image_shape[1:])
         if mask.dtype != np.bool_ or mask.shape not in (wanted, wanted[1:]):
-            raise UserError(f"mask: is {mask.dtype} of shape {mask.shape}, not bool of {wanted[1:]} or {wanted}")
+            raise UserError(
+                f"mask: is {mask.dtype} of shape {mask.shape}, not bool of {wanted[1:]} or {wanted}, as mask > 0 is"
+            )
         if not mask.any():
             raise UserError("mask: draws nothing anew; True, or white, is what is drawn anew")
         return np.broadcast_to(mask, wanted)
 
     def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
-        latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
+        latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
         wanted = (len(latents) if num is None else num, *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted or not len(latents):
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
@@ -720,7 +753,7 @@ def load(
     *,
     preset: str | None = None,
     device: Device = "auto",
-    precision: Precision = "float32",
+    precision: Precision | torch.dtype = "float32",
     threads: int | None = None,
 ) -> Model:
     """Load a diffusion model or an upsampler.
@@ -731,7 +764,7 @@ def load(
         classifier: The same of a noisy classifier that guides it; None is the one that the file recommends, if any.
         preset: The released network that the checkpoint holds; by default its shapes and its name tell.
         device: Where to compute; "auto" is a GPU where there is one.
-        precision: Of the model's arithmetic.
+        precision: Of the model's arithmetic; "tf32", too, and dtypes of torch.
         threads: Of this process, whose kernels are made deterministic; None leaves both as they are.
 
     Raises:
@@ -739,8 +772,10 @@ def load(
             GPU where one was asked for.
     """
     if threads is not None:
-        make_deterministic(threads)
-    place = resolve_device(device)
+        make_deterministic(checked(GraphParams, {"threads": threads}).threads)
+    place, precision = resolve_device(device), _precision(precision)
+    if not isinstance(checkpoint, str | Path):
+        raise UserError(f"{type(checkpoint).__name__}: is no checkpoint; a file, a folder or a name is accepted")
     opened = open_network(placed(Path(checkpoint)), preset, place)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
@@ -750,13 +785,31 @@ def load(
     return Model(opened, None if classifier is None else open_classifier(classifier, opened, place), precision)
 
 
-def open_classifier(path: str | Path, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
-    """Open the classifier that is to guide a model.
+def _precision(given: str | torch.dtype) -> Precision:
+    name = PRECISIONS.get(given, str(given)) if isinstance(given, torch.dtype) else given
+    if name not in get_args(Precision):
+        raise UserError(f"precision {given}: is none; accepted are {', '.join(get_args(Precision))}")
+    return cast("Precision", name)
+
+
+def _opened(given: Any, device: torch.device) -> LoadedNetwork:
+    """Open the network of a path or a name, or take that of a model that is loaded."""
+    if isinstance(given, Model):
+        given = given.opened
+    if isinstance(given, LoadedNetwork):
+        return given
+    if not isinstance(given, str | Path):
+        raise UserError(f"{type(given).__name__}: is no network; a file, a folder, a name or a loaded one is accepted")
+    return open_network(placed(Path(given)), device=device)
+
+
+def open_classifier(path: Any, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
+    """Open the classifier that is to guide a model; `path` may be a loaded one.
 
     Raises:
         UserError: It is none, or does not fit the model.
     """
-    opened = open_network(placed(Path(path)), device=device)
+    opened = _opened(path, device)
     place = f"classifier {opened.path}"
     if not isinstance(guided.model, DiffusionModel):
         raise UserError(f"{place}: is not used; {guided.path} is an upsampler, which none guides")
@@ -767,13 +820,13 @@ def open_classifier(path: str | Path, guided: LoadedNetwork, device: torch.devic
     return opened
 
 
-def open_guide(path: str | Path, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
-    """Open the weaker model that is to guide a model.
+def open_guide(path: Any, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
+    """Open the weaker model that is to guide a model; `path` may be a loaded one.
 
     Raises:
         UserError: It is none, or does not fit the model.
     """
-    opened = open_network(placed(Path(path)), device=device)
+    opened = _opened(path, device)
     place = f"guide {opened.path}"
     for one in (opened, guided):
         if not isinstance(one.model, DiffusionModel):
@@ -844,7 +897,7 @@ def fid(
     threads: int | None = None,
     protocol: str = "evaluator",
 ) -> float:
-    """Compute FID alone; arguments are those of `score`.
+    """Compute FID alone; arguments are those of `score`, whose warnings are told as Python's.
 
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
@@ -852,7 +905,10 @@ def fid(
     from adm import evaluation  # noqa: PLC0415
 
     options = evaluation.Options(device=str(device), protocol=_known(protocol), alone=True)
-    return float(_measured(samples, reference, graph, options, batch, threads)["metrics"]["fid"])
+    report = _measured(samples, reference, graph, options, batch, threads)
+    for warning in report["warnings"]:
+        warnings.warn(warning, stacklevel=2)
+    return float(report["metrics"]["fid"])
 
 
 def _known(protocol: str) -> str:

@@ -6,10 +6,11 @@ more: without `guidance` no classifier guides, and what the model's file recomme
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from adm.api import Model, open_classifier, open_guide
+from adm.config.samplers import SAMPLERS
+from adm.errors import UserError
 
 Interval = tuple[float, float]
 """From where to where in the process guidance is used: low <= t / T <= high."""
@@ -32,21 +33,27 @@ class Classifier(Guidance):
     """The gradient of a noisy classifier.
 
     Attributes:
-        network: The classifier: a file, a folder or a name, as for `adm.load`.
+        network: The classifier: a file, a folder or a name, as for `adm.load`, or one that is loaded.
         scale: s.
         interval: Where it guides; None is everywhere.
+
+    Predicted images are clipped after they are shifted by the gradient, unless `clipping_order` says "before", as the
+    paper's DDIM has it: where alpha_bar is tiny, as at the last timesteps of a cosine schedule, guidance moves them far
+    out of range.
 
     Source: Algorithms 1 and 2.
     """
 
-    network: str | Path
+    network: Any
     scale: float = 1.0
     interval: Interval | None = None
 
     def guide(self, model: Model) -> Model:
         """Return the model, guided."""
         opened = open_classifier(self.network, model.opened, model.device)
-        return _told(replace(model, classifier=opened), self.interval, scale=self.scale)
+        ordered = "clipping_order" in SAMPLERS[model.how["sampler"]].fields
+        how = {"clipping_order": "after", **model.how} if ordered else model.how
+        return _told(replace(model, classifier=opened, how=how), self.interval, scale=self.scale)
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,14 @@ class Autoguidance(Guidance):
     """A weaker model, such as an earlier checkpoint: eps_w + s (eps - eps_w).
 
     Attributes:
-        network: The weaker model: a file, a folder or a name, as for `adm.load`.
+        network: The weaker model: a file, a folder or a name, as for `adm.load`, or a loaded one.
         scale: s; 1 is no guidance.
         interval: Where it guides; None is everywhere.
 
     Source: Karras et al. (2024).
     """
 
-    network: str | Path
+    network: Any
     scale: float
     interval: Interval | None = None
 
@@ -128,6 +135,10 @@ def Heun(model: Model, steps: str | int = "rho18", guidance: Guidance | None = N
 
 
 def _sampled(sampler: str, model: Model, steps: str | int, guidance: Guidance | None, fields: dict[str, Any]) -> Model:
+    if not isinstance(model, Model):
+        raise UserError(f"model: is {type(model).__name__}; adm.load makes one")
+    if not isinstance(guidance, Guidance | None):
+        raise UserError(f"guidance: is {guidance!r}; adm.Classifier(file, scale=1) and the like are accepted")
     plain = replace(model, classifier=None, guide=None, how={"sampler": sampler, "steps": steps, **fields})
     made = plain if guidance is None else guidance.guide(plain)
     made.check()
@@ -135,5 +146,5 @@ def _sampled(sampler: str, model: Model, steps: str | int, guidance: Guidance | 
 
 
 def _told(model: Model, interval: Interval | None, **scale: Any) -> Model:
-    where = {} if interval is None else {"guidance_interval": [*interval]}
+    where = {} if interval is None else {"guidance_interval": interval}
     return replace(model, how={**model.how, **scale, **where})

@@ -196,6 +196,8 @@ def measure(
     elif options.protocol != EVALUATOR:
         raise UserError(f"--as {options.protocol}: is not for executor 'tensorflow', whose graph resizes by itself")
     graph = placed(_of_artifact(graph))
+    if not graph.is_file():
+        raise UserError(f"{graph}: does not exist; --graph takes the Inception graph of 2015, or another frozen one")
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
@@ -306,7 +308,10 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options,
         results["further"] = {name: value for name, value in others if value is not None}
     return {
         **results,
-        "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(results, fake, real, options)],
+        "warnings": [
+            *_warnings_of_features(samples, points, real, options),
+            *_warnings_of_scores(results, fake, real, options),
+        ],
     }
 
 
@@ -315,7 +320,7 @@ def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStat
     return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
-def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
+def _warnings_of_features(samples: Features, points: Features | None, real: Reference, options: Options) -> list[str]:
     """Return warnings about singular covariances: there are no more images than features."""
     fitted = {"samples": samples}
     if points is not None and real.stored is None:
@@ -325,7 +330,7 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
         "and the Fréchet distance biased upwards"
         for name, of_images in fitted.items()
         for kind, features in (("pooled", of_images.pool), ("spatial", of_images.spatial))
-        if len(features) <= features.shape[1]
+        if len(features) <= features.shape[1] and (kind == "pooled" or "sfid" in options.metrics)
     ]
 
 

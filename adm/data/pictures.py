@@ -5,13 +5,15 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from adm.data.decoding import as_seen
+from adm.data.images import WHITE, Pixels
 from adm.errors import UserError
 
-Pixels = NDArray[np.uint8]
+ROUNDING = 1e-5
+"""How far floats may lie outside [0, 1]."""
 
 Pictures = Any
 """What `pixels_of` takes."""
@@ -24,9 +26,10 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     """Return images of any kind as one array.
 
     Args:
-        given: An array (N, H, W, 3); a tensor (N, 3 or 1, H, W) of uint8 or of floats in [0, 1], which are rounded to
-            256 levels, or one image (3 or 1, H, W) of such; a PIL image; a sequence of PIL images or of tensors; or
-            batches of any of these, as a DataLoader yields them, whether or not labels come with them.
+        given: An array (N, H, W, 3), or (H, W, 3) of one image; a tensor (N, 3 or 1, H, W) of uint8 or of floats in
+            [0, 1], which are rounded to 256 levels, or one image of such; a PIL image, which is seen as a person sees
+            it, on white where transparent; a sequence of these; or batches of them, as a DataLoader yields them,
+            whether or not labels come with them.
         name: What messages call the images.
 
     Returns:
@@ -38,11 +41,11 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     """
     given = _without_labels(given)
     if isinstance(given, np.ndarray):
-        return given
+        return given[None] if given.ndim == 3 else given
     if isinstance(given, Tensor):
         return _of_tensor(given, name)
     if isinstance(given, Image.Image):
-        return np.asarray(given.convert("RGB"))[None]
+        return np.asarray(as_seen(given, WHITE))[None]
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
         raise UserError(
             f"{name}: are {type(given).__name__}; arrays, tensors, PIL images or batches of them are accepted"
@@ -50,12 +53,10 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     parts = [pixels_of(part, name) for part in given]
     if not parts:
         raise UserError(f"{name}: there are none")
-    # Numbers in nested lists are an array of one image less a dimension.
-    joined = np.stack if parts[0].ndim < 4 else np.concatenate
     if len(sizes := {part.shape[-3:-1] for part in parts}) > 1:
         told = " and ".join("x".join(map(str, size)) for size in sorted(sizes)[:2])
         raise UserError(f"{name}: differ in size, {told}; crop or scale them before")
-    return joined(parts)
+    return np.concatenate(parts)
 
 
 def as_kind(pixels: Pixels, kind: Kind, channels: int) -> Any:
@@ -75,9 +76,8 @@ def as_kind(pixels: Pixels, kind: Kind, channels: int) -> Any:
 
 def _without_labels(batch: Any) -> Any:
     """Take the images of a pair of them and their labels."""
-    if isinstance(batch, list | tuple) and len(batch) == 2 and getattr(batch[0], "ndim", 0) == 4:
-        return batch[0]
-    return batch
+    first, second = batch if isinstance(batch, list | tuple) and len(batch) == 2 else (None, None)
+    return first if getattr(first, "ndim", 0) == 4 and getattr(second, "ndim", 4) < 3 else batch
 
 
 def _of_tensor(given: Tensor, name: str) -> Pixels:
@@ -86,12 +86,10 @@ def _of_tensor(given: Tensor, name: str) -> Pixels:
         raise UserError(f"{name}: are a tensor of shape {tuple(given.shape)}; (N, 3 or 1, H, W) is accepted")
     if images.is_floating_point():
         low, high = images.min().item(), images.max().item()
-        if not 0 <= low <= high <= 1:
-            raise UserError(
-                f"{name}: hold values from {low:g} to {high:g}; floats are accepted from 0 to 1, "
-                "so map what is from -1 to 1 by (x + 1) / 2"
-            )
-        images = (images.float() * 255).round().to(torch.uint8)
+        if not -ROUNDING <= low <= high <= 1 + ROUNDING:
+            how = "divide them by 255" if low >= 0 else "map what is from -1 to 1 by (x + 1) / 2"
+            raise UserError(f"{name}: hold values from {low:g} to {high:g}; floats are accepted from 0 to 1: {how}")
+        images = (images.float() * 255).round().clamp(0, 255).to(torch.uint8)
     if images.dtype != torch.uint8:
         raise UserError(f"{name}: are a tensor of {images.dtype}; uint8, or floats from 0 to 1, are accepted")
     return images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -35,6 +35,7 @@ def test_a_sampler_with_a_classifier_samples_as_keywords_say(model, checkpoint, 
     composed = adm.DDIM(model, steps=4, guidance=adm.Classifier(classifier, scale=3.0, interval=(0.2, 0.8)), eta=0.5)
     named = adm.load(checkpoint(), classifier, device="cpu")
     how = {"steps": 4, "sampler": "ddim", "scale": 3.0, "eta": 0.5, "guidance_interval": [0.2, 0.8], "seed": 7}
+    how["clipping_order"] = "after"
     expected = named.sample(LABELS, **how)
     np.testing.assert_array_equal(composed.sample(LABELS, seed=7), expected)
     assert (adm.DDIM(model, steps=4, eta=0.5).sample(LABELS, seed=7) != expected).any()
@@ -88,7 +89,7 @@ def test_the_denoiser_and_the_process_are_what_samplers_of_the_layer_below_take(
     noise.labels(2)
     y, x_T = torch.tensor(LABELS), noise.normal(3, 8, 8)
     slope = slope_of(Forward.frozen(load_network(classifier, tiny_model("classifier"))))
-    step = DDIM(model.process(5), model.denoiser(LABELS), classifier_gradient(slope, y, 2.0))
+    step = DDIM(model.process(5), model.denoiser(LABELS), classifier_gradient(slope, y, 2.0), clipping_order="after")
     expected = [*composed.trajectory(LABELS, seed=3)][-1]
     np.testing.assert_array_equal(last(sample(step, x_T)).numpy(), expected)
 
@@ -98,6 +99,34 @@ def test_the_denoised_image_has_a_gradient(model):
     (slope,) = torch.autograd.grad(model.denoise(x, 10, [0, 1]).square().sum(), x)
     moved = [model.denoise(x.detach() + sign * 1e-2 * slope.sign(), 10, [0, 1]).square().sum() for sign in (1, -1)]
     assert moved[0] > moved[1]
+
+
+@pytest.mark.slow
+def test_guidance_leads_to_the_class_where_the_papers_order_of_clipping_leads_away():
+    """All steps of a cosine schedule hold the last one, where alpha_bar is tiny."""
+    model, classes = adm.load("fashion", device="cpu"), torch.arange(10).repeat(2)
+    judge = model.classifier.network
+
+    def share(**options):
+        x_0 = 2 * adm.DDIM(model, steps="10", **options).sample(classes, output="torch") - 1
+        with torch.no_grad():
+            probabilities = judge(x_0, torch.zeros(20, dtype=torch.long)).softmax(dim=1)
+        return probabilities[torch.arange(20), classes].mean().item()
+
+    guidance = adm.Classifier(model.classifier, scale=5.0)
+    unguided, guided = share(), share(guidance=guidance)
+    assert guided > unguided + 0.02
+    assert share(guidance=guidance, clipping_order="before") < guided - 0.02
+
+
+def test_a_loaded_network_guides_as_its_file_does(model, checkpoint, classifier):
+    loaded = adm.load(checkpoint(), classifier, device="cpu")
+    for one, other in (
+        (adm.Classifier(classifier, 2.0), adm.Classifier(loaded.classifier, 2.0)),
+        (adm.Autoguidance(checkpoint(fresh=True), 2.0), adm.Autoguidance(adm.load(checkpoint(fresh=True)), 2.0)),
+    ):
+        found, expected = (adm.DDIM(model, 4, guidance).sample(LABELS) for guidance in (one, other))
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_generator_draws_the_seeds(model):
@@ -118,7 +147,7 @@ def test_another_precision_is_a_copy(model, checkpoint):
     assert (before != expected).any()
     with pytest.raises(adm.UserError, match=r"dtype torch\.float32: .* is rounded to bfloat16; load it anew"):
         low.to(dtype=torch.float32)
-    with pytest.raises(adm.UserError, match=r"dtype torch\.int8: is no precision"):
+    with pytest.raises(adm.UserError, match=r"precision torch\.int8: is none"):
         model.to(torch.int8)
 
 
@@ -142,7 +171,20 @@ KINDS = {
     "batches": DataLoader(TENSOR / 255, batch_size=2),
     "batches with labels": DataLoader(TensorDataset(TENSOR / 255, torch.arange(5)), batch_size=2),
     "a batch with labels": [TENSOR, torch.arange(5)],
+    "two batches": [TENSOR[:2], TENSOR[2:]],
+    "two arrays": (PIXELS[:2], PIXELS[2:]),
+    "arrays of one image": list(PIXELS),
+    "a generator of batches": (TENSOR[rows] / 255 for rows in (slice(2), slice(2, None))),
+    "floats with rounding": (TENSOR / 255).double() * (1 + 1e-6),
+    "PIL images that are opaque": [Image.fromarray(each).convert("RGBA") for each in PIXELS],
 }
+
+
+def test_pil_images_are_seen_as_in_folders():
+    red = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    np.testing.assert_array_equal(pixels_of(red), np.full((1, 8, 8, 3), 255))
+    deep = Image.fromarray(np.full((8, 8), 30000, np.uint16))
+    np.testing.assert_array_equal(pixels_of(deep), np.full((1, 8, 8, 3), 117))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -176,6 +218,10 @@ def test_images_come_out_as_they_are_asked_for(model):
     )
     (batch, _), *_ = DataLoader(TensorDataset(TENSOR / 255, torch.arange(5)), batch_size=5)
     np.testing.assert_array_equal(model.bits_per_dim(batch, 0, steps=4), model.bits_per_dim(PIXELS, 0, steps=4))
+    loader = DataLoader(TENSOR / 255, batch_size=2)
+    np.testing.assert_array_equal(
+        model.encode(loader, [0, 1, 0, 1, 0], steps=4), model.encode(PIXELS, [0, 1] * 2 + [0], steps=4)
+    )
 
 
 REFUSED = {
@@ -191,6 +237,32 @@ REFUSED = {
     "nothing": (lambda m, c: m.encode([], 0), "images: there are none"),
     "no images": (lambda m, c: m.encode(7, 0), "images: are int; arrays, tensors, PIL images"),
     "no kind of output": (lambda m, c: m.sample([0], steps=2, output="jpeg"), "output 'jpeg': is none"),
+    "a device after a dtype": (lambda m, c: m.to(torch.bfloat16, "cpu"), "a device comes first, then a dtype"),
+    "levels as floats": (lambda m, c: m.encode(TENSOR.float(), 0), "divide them by 255"),
+    "floats of numpy": (lambda m, c: m.encode(PIXELS / 255, 0), "floats may be a tensor (N, C, H, W) in [0, 1]"),
+    "no batch": (lambda m, c: m.encode(PIXELS, 0, steps=4, batch=0), "batch 0: is no number of images"),
+    "half an image": (lambda m, c: m.sample(0, num=2.5), "num 2.5: is no number of images"),
+    "no image": (lambda m, c: m.sample(0, num=0), "num 0: is no number of images"),
+    "one step of encoding": (lambda m, c: m.encode(PIXELS, 0, steps=1), "two or more are accepted"),
+    "true as a class": (lambda m, c: m.sample([True]), "class True: is no class"),
+    "numbers as latents": (lambda m, c: m.sample(0, latents=[[0.0]]), "latents: are float64 of shape (1, 1)"),
+    "threads": (lambda m, c: m.sample(0, steps=2, threads=3), "threads: is an argument of `adm.load`"),
+    "a length of averages": (lambda m, c: m.sample(0, steps=2, ema_length=0.1), "ema_length: is of runs"),
+    "guidance by keyword": (lambda m, c: m.sample(0, guidance=c), "guidance: is of samplers: adm.DDIM(model"),
+    "a generator by keyword": (lambda m, c: m.sample(0, generator=torch.Generator()), "generator: is `seed` here"),
+    "another library's word": (lambda m, c: m.sample(0, num_inference_steps=5), "is `steps` here"),
+    "a scale in words": (lambda m, c: m.sample(0, steps=2, scale="two"), "gradient_scale: 'two' is not accepted"),
+    "a scale without who guides": (lambda m, c: adm.DDIM(m, 5, scale=2.0), "does nothing without a classifier"),
+    "a batch of a trajectory": (lambda m, c: m.trajectory(0, batch=1), "batch: is not for trajectories"),
+    "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
+    "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),
+    "nothing to guide": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(None)), "NoneType: is no network"),
+    "nothing to load": (lambda m, c: adm.load(None), "NoneType: is no checkpoint"),
+    "no precision": (lambda m, c: adm.load(m.opened.path, precision="fp16"), "precision fp16: is none"),
+    "no threads": (lambda m, c: adm.load(m.opened.path, threads=0), "threads: 0 is not accepted"),
+    "half a timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 5.5, [0]), "t 5.5: is none"),
+    "x_t of another size": (lambda m, c: m.denoise(torch.zeros(1, 1, 8, 8), 5, [0]), "a tensor (N, 3, 8, 8) is"),
+    "no graph": (lambda m, c: adm.fid(PIXELS, PIXELS, "nothing.pb"), "nothing.pb: does not exist; --graph takes"),
     "no device": (lambda m, c: m.to("tpu"), "device 'tpu': is none here"),
     "no timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 50, [0]), "t 50: is none; there are 0 to 49"),
     "no field": (lambda m, c: adm.DDIM(m, 5, ets=1), "unknown key 'ets'"),
@@ -228,6 +300,10 @@ def settings():
     }
 
 
+FEW = pytest.mark.filterwarnings("ignore:.* do not exceed the 64 pooled features")
+
+
+@FEW
 def test_no_setting_of_the_process_changes(checkpoint, classifier, graph):
     # Libraries that are imported late may register warnings of their own.
     adm.score(PIXELS, PIXELS, graph, device="cpu")

@@ -214,8 +214,8 @@ REFUSED = {
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
-    "no images": (lambda m: m.sample(num=0), "num_samples: 0 is not accepted"),
-    "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1.0 is not accepted"),
+    "no images": (lambda m: m.sample(num=0), "num 0: is no number of images"),
+    "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1 is not accepted"),
     "latents of another size": (
         lambda m: m.sample(latents=np.zeros((2, 3, 4, 4), np.float32)),
         "latents: are float32 of shape (2, 3, 4, 4), not float32 of shape (2, 3, 8, 8)",

@@ -134,6 +134,7 @@ def test_ours_sample_and_change_images(plain):
     assert np.abs(ours.encode_and_decode(plain, images).astype(int) - images).mean() < 30
 
 
+@pytest.mark.filterwarnings("ignore:.* do not exceed the 64 pooled features")
 def test_ours_score_a_loader(graph):
     loader = DataLoader(TensorDataset(torch.cat([IMAGES] * 4), torch.arange(16)), batch_size=8)
     samples = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.uint8)

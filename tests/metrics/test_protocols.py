@@ -168,6 +168,7 @@ def test_another_resizing_is_probed_on_the_first_images(graph, arrays, monkeypat
     assert math.isfinite(PROBED)
 
 
+@pytest.mark.filterwarnings("ignore:.* do not exceed the 64 pooled features")
 def test_statistics_of_a_reference_are_of_the_evaluators_resizing(adm, graph, arrays, tmp_path):
     samples, reference = arrays
     features = TorchGraph(graph).features(reference)
