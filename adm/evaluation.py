@@ -255,7 +255,7 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
 
     Raises:
         UserError: An image cannot be read.
-        ValueError: Features are unusable, or do not fit the statistics.
+        ValueError: There are too few features, or they do not fit the statistics.
     """
     samples = extractor.features(fake)
     points = extractor.features(real.images) if real.images else None

@@ -22,7 +22,7 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.config.sampling import Batch, GanSampling
 from adm.errors import NotFiniteError, UserError, about
 from adm.metrics.batches import judge_of
-from adm.metrics.features import Features, require_features
+from adm.metrics.features import Features
 from adm.metrics.fid_infinity import fid_infinity as extrapolated_fid
 from adm.metrics.fid_infinity import fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
@@ -135,7 +135,7 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
         Values by the names of metrics, and of errors that are no spread of samples; None if there are too few samples.
 
     Raises:
-        ValueError: Features are unusable, or do not fit the statistics.
+        ValueError: There are too few features, or they do not fit the statistics.
 
     Source: Appendix J.
     """
@@ -166,7 +166,7 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
     """
     values: Scores = {}
     spreads: dict[str, Jackknife] = {}
-    count = len(require_features(inputs.samples.pool, "pooled features"))
+    count = len(inputs.samples.pool)
     for name, value in scores(inputs, names).items():
         values[name] = value
         if name not in METRICS or not METRICS[name].intervals:
@@ -193,7 +193,7 @@ def write_score(
     The reference in `metric_inputs` has images. `inputs` are the "features" and the "reference", for messages.
 
     Raises:
-        UserError: There are other numbers of samples than the run asks for, or features are unusable.
+        UserError: There are other numbers of samples than the run asks for, or too few for a metric.
         NotFiniteError: A metric is NaN or infinite.
     """
     features, count = inputs["features"], len(metric_inputs.samples.pool)
