@@ -7,19 +7,6 @@ from pydantic import Field, model_validator
 from adm.config.base import Config, Fraction, PositiveInt
 
 
-def check_seen(conditioning: str, channels: int, groups: int) -> None:
-    """Refuse a normalisation that takes an added embedding away again: with one channel a group, it is its mean.
-
-    Raises:
-        ValueError: Conditioning is "addition", and there are as many groups as channels.
-    """
-    if conditioning == "addition" and channels == groups:
-        raise ValueError(
-            f"conditioning 'addition' shows neither timestep nor class to {channels} channels in {groups} groups: "
-            f"normalising single channels takes away what was added; use fewer groups, at most {channels // 2}"
-        )
-
-
 class EncoderParams(Config):
     """The common part of UNet and classifier: levels of residual blocks with attention.
 
@@ -86,7 +73,13 @@ class EncoderParams(Config):
         for channels in self.level_channels:
             if channels <= 0 or channels % self.groups:
                 raise ValueError(f"a level has {channels} channels, which is no multiple of groups, {self.groups}")
-            check_seen(self.conditioning, channels, self.groups)
+            # With one channel a group, an added embedding is its mean.
+            if self.conditioning == "addition" and channels == self.groups:
+                raise ValueError(
+                    f"conditioning 'addition' shows neither timestep nor class to {channels} channels in {self.groups} "
+                    "groups: normalising single channels takes away what was added; use fewer groups, at most "
+                    f"{channels // 2}"
+                )
         return self
 
 

@@ -149,8 +149,6 @@ class ImageShards:
         if not paths:
             raise UserError(f"{folder}: holds no {'images' if 'training' in parts else 'held-out images'}")
         self._are_files = paths[0].suffix == ".bin"
-        if self._are_files and image_size is None:
-            raise UserError(f"{folder}: holds files of images of any size, which are cropped to a side; none is given")
         background = manifest.params["dataset"].get("background") if self._are_files else None
         self._shards = [_Files(path, background) if self._are_files else _Squares(path, image_size) for path in paths]
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
@@ -159,8 +157,6 @@ class ImageShards:
         self.class_names: Names = manifest.facts.get(FACT)
         self.labels = np.concatenate([_beside(path, "labels", (None,)) for path in paths])
         self._starts = [0, *accumulate(map(len, self._shards))]
-        if len(self.labels) != len(self):
-            raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
 
     def __len__(self) -> int:
         return self._starts[-1]
