@@ -259,7 +259,11 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     """
     samples = extractor.features(fake)
     points = extractor.features(real.images) if real.images else None
-    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
+    stored = real.stored
+    if points is not None and stored is None:
+        stored = feature_statistics(points.pool), feature_statistics(points.spatial)
+    assert stored is not None, "a reference has images, or statistics"
+    inputs = MetricInputs(samples, *stored, points)
     names = [*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if options.intervals else (scores(inputs, names), {})
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in PAPER_METRICS if name in metrics}}
@@ -273,11 +277,6 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         **results,
         "warnings": [*_warnings_of_features(samples, points, real), *_warnings_of_scores(results, fake, real)],
     }
-
-
-def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
-    assert points is not None
-    return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference) -> list[str]:
