@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import SPATIAL, Nodes, require_channels, require_head, require_scaling
+from adm.metrics.graph import SPATIAL, Nodes, require_head, require_scaling
 from adm.metrics.small_extractor import first_channels, scaled
 
 SIDE = 299
@@ -160,7 +160,6 @@ class Inception(nn.Module):
         self.weights = nn.Parameter(require_head(nodes, last, 8))
         if len(self.weights) != self._channels[last]:
             raise ValueError(f"softmax/weights are of {len(self.weights)} features, expected {self._channels[last]}")
-        require_channels(self._channels[SPATIAL])
 
     def _load(self, nodes: Nodes, layer: Layer, x: str) -> str:
         """Make a layer, which reads the node `x`, and return its name."""
