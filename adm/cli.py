@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from inspect import Parameter, Signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -148,41 +149,26 @@ def _fetch(
 
 
 def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
-    """Return the function of a verb: a key, a shard, or whatever its kinds of jobs have."""
+    """Return the function of a verb: it takes the params file, and a key, a shard and a flag if its jobs have them."""
     if verb == "fetch":
         return _fetch
-    if kinds[0].flag:
 
-        def page(
-            params: ParamsFile = Path("params.yaml"),
-            up_to_date: Annotated[
-                bool, typer.Option(kinds[0].flag, help="Take what there is for up to date, as engines may.")
-            ] = False,
-        ) -> None:
-            carry_out(params, verb, "", is_current=up_to_date)
+    def command(params: Path, key: str = "", shard: str = "", up_to_date: bool = True) -> None:
+        carry_out(params, verb, key, str(Shard.parse(shard)) if shard else "", is_current=up_to_date)
 
-        return page
-    if not kinds[0].wildcards:
-
-        def single(params: ParamsFile = Path("params.yaml")) -> None:
-            carry_out(params, verb, "")
-
-        return single
-    if any("{shard}" in kind.wildcards for kind in kinds):
-
-        def sharded(
-            key: Annotated[str, KEY],
-            params: ParamsFile = Path("params.yaml"),
-            shard: Annotated[str, typer.Option(help="Only this part, as 3-of-8.")] = "",
-        ) -> None:
-            carry_out(params, verb, key, str(Shard.parse(shard)) if shard else "")
-
-        return sharded
-
-    def keyed(key: Annotated[str, KEY], params: ParamsFile = Path("params.yaml")) -> None:
-        carry_out(params, verb, key)
-
-    return keyed
+    wildcards = {one for kind in kinds for one in kind.wildcards}
+    taken: dict[str, tuple[Any, Any]] = {"key": (Annotated[str, KEY], Parameter.empty)} if "{key}" in wildcards else {}
+    taken["params"] = ParamsFile, Path("params.yaml")
+    if "{shard}" in wildcards:
+        taken["shard"] = Annotated[str, typer.Option(help="Only this part, as 3-of-8.")], ""
+    if flag := kinds[0].flag:
+        told = "Take what there is for up to date, as engines may."
+        taken["up_to_date"] = Annotated[bool, typer.Option(flag, help=told)], False
+    command.__annotations__ = {name: annotation for name, (annotation, _) in taken.items()}
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.KEYWORD_ONLY, default=one[1], annotation=one[0]) for name, one in taken.items()]
+    )
+    return command
 
 
 for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name != "resolve"):

@@ -37,15 +37,12 @@ def _branch(*names: str) -> Branch:
     return [Layer(name) for name in names]
 
 
-def _average(tower: str) -> Branch:
-    """Average, and convolve the averages."""
-    return [Layer(f"{tower}/pool", "AvgPool"), Layer(f"{tower}/conv")]
-
-
 def _halving(*layers: Layer) -> Branch:
     """Halve the map in the last layer."""
     return [*layers[:-1], layers[-1]._replace(stride=2, valid=True)]
 
+
+AVERAGE: Branch = [Layer("tower_2/pool", "AvgPool"), Layer("tower_2/conv")]
 
 STEM = (
     Layer("conv", stride=2, valid=True),
@@ -61,7 +58,7 @@ SQUARES: Sequence[Branch] = (
     _branch("conv"),
     _branch("tower/conv", "tower/conv_1"),
     _branch("tower_1/conv", "tower_1/conv_1", "tower_1/conv_2"),
-    _average("tower_2"),
+    AVERAGE,
 )
 """Branches of a block of 35x35: the second branch has 5x5 windows, the third 3x3."""
 
@@ -69,7 +66,7 @@ STRIPS: Sequence[Branch] = (
     _branch("conv"),
     _branch("tower/conv", "tower/conv_1", "tower/conv_2"),
     _branch("tower_1/conv", *(f"tower_1/conv_{number}" for number in range(1, 5))),
-    _average("tower_2"),
+    AVERAGE,
 )
 """Branches of a block of 17x17: windows of 1x7 and 7x1 take turns."""
 
