@@ -42,6 +42,12 @@ class EncoderParams(Config):
         """Side of each level's feature maps, from the full resolution down."""
         return [self.image_size >> level for level in range(len(self.channel_multiplier))]
 
+    @property
+    def attended_channels(self) -> list[int]:
+        """Channels of attention blocks, from the full resolution down; the middle always has one."""
+        levels = zip(self.level_channels, self.resolutions, strict=True)
+        return [*(channels for channels, side in levels if side in self.attention_resolutions), self.level_channels[-1]]
+
     @model_validator(mode="after")
     def _resolutions_exist(self) -> Self:
         halvings = len(self.channel_multiplier) - 1
@@ -58,12 +64,7 @@ class EncoderParams(Config):
             raise ValueError("exactly one of heads and head_channels must be given")
         name, divisor = ("heads", self.heads) if self.heads else ("head_channels", self.head_channels)
         assert divisor is not None
-        attended = [
-            channels
-            for channels, resolution in zip(self.level_channels, self.resolutions, strict=True)
-            if resolution in self.attention_resolutions
-        ] + [self.level_channels[-1]]
-        for channels in attended:
+        for channels in self.attended_channels:
             if channels % divisor:
                 raise ValueError(f"{name} {divisor} does not divide the {channels} channels of an attention block")
         return self

@@ -155,9 +155,7 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
     """
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
-    content = read_sealed_json(path)
-    curve = content.get("runs")
-    score = _score(path, curve.get(run, {}) if isinstance(curve, dict) else content)
+    score = read_scores(path).get(key) or _score(path, {})
     return replace(score, seed=getattr(params.scored[run], "seed", None))
 
 

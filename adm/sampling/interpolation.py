@@ -12,7 +12,7 @@ from adm.config.models import DiffusionModel
 from adm.config.sampling import Interpolation
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, last, sample
+from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, no_noise
 from adm.nets.forward import Forward
 from adm.progress import progress
 from adm.sampling.guided import classifier_slope
@@ -70,6 +70,7 @@ class LatentSpace:
         """
         return encode(self.diffusion, self.denoiser(class_weights), x_0, num_steps)
 
+    @torch.no_grad()
     def decode(self, latent: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
         """Run guided DDIM (eta = 0) from a latent to an image, over the steps num_steps - 1 .. 0.
 
@@ -85,7 +86,10 @@ class LatentSpace:
         """
         gradient = None if self.gradient is None else self.gradient(class_weights)
         step = DDIM(self.diffusion, self.denoiser(class_weights), gradient)
-        return last(sample(step, latent, num_steps=num_steps))
+        x_t = latent
+        for t in reversed(range(self.diffusion.num_timesteps if num_steps is None else num_steps)):
+            x_t = step(x_t, t, no_noise)
+        return x_t
 
     def errors(self, x_0: Tensor, class_weights: Tensor) -> Tensor:
         """Measure mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
