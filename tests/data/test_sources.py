@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import os
-import shutil
 import struct
 from types import SimpleNamespace
 
@@ -335,25 +334,6 @@ def test_a_part_of_too_few_images_is_refused(tmp_path, share, part):
     message = refusal(params("idx", write_idx(tmp_path / "raw"), held_out=share), tmp_path)
     assert f"held_out {share} leaves" in message
     assert part in message
-
-
-def test_a_folder_that_changes_while_it_is_read_is_refused_and_what_was_prepared_stays(
-    image_folders, prepared, monkeypatch, tmp_path
-):
-    root = tmp_path / "images"
-    shutil.copytree(image_folders, root)
-    section = params("folder", root, num_classes=2)
-    before = prepared(section).labels
-    write = prepare.write_shard
-
-    def changing(*args):
-        shutil.copy(root / "a" / "2.png", root / "a" / "new.png")
-        write(*args)
-
-    monkeypatch.setattr(prepare, "write_shard", changing)
-    with pytest.raises(UserError, match="changed while they were read"):
-        prepared(section)
-    assert np.array_equal(ImageShards(tmp_path / "prepared", 6).labels, before)
 
 
 @pytest.mark.parametrize("source", ["folder", "lsun"])
