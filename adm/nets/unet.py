@@ -175,10 +175,11 @@ class UNet(nn.Module):
     def _embed(self, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the timestep and class embedding after SiLU, `(B, 4 * base width)`."""
         embedding = self.time_embedding(t)
-        if y is not None and self.class_embedding is not None and not y.is_floating_point():
-            told = y != NO_CLASS
-            # A factor of one changes no bit of a class's embedding, nor of its gradient.
-            embedding = embedding + self.class_embedding(torch.where(told, y, 0)) * told.unsqueeze(1)
-        elif y is not None:
-            embedding = embedding + y.to(embedding.dtype)
-        return F.silu(embedding)
+        if self.class_embedding is None:
+            return F.silu(embedding)
+        assert y is not None, "an image of a network with classes has one"
+        if y.is_floating_point():
+            return F.silu(embedding + y.to(embedding.dtype))
+        told = y != NO_CLASS
+        # A factor of one changes no bit of a class's embedding, nor of its gradient.
+        return F.silu(embedding + self.class_embedding(torch.where(told, y, 0)) * told.unsqueeze(1))

@@ -155,7 +155,9 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
     """
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
-    score = read_scores(path).get(key) or _score(path, {})
+    content = read_sealed_json(path)
+    curve = content.get("runs")
+    score = _score(path, curve.get(run, {}) if isinstance(curve, dict) else content)
     return replace(score, seed=getattr(params.scored[run], "seed", None))
 
 
