@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from adm.config.metrics import FEWEST_FOR_INTERVALS
-from adm.config.models import TrainingSeeds, check_equal
+from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
@@ -182,7 +182,8 @@ def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
 def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
     for name in ("dataset", "reconstructions", "seed"):
         found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
-        check_equal(f"{place}: {other!r}", name, found, repr(first), expected)
+        if found != expected:
+            raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
     if params.interpolations[first] == params.interpolations[other]:
         raise ValueError(f"{place}: {first!r} and {other!r} are of one configuration; compare what differs")
 
