@@ -388,6 +388,11 @@ def test_what_is_identical_is_never_better():
             {"scores": {"a": score(1), "b": Score({"fid": 1.0}, {}, 5)}},
             "run 'b' of 5 samples has no interval of 'fid'",
         ),
+        (
+            LOWER,
+            {"scores": {"a": score(1), "b": score(1, count=500)}},
+            "unequal numbers of samples.*'a' of 1000, 'b' of 500",
+        ),
         (LOWER, {"scores": {"a": score(1), "b": replace(score(1), metrics={})}}, "run 'b' has no 'fid'"),
         (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 1, "b": 1, "c": 2}}, "1, 1, 2, which must rise"),
         (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {}}, "0, 0, 0, which must rise"),
