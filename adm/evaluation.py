@@ -289,11 +289,15 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options,
 
     Raises:
         UserError: An image cannot be read.
-        ValueError: Features are unusable, or do not fit the statistics.
+        ValueError: There are too few features, or they do not fit the statistics.
     """
     samples = extractor.features(fake)
     points = extractor.features(real.images) if real.images else None
-    inputs = MetricInputs(samples, *(real.stored or _statistics(points)), points)
+    stored = real.stored
+    if points is not None and stored is None:
+        stored = feature_statistics(points.pool), feature_statistics(points.spatial)
+    assert stored is not None, "a reference has images, or statistics"
+    inputs = MetricInputs(samples, *stored, points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     wide = options.intervals or options.expected is not None
     metrics, spreads = with_intervals(inputs, names) if wide else (scores(inputs, names), {})
@@ -313,11 +317,6 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options,
             *_warnings_of_scores(results, fake, real, options),
         ],
     }
-
-
-def _statistics(points: Features | None) -> tuple[FeatureStatistics, FeatureStatistics]:
-    assert points is not None
-    return feature_statistics(points.pool), feature_statistics(points.spatial)
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference, options: Options) -> list[str]:

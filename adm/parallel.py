@@ -64,7 +64,7 @@ class Group:
         The result for an item does not depend on the process that computes it.
 
         Args:
-            function: Returns arrays that have the same shapes and dtypes for every item.
+            function: Computes an item.
             items: The same on every process.
         """
         if self.size == 1:
@@ -72,11 +72,8 @@ class Group:
             return
         iterator = iter(items)
         while chunk := list(islice(iterator, self.size)):
-            # Every process takes part in the exchange. One that has no item left computes the first one again.
-            own = function(chunk[self.rank] if self.rank < len(chunk) else chunk[0])
-            parts = [self._gather_parts(torch.from_numpy(value)) for value in own]
-            for arrays in islice(zip(*parts, strict=True), len(chunk)):
-                yield tuple(array.numpy() for array in arrays)
+            # Every process takes part in the exchange, also one that has no item left.
+            yield from self._gathered(function(chunk[self.rank]) if self.rank < len(chunk) else ())[: len(chunk)]
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors, all of one dtype, by their sums over the processes, in place.
@@ -93,11 +90,11 @@ class Group:
 
     def broadcast(self, number: int) -> int:
         """Send a number from rank 0 to all processes, and return it."""
-        return int(self._gather_parts(torch.tensor(number))[0]) if self.size > 1 else number
+        return self._gathered(number)[0]
 
     def largest(self, number: int) -> int:
         """Return the largest of the processes' numbers."""
-        return max(map(int, self._gather_parts(torch.tensor(number)))) if self.size > 1 else number
+        return max(self._gathered(number))
 
     def check_identical(self, tensors: Iterable[Tensor], what: str) -> None:
         """Check that every process holds the same bits.
@@ -110,22 +107,20 @@ class Group:
         digest = hashlib.sha256()
         for tensor in tensors:
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        own = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)
-        different = [rank for rank, other in enumerate(self._gather_parts(own)) if not torch.equal(other, own)]
-        if different:
+        own = digest.digest()
+        if different := [rank for rank, other in enumerate(self._gathered(own)) if other != own]:
             raise UserError(f"{what}: rank {self.rank} and ranks {different} hold different bits")
 
     def barrier(self) -> None:
         """Return when every process has called this; if one fails before it, the others end, too."""
-        if self.size > 1:
-            # A CPU tensor is exchanged over gloo; torch's own barrier would use the GPUs.
-            self._gather_parts(torch.tensor(self.rank))
+        self._gathered(None)
 
-    def _gather_parts(self, value: Tensor) -> list[Tensor]:
-        value = value.contiguous()
-        parts = [torch.empty_like(value) for _ in range(self.size)]
-        with _exit_if_lost():
-            dist.all_gather(parts, value)
+    def _gathered(self, value: T) -> list[T]:
+        """Exchange a value of each process, over gloo, as torch's own barrier, say, would not."""
+        parts = [value] * self.size
+        if self.size > 1:
+            with _exit_if_lost():
+                dist.all_gather_object(parts, value)
         return parts
 
 

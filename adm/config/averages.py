@@ -77,28 +77,6 @@ def combination(steps: Sequence[int], lengths: Sequence[float], length: float) -
     return (coefficients * share).reshape(len(steps), len(lengths)), float(error)
 
 
-def check_combined(every: int, step: int, lengths: Sequence[float], length: float) -> None:
-    """Refuse a length that snapshots cannot represent.
-
-    Args:
-        every: Iterations from one snapshot to the next.
-        step: The iteration of the wanted average.
-        lengths: The lengths of the averages that are kept.
-        length: The length of the wanted one.
-
-    Raises:
-        ValueError: The error of the combined profile is above `LARGEST_ERROR`.
-    """
-    steps = snapshot_steps(every, step)
-    error = combination(steps, lengths, length)[1]
-    if error > LARGEST_ERROR:
-        kept = " and ".join(f"{one:g}" for one in lengths)
-        raise ValueError(
-            f"{length:g} is too far from the lengths {kept} of {len(steps)} snapshots: its profile would be off by "
-            f"{error:.0%}, more than {LARGEST_ERROR:.0%}; take a length nearer to these, or more snapshots (`every`)"
-        )
-
-
 def _product(t_a: ArrayLike, gamma_a: ArrayLike, t_b: ArrayLike, gamma_b: ArrayLike) -> NDArray[np.float64]:
     """Integrate the product of two profiles, of which each is zero after its own t."""
     t_a, gamma_a, t_b, gamma_b = (np.asarray(values, np.float64) for values in (t_a, gamma_a, t_b, gamma_b))

@@ -37,10 +37,7 @@ def visit(wanted: type, kind: Any, value: Any, each: Each) -> Any:
     Returns:
         The value from YAML with what stands there; a checked section itself.
     """
-    if (wanted, id(kind)) not in _VISITORS:
-        # The annotation is kept, too: no other one can then have its identity.
-        _VISITORS[wanted, id(kind)] = (kind, _visitor(wanted, kind))
-    return _visited(_VISITORS[wanted, id(kind)][1], value, each, "")
+    return _replaced(wanted, kind, value, each, "")
 
 
 def marked(wanted: type[Mark], kind: Any, value: Any) -> list[Named[Mark]]:
@@ -79,93 +76,67 @@ def _kinds(section: type[BaseModel]) -> tuple[Any, tuple[Any, ...]]:
     return (None, ()) if kind is None else (kind.default, get_args(kind.annotation))
 
 
-_Visitor = Callable[[Any, Each, str, bool], list[Any] | None]
-"""Goes through a value in a field, of a list or not, and gives what replaces it; None if it has another type."""
+@cache
+def _marked_fields(wanted: type, section: type[BaseModel]) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    """Give the annotation and the metadata of each field of a class of sections in which something is marked."""
+    fields = {name: (field.annotation, tuple(field.metadata)) for name, field in section.model_fields.items()}
+    return {name: both for name, both in fields.items() if _is_marked(wanted, *both)}
 
-_VISITORS: dict[tuple[type, int], tuple[Any, _Visitor | None]] = {}
-"""By marks and the identities of annotations: they are asked for some thousand times while a file is loaded."""
+
+def _is_marked(wanted: type, kind: Any, marks: tuple[Any, ...] = ()) -> bool:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return bool(_marked_fields(wanted, kind))
+    return any(isinstance(mark, wanted) for mark in marks) or any(
+        isinstance(part, wanted) or _is_marked(wanted, part) for part in get_args(kind)
+    )
 
 
-def _visited(visitor: _Visitor | None, value: Any, each: Each, field: str) -> Any:
-    given = visitor(value, each, field, False) if visitor else None
+def _visited(
+    wanted: type, kind: Any, value: Any, each: Each, field: str = "", listed: bool = False, marks: tuple[Any, ...] = ()
+) -> list[Any] | None:
+    """Give what replaces a value in a field, of a list or not; None if it is not of this annotation, or has no marks.
+
+    `marks` are what `Annotated` says of the value.
+    """
+    if get_origin(kind) is Annotated:
+        kind, *more = get_args(kind)
+        marks = (*marks, *more)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        tried = (_visited(wanted, part, value, each, field, listed, marks) for part in arguments)
+        return next((given for given in tried if given is not None), None)
+    if mark := next((mark for mark in marks if isinstance(mark, wanted)), None):
+        return list(each(Named(field, mark, value, listed))) if isinstance(value, str) else None
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and is_of(kind, value):
+        return [_section(wanted, kind, value, each, field)]
+    if origin is dict and isinstance(value, Mapping):
+        keys, items = arguments
+        replaced = {
+            _replaced(wanted, keys, key, each, field): _replaced(wanted, items, one, each, _within(field, key))
+            for key, one in value.items()
+        }
+        return [replaced]
+    if origin not in (list, dict) or not isinstance(value, list):
+        return None
+    # Rows of a mapping may have no labels.
+    several = ((one, _visited(wanted, arguments[-1], one, each, field, True)) for one in value)
+    return [[key for one, keys in several for key in ([one] if keys is None else keys)]]
+
+
+def _replaced(wanted: type, kind: Any, value: Any, each: Each, field: str, marks: tuple[Any, ...] = ()) -> Any:
+    given = _visited(wanted, kind, value, each, field, marks=marks)
     return given[0] if given else value
 
 
-def _visitor(wanted: type, kind: Any, marks: tuple[Any, ...] = ()) -> _Visitor | None:
-    """Make the visitor of an annotation; None if nothing in it is marked."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _visitor(wanted, arguments[0], (*marks, *arguments[1:]))
-    if origin in (Union, UnionType):
-        several = [one for part in arguments if (one := _visitor(wanted, part, marks))]
-        return _of_union(several) if several else None
-    if mark := next((mark for mark in marks if isinstance(mark, wanted)), None):
-        return lambda value, each, field, listed: (
-            list(each(Named(field, mark, value, listed))) if isinstance(value, str) else None
-        )
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _of_section(wanted, kind)
-    inner = [_visitor(wanted, part) for part in arguments]
-    if origin is list and inner[0]:
-        return _of_list(inner[0])
-    return _of_mapping(*inner) if origin is dict and any(inner) else None
-
-
-def _of_union(several: list[_Visitor]) -> _Visitor:
-    def visit_any(*given: Any) -> list[Any] | None:
-        return next((visited for one in several if (visited := one(*given)) is not None), None)
-
-    return visit_any
-
-
-def _of_list(item: _Visitor) -> _Visitor:
-    def visit_list(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
-        if not isinstance(value, list):
-            return None
-        several = ((one, item(one, each, field, True)) for one in value)
-        return [[key for one, keys in several for key in ([one] if keys is None else keys)]]
-
-    return visit_list
-
-
-def _of_mapping(keys: _Visitor | None, items: _Visitor | None) -> _Visitor:
-    def visit_mapping(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
-        if isinstance(value, list) and items:  # rows without labels
-            return _of_list(items)(value, each, field, True)
-        if not isinstance(value, Mapping):
-            return None
-        return [
-            {
-                _visited(keys, key, each, field): _visited(items, item, each, _within(field, key))
-                for key, item in value.items()
-            }
-        ]
-
-    return visit_mapping
-
-
-@cache
-def _of_section(wanted: type, section: type[BaseModel]) -> _Visitor | None:
-    made = {
-        name: _visitor(wanted, field.annotation, tuple(field.metadata)) for name, field in section.model_fields.items()
+def _section(wanted: type, section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
+    """Go through a section, from YAML or checked."""
+    given = vars(value) if isinstance(value, BaseModel) else value
+    changed = {
+        name: _replaced(wanted, kind, given[name], each, _within(field, name), marks)
+        for name, (kind, marks) in _marked_fields(wanted, section).items()
+        if name in given
     }
-    fields = {name: visitor for name, visitor in made.items() if visitor}
-
-    def visit_section(value: Any, each: Each, field: str, listed: bool) -> list[Any] | None:
-        if not is_of(section, value):
-            return None
-        if isinstance(value, BaseModel):
-            for name, visitor in fields.items():
-                _visited(visitor, getattr(value, name), each, _within(field, name))
-            return [value]
-        changed = {
-            name: _visited(visitor, value[name], each, _within(field, name))
-            for name, visitor in fields.items()
-            if name in value
-        }
-        return [{**value, **changed}]
-
-    return visit_section if fields else None
+    return value if isinstance(value, BaseModel) else {**value, **changed}
 
 
 def _within(field: str, name: Any) -> str:

@@ -7,19 +7,6 @@ from pydantic import Field, model_validator
 from adm.config.base import Config, Fraction, PositiveInt
 
 
-def check_seen(conditioning: str, channels: int, groups: int) -> None:
-    """Refuse a normalisation that takes an added embedding away again: with one channel a group, it is its mean.
-
-    Raises:
-        ValueError: Conditioning is "addition", and there are as many groups as channels.
-    """
-    if conditioning == "addition" and channels == groups:
-        raise ValueError(
-            f"conditioning 'addition' shows neither timestep nor class to {channels} channels in {groups} groups: "
-            f"normalising single channels takes away what was added; use fewer groups, at most {channels // 2}"
-        )
-
-
 class EncoderParams(Config):
     """The common part of UNet and classifier: levels of residual blocks with attention.
 
@@ -55,6 +42,12 @@ class EncoderParams(Config):
         """Side of each level's feature maps, from the full resolution down."""
         return [self.image_size >> level for level in range(len(self.channel_multiplier))]
 
+    @property
+    def attended_channels(self) -> list[int]:
+        """Channels of attention blocks, from the full resolution down; the middle always has one."""
+        levels = zip(self.level_channels, self.resolutions, strict=True)
+        return [*(channels for channels, side in levels if side in self.attention_resolutions), self.level_channels[-1]]
+
     @model_validator(mode="after")
     def _resolutions_exist(self) -> Self:
         halvings = len(self.channel_multiplier) - 1
@@ -71,12 +64,7 @@ class EncoderParams(Config):
             raise ValueError("exactly one of heads and head_channels must be given")
         name, divisor = ("heads", self.heads) if self.heads else ("head_channels", self.head_channels)
         assert divisor is not None
-        attended = [
-            channels
-            for channels, resolution in zip(self.level_channels, self.resolutions, strict=True)
-            if resolution in self.attention_resolutions
-        ] + [self.level_channels[-1]]
-        for channels in attended:
+        for channels in self.attended_channels:
             if channels % divisor:
                 raise ValueError(f"{name} {divisor} does not divide the {channels} channels of an attention block")
         return self
@@ -86,7 +74,13 @@ class EncoderParams(Config):
         for channels in self.level_channels:
             if channels <= 0 or channels % self.groups:
                 raise ValueError(f"a level has {channels} channels, which is no multiple of groups, {self.groups}")
-            check_seen(self.conditioning, channels, self.groups)
+            # With one channel a group, an added embedding is its mean.
+            if self.conditioning == "addition" and channels == self.groups:
+                raise ValueError(
+                    f"conditioning 'addition' shows neither timestep nor class to {channels} channels in {self.groups} "
+                    "groups: normalising single channels takes away what was added; use fewer groups, at most "
+                    f"{channels // 2}"
+                )
         return self
 
 

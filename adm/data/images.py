@@ -16,7 +16,7 @@ from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
 from adm.artifacts.streaming import stretches
 from adm.data.decoding import read_image
-from adm.data.listing import ENDINGS
+from adm.data.listing import ENDINGS, class_names, names_of_images
 from adm.errors import UserError
 
 Pixels = NDArray[np.uint8]
@@ -183,17 +183,11 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
     )
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path, within: str = "") -> list[str]:
     """Return the images of a folder and the folders in it, links to folders followed, in the order of their paths."""
-    names = []
-    for root, folders, files in os.walk(folder, followlinks=True):
-        # Some systems leave hidden files with the same endings beside images.
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inner = Path(root).relative_to(folder)
-        names += [
-            (inner / name).as_posix() for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
-    return sorted(names)
+    folders = class_names(folder)
+    inner = (name for each in folders for name in _names(folder / each, f"{within}{each}/"))
+    return sorted([*(f"{within}{name}" for name in names_of_images(folder) if name not in folders), *inner])
 
 
 def _counted(place: str, shape: tuple[int, ...], limit: int | None) -> int:

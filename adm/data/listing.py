@@ -33,14 +33,6 @@ def names_of_images(folder: Path) -> list[str]:
     return [name for name in names if name.lower().endswith(ENDINGS) and not name.startswith(".")]
 
 
-def changes(dataset: ImageSource) -> str:
-    """Hash names, sizes and times of a dataset's image files; without files, nothing."""
-    digest = hashlib.sha256()
-    for entry in _listed(dataset):
-        digest.update(f"{entry}\n".encode())
-    return digest.hexdigest()
-
-
 def content(dataset: ImageSource) -> dict[str, Any]:
     """Identify a dataset's image files: their number, and a hash of their names and bytes.
 

@@ -67,46 +67,30 @@ def write_encoded_shard(
     write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels)
 
 
-class _Squares:
-    """A shard of images that `prepare` cropped."""
+class _Shard(NamedTuple):
+    """A shard: how many images it holds, the height and width of one and the image itself by its row, and its file."""
 
-    def __init__(self, path: Path, image_size: int | None) -> None:
-        self._images: NDArray[np.uint8] = read_npy(path, "uint8", (None, image_size, image_size, 3))
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def shape(self, _: int) -> tuple[int, ...]:
-        return self._images.shape[1:3]
-
-    def read(self, row: int) -> Any:
-        return self._images[row]
-
-    def release(self) -> None:
-        release(self._images)
+    length: int
+    shape: Callable[[int], tuple[int, ...]]
+    read: Callable[[int], Any]
+    mapped: NDArray[np.uint8]
 
 
-class _Files:
-    """A shard of image files; each is decoded when it is read."""
+def _squares(path: Path, image_size: int | None) -> _Shard:
+    """Open a shard of images that `prepare` cropped."""
+    images: NDArray[np.uint8] = read_npy(path, "uint8", (None, image_size, image_size, 3))
+    return _Shard(len(images), lambda row: images.shape[1:3], lambda row: images[row], images)
 
-    def __init__(self, path: Path, background: str | None) -> None:
-        self._path, self._background = path, background
-        self._index = _beside(path, "index", (None, 3))
-        self._bytes = np.memmap(path, np.uint8, "r")
 
-    def __len__(self) -> int:
-        return len(self._index)
+def _files(path: Path, background: str | None) -> _Shard:
+    """Open a shard of image files; each is decoded when it is read."""
+    index, content = _beside(path, "index", (None, 3)), np.memmap(path, np.uint8, "r")
 
-    def shape(self, row: int) -> tuple[int, ...]:
-        return tuple(self._index[row, 1:].tolist())
+    def read(row: int) -> Any:
+        start = index[row - 1, 0] if row else 0
+        return read_image(content[start : index[row, 0]].tobytes(), f"{path}: image {row}", background)
 
-    def read(self, row: int) -> Any:
-        start = self._index[row - 1, 0] if row else 0
-        content = self._bytes[start : self._index[row, 0]].tobytes()
-        return read_image(content, f"{self._path}: image {row}", self._background)
-
-    def release(self) -> None:
-        release(self._bytes)
+    return _Shard(len(index), lambda row: tuple(index[row, 1:].tolist()), read, content)
 
 
 def _beside(images: Path, kind: str, shape: Shape) -> NDArray[np.int64]:
@@ -149,18 +133,14 @@ class ImageShards:
         if not paths:
             raise UserError(f"{folder}: holds no {'images' if 'training' in parts else 'held-out images'}")
         self._are_files = paths[0].suffix == ".bin"
-        if self._are_files and image_size is None:
-            raise UserError(f"{folder}: holds files of images of any size, which are cropped to a side; none is given")
         background = manifest.params["dataset"].get("background") if self._are_files else None
-        self._shards = [_Files(path, background) if self._are_files else _Squares(path, image_size) for path in paths]
+        self._shards = [_files(path, background) if self._are_files else _squares(path, image_size) for path in paths]
         self.height, self.width = (image_size, image_size) if image_size else self._shards[0].shape(0)
         self._becomes_grey = self._are_files and manifest.params["dataset"].get("channels") == 1
         self._threads = threads
         self.class_names: Names = manifest.facts.get(FACT)
         self.labels = np.concatenate([_beside(path, "labels", (None,)) for path in paths])
-        self._starts = [0, *accumulate(map(len, self._shards))]
-        if len(self.labels) != len(self):
-            raise UserError(f"{folder}: has {len(self)} images but {len(self.labels)} labels")
+        self._starts = [0, *accumulate(shard.length for shard in self._shards)]
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -182,7 +162,7 @@ class ImageShards:
         for some in stretches(indices, CHUNK):
             yield self[some]
             for shard in {bisect_right(self._starts, index) - 1 for index in some}:
-                self._shards[shard].release()
+                release(self._shards[shard].mapped)
 
     def shapes(self, indices: NDArray[np.int64]) -> list[tuple[int, ...]]:
         """Return the heights and widths, in pixels, of what `cut` cuts crops from; no image is read."""
@@ -200,7 +180,7 @@ class ImageShards:
 
         return self._stacked(one, (size, size), indices, crops)
 
-    def _find(self, index: int) -> tuple[_Squares | _Files, int]:
+    def _find(self, index: int) -> tuple[_Shard, int]:
         """Return the shard of an image, and its row in it."""
         number = bisect_right(self._starts, index) - 1
         return self._shards[number], int(index) - self._starts[number]

@@ -94,9 +94,6 @@ def training_loss(
         (B,) float32 each: "loss", the one to minimise, and those of "mse", unweighted, and "vlb" that the objective
         has.
 
-    Raises:
-        ValueError: The objective is "hybrid" and the variance is fixed: L_vlb would have nothing to learn.
-
     Source: equation 12; Nichol & Dhariwal (2021), equation 16; Hang et al. (2023), equation 8, for `min_snr`.
     """
     x_t = diffusion.q_sample(x_0, t, eps)
@@ -127,8 +124,6 @@ def _losses(
         weighted = mse * snr.clamp(max=min_snr) / target.per_x_0(snr)
     if objective == "simple":
         return {"loss": weighted, "mse": mse}
-    if diffusion.variance != "learned_range":
-        raise ValueError(f"objective 'hybrid' needs a learned variance, not {diffusion.variance!r}")
     frozen_mean = torch.cat([output[:, :channels].detach(), output[:, channels:]], dim=1)
     p = diffusion.p_mean_variance(frozen_mean, x_t, t, clipping="none")
     vlb = vlb_term(diffusion, p, x_0, x_t, t)

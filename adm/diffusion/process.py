@@ -259,11 +259,6 @@ class Diffusion:
         Source: equations 7 and 13; Appendix I for the temperature.
         """
         channels, is_learned = x_t.shape[1], self.variance == "learned_range"
-        expected = 2 * channels if is_learned else channels
-        if output.shape[1] != expected:
-            raise ValueError(
-                f"the network returned {output.shape[1]} channels; variance {self.variance!r} needs {expected}"
-            )
         target, predicted = TARGETS[self.predicts], output[:, :channels]
         if is_learned:
             v = (output[:, channels:] + 1) / 2

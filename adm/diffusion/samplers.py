@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,19 +19,6 @@ Slope = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 Noise = Callable[[], Tensor]
 """Draws the standard normal (B, C, H, W) of one transition."""
-
-
-class Sampler(Protocol):
-    """A step from x_t, (B, C, H, W), to x_{t-1} of a process."""
-
-    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
-        """Return x_{t-1}."""
-        ...
-
-    @property
-    def diffusion(self) -> Diffusion:
-        """The process, respaced to the sampler's steps."""
-        ...
 
 
 def classifier_gradient(slope: Slope, y: Tensor, scale: float) -> Gradient:
@@ -93,8 +80,8 @@ def _factor(log_p: Tensor, weights: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Guided:
-    """The common part of samplers.
+class Sampler:
+    """The common part of samplers, each a step from x_t, (B, C, H, W), to x_{t-1} of a process.
 
     Args:
         diffusion: The process, respaced to the sampler's steps.
@@ -112,9 +99,13 @@ class Guided:
     epsilon_temperature: float = 1.0
     clipping: Clipping = "static"
 
+    def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
+        """Step from x_t to x_{t-1}."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
-class DDPM(Guided):
+class DDPM(Sampler):
     """x_{t-1} ~ N(mu + s Sigma g, tau^2 Sigma), where g is the classifier's gradient.
 
     Args:
@@ -139,7 +130,7 @@ class DDPM(Guided):
 
 
 @dataclass(frozen=True)
-class Shifted(Guided):
+class Shifted(Sampler):
     """The common part of samplers whose noise prediction is shifted by the classifier.
 
     Args:

@@ -161,7 +161,6 @@ class Dinov2(Executor):
 
     Raises:
         UserError: there is no such device.
-        ValueError: the file does not fit the network.
         OSError: the file cannot be read.
 
     Source: Oquab et al. 2023; Stein et al. 2023 (the class token as features).
@@ -172,10 +171,7 @@ class Dinov2(Executor):
         torch.set_num_threads(threads)
         self._device = resolve_device(device)
         network = empty_network(name)
-        try:
-            network.load_state_dict(load_file(path), assign=True)
-        except RuntimeError as error:
-            raise ValueError(f"{path}: does not fit {name}") from error
+        network.load_state_dict(load_file(path), assign=True)
         self._network = network.eval().requires_grad_(False).to(self._device)
 
     def _outputs(self, batch: Images) -> Outputs:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.features import FloatArray, require_features
+from adm.metrics.features import FloatArray
 from adm.progress import progress
 
 FLOOR = 1.0e-30
@@ -62,12 +62,7 @@ def clouds(first: FloatArray, second: FloatArray) -> tuple[Cloud, Cloud]:
 
     Returns:
         Both clouds; the same object twice if both sets are the same array.
-
-    Raises:
-        ValueError: the dimensions disagree.
     """
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(f"features of {first.shape[1]} and {second.shape[1]} dimensions, expected the same")
     centre = first.mean(axis=0, dtype=np.float64)
     peak = max(
         np.sqrt(np.square(rows[i] - centre).sum(axis=1).max()) for rows in (first, second) for i in slices(len(rows))
@@ -124,26 +119,21 @@ def _lower_bounds(a: Cloud, rows: Rows, b: Cloud, columns: Rows) -> Bounds:
     return bounds
 
 
-def nearest(queries: npt.ArrayLike, points: npt.ArrayLike, k: int) -> tuple[IndexArray, Distances]:
+def nearest(queries: FloatArray, points: FloatArray, k: int) -> tuple[IndexArray, Distances]:
     """Find the k nearest points of every query by Euclidean distance.
 
     The order is that of float64 distances; equal distances are ordered by index. Memory grows with M k and N, never
     with M N. If both are the same array, query i does not find point i; it still finds copies of it.
 
     Args:
-        queries: (M, D), real, finite, M >= 2.
-        points: (N, D), real, finite, N >= 2.
+        queries: (M, D), finite.
+        points: (N, D), finite.
         k: in [1, N], or in [1, N - 1] if both are the same array.
 
     Returns:
         Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
-
-    Raises:
-        ValueError: features are unusable, or their dimensions disagree.
     """
-    asked = require_features(queries, "query features")
-    given = asked if points is queries else require_features(points, "point features")
-    indices, squares = k_nearest(*clouds(asked, given), k)
+    indices, squares = k_nearest(*clouds(queries, points), k)
     return indices, np.sqrt(squares)
 
 

@@ -1,4 +1,4 @@
-"""The features that metrics are computed from, checks of them, and what computes them a batch at a time."""
+"""The features that metrics are computed from, and what computes them a batch at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from adm.artifacts.streaming import stretches
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -35,34 +33,6 @@ class Features:
     pool: npt.NDArray[np.float32]
     spatial: npt.NDArray[np.float32]
     logits: npt.NDArray[np.float32]
-
-
-def require_features(features: npt.ArrayLike, name: str) -> FloatArray:
-    """Check features, and return them as an array of floats.
-
-    Args:
-        features: (N, D), any real dtype, N >= 2, D >= 1. Integers become float64, floats keep their dtype.
-        name: their name in errors.
-
-    Returns:
-        (N, D) float array; the same array if it already was one.
-
-    Raises:
-        ValueError: wrong number of axes, no column, fewer than two rows, not numbers, NaN or infinity.
-    """
-    array = np.asarray(features)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(f"{name} have shape {array.shape}, expected (samples, dimensions)")
-    if array.shape[0] < 2:
-        raise ValueError(f"{name} hold {array.shape[0]} samples, expected at least 2")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} have dtype {array.dtype}, expected real numbers")
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    # In stretches: checking all rows at once would take a quarter of the features' own memory.
-    if not all(np.isfinite(part).all() for part in stretches(array, 4096)):
-        raise ValueError(f"{name} hold NaN or infinity, expected finite numbers")
-    return array
 
 
 class Executor(ABC):
@@ -102,14 +72,13 @@ class Executor(ABC):
             pool (n, D), spatial (n, H' W' 7) and logits (n, C), float32, of the next n <= batch_size images.
 
         Raises:
-            ValueError: wrong shape or dtype, no image, or features with NaN or infinity, as broken weights give them.
+            ValueError: features with NaN or infinity, as broken weights give them, or of another number of images.
         """
         chunks = [images] if isinstance(images, np.ndarray) else images
 
         def computed(batch: tuple[Images, int]) -> tuple[npt.NDArray[Any], ...]:
             return *self._outputs(batch[0]), np.array(batch[1])
 
-        outputs: list[npt.NDArray[Any]] = []
         for *outputs, num_valid in mapping(computed, _batches(chunks, batch_size)):
             for layer, output in zip(LAYERS, outputs, strict=True):
                 place = f"{self._path}: its {layer} features"
@@ -118,8 +87,6 @@ class Executor(ABC):
                 if not np.isfinite(output[:num_valid]).all():
                     raise ValueError(f"{place} hold NaN or infinity, expected finite numbers")
             yield Features(*(output[:num_valid] for output in outputs))
-        if not outputs:
-            raise ValueError("no images, expected at least 1")
 
     def features(self, images: Images | Iterable[Images], batch_size: int = 64) -> Features:
         """Compute the features of images and keep all of them; see `batches`."""
@@ -130,13 +97,7 @@ class Executor(ABC):
 def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:
     """Yield (batch_size, H, W, 3) uint8 batches and how many of their images are real."""
     pending: list[Images] = []
-    size: tuple[int, ...] | None = None
     for chunk in chunks:
-        if chunk.ndim != 4 or chunk.shape[-1] != 3 or 0 in chunk.shape[1:] or chunk.dtype != np.uint8:
-            raise ValueError(f"images are {chunk.dtype} of shape {chunk.shape}, expected uint8 of (N, H, W, 3)")
-        if size is not None and chunk.shape[1:] != size:
-            raise ValueError(f"images of shape {chunk.shape[1:]} follow those of {size}, expected one size")
-        size = chunk.shape[1:]
         start = 0
         while start < len(chunk):
             room = batch_size - sum(map(len, pending))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.features import FloatArray, require_features
+from adm.metrics.features import FloatArray
 from adm.metrics.frechet import distances_without, frechet_distance
 from adm.metrics.jackknife import Values, parts_of, sets_left_out
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
@@ -15,7 +15,7 @@ SIZES = 15
 """Number of sizes, as in the source; they are evenly spaced."""
 
 
-def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int) -> float | None:
+def fid_infinity(reference: FeatureStatistics, rows: FloatArray, seed: int) -> float | None:
     """Estimate the FID that infinitely many samples would have; a small one may be below zero.
 
     FID is biased upwards by about c/N. The constant c depends on the model, so at one N the better of two models may
@@ -24,18 +24,14 @@ def fid_infinity(reference: FeatureStatistics, samples: npt.ArrayLike, seed: int
 
     Args:
         reference: statistics of the real images' features, D dimensions.
-        samples: (N, D), real, finite: features of generated images.
+        rows: (N, D), finite: features of generated images.
         seed: >= 0; it decides the subsets.
 
     Returns:
         The estimate; None of fewer samples than `fewest_samples`.
 
-    Raises:
-        ValueError: features are unusable, or their dimension disagrees.
-
     Source: Chong & Forsyth 2020, FID-infinity (15 points, from 5000 of 50000 samples).
     """
-    rows = require_features(samples, "sample features")
     if len(rows) < fewest_samples(*rows.shape):
         return None
     return extrapolate(*distances_by_size(reference, rows, seed))

@@ -157,16 +157,6 @@ def _attribute(node: Any, name: str, default: Any) -> Any:
     return None if kind is None else getattr(value, kind)
 
 
-def require_channels(num_channels: int | None) -> None:
-    """Check that a feature map has enough channels for the spatial features, if their number is known.
-
-    Raises:
-        ValueError: it has too few.
-    """
-    if num_channels is not None and num_channels < NUM_SPATIAL_CHANNELS:
-        raise ValueError(f"{SPATIAL} has {num_channels} channels, expected at least {NUM_SPATIAL_CHANNELS}")
-
-
 def require_scaling(nodes: Nodes, side: int) -> None:
     """Check that images are resized to a side, and pixels x become (x - 128) / 128, in the node `Mul`.
 
@@ -245,7 +235,6 @@ class FrozenGraph(Executor):
             pool, spatial, matmul = tf.import_graph_def(
                 definition, input_map={f"{INPUT}:0": self._input}, return_elements=names, name="frozen"
             )
-            require_channels(spatial.shape[-1])
         except (ValueError, tf.errors.OpError) as error:
             reason = str(error).partition("\n")[0]
             raise ValueError(one_line(f"{path}: TensorFlow cannot import it: {reason}")) from error

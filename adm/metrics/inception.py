@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import SPATIAL, Nodes, require_channels, require_head, require_scaling
+from adm.metrics.graph import SPATIAL, Nodes, require_head, require_scaling
 from adm.metrics.small_extractor import Prepare, first_channels, scaled
 
 SIDE = 299
@@ -37,15 +37,12 @@ def _branch(*names: str) -> Branch:
     return [Layer(name) for name in names]
 
 
-def _average(tower: str) -> Branch:
-    """Average, and convolve the averages."""
-    return [Layer(f"{tower}/pool", "AvgPool"), Layer(f"{tower}/conv")]
-
-
 def _halving(*layers: Layer) -> Branch:
     """Halve the map in the last layer."""
     return [*layers[:-1], layers[-1]._replace(stride=2, valid=True)]
 
+
+AVERAGE: Branch = [Layer("tower_2/pool", "AvgPool"), Layer("tower_2/conv")]
 
 STEM = (
     Layer("conv", stride=2, valid=True),
@@ -61,7 +58,7 @@ SQUARES: Sequence[Branch] = (
     _branch("conv"),
     _branch("tower/conv", "tower/conv_1"),
     _branch("tower_1/conv", "tower_1/conv_1", "tower_1/conv_2"),
-    _average("tower_2"),
+    AVERAGE,
 )
 """Branches of a block of 35x35: the second branch has 5x5 windows, the third 3x3."""
 
@@ -69,7 +66,7 @@ STRIPS: Sequence[Branch] = (
     _branch("conv"),
     _branch("tower/conv", "tower/conv_1", "tower/conv_2"),
     _branch("tower_1/conv", *(f"tower_1/conv_{number}" for number in range(1, 5))),
-    _average("tower_2"),
+    AVERAGE,
 )
 """Branches of a block of 17x17: windows of 1x7 and 7x1 take turns."""
 
@@ -161,7 +158,6 @@ class Inception(nn.Module):
         self.weights = nn.Parameter(require_head(nodes, last, 8))
         if len(self.weights) != self._channels[last]:
             raise ValueError(f"softmax/weights are of {len(self.weights)} features, expected {self._channels[last]}")
-        require_channels(self._channels[SPATIAL])
 
     def _load(self, nodes: Nodes, layer: Layer, x: str) -> str:
         """Make a layer, which reads the node `x`, and return its name."""

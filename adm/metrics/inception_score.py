@@ -5,31 +5,27 @@ import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp, xlogy
 
 from adm.artifacts.streaming import stretches
-from adm.metrics.features import require_features
+from adm.metrics.features import FloatArray
 from adm.metrics.jackknife import num_parts, parts_of, sets_left_out
 
 SPLIT_SIZE = 5000
 """Rows in a chunk."""
 
 
-def inception_score(logits: npt.ArrayLike) -> float:
+def inception_score(rows: FloatArray) -> float:
     """Compute exp(mean KL(p(y|x) || p(y))) of consecutive chunks, averaged over the chunks.
 
     The rows are not shuffled. The last chunk is shorter if N is no multiple of SPLIT_SIZE; it has the same weight as
     the others. Probabilities are float64 logarithms, because the probability of an unlikely class may underflow.
 
     Args:
-        logits: (N, C), real, finite, N >= 2: class logits without the classifier's bias.
+        rows: (N, C), finite, N >= 2: class logits without the classifier's bias.
 
     Returns:
         The score, in [1, C].
 
-    Raises:
-        ValueError: logits are unusable (see `require_features`).
-
     Source: Appendix J; Salimans et al. 2016, Section 4.
     """
-    rows = require_features(logits, "logits")
     return float(np.mean([_chunk_score(chunk) for chunk in stretches(rows, SPLIT_SIZE)]))
 
 
@@ -40,13 +36,12 @@ def _chunk_score(logits: npt.NDArray[np.floating]) -> float:
     return float(np.exp(divergence.mean()))
 
 
-def inception_score_without(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def inception_score_without(rows: FloatArray) -> npt.NDArray[np.float64]:
     """Compute the score without each set of `sets_left_out`, (S,); chunks keep the samples that remain of them.
 
     The mean divergence from the marginal is the marginal's entropy minus the mean entropy, so sums over the parts of a
     chunk suffice. A chunk of which nothing remains does not count.
     """
-    rows = require_features(logits, "logits")
     parts, sets = parts_of(len(rows)), sets_left_out(len(rows))
     of_part = np.eye(num_parts(len(rows)))[parts]
     kept = np.ones((len(sets), of_part.shape[1]))

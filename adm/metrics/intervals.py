@@ -138,12 +138,6 @@ class Block:
     values: Values
     pairs: Values = field(default_factory=lambda: np.zeros(0))
 
-    def __post_init__(self) -> None:
-        if len(self.values) < 2:
-            raise ValueError(
-                f"{len(self.values)} seed of training has no spread; an interval over seeds needs at least 2"
-            )
-
     @property
     def mean(self) -> Values:
         """The means, (k,)."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adm.metrics.distances import shown_slices, slices
-from adm.metrics.features import FloatArray, require_features
+from adm.metrics.features import FloatArray
 from adm.metrics.jackknife import Jackknife, Values, jackknife, num_parts, parts_of, sets_left_out, sums_by_part
 
 
@@ -67,7 +67,7 @@ def _mean_within(sums: Values, kept: npt.NDArray[np.intp], count: int) -> float:
     return float(sums[np.ix_(kept, kept)].sum() / (count * (count - 1)))
 
 
-def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelDistance:
+def kernel_distance(real: FloatArray, fake: FloatArray) -> KernelDistance:
     """Compute the unbiased squared MMD of all points with the kernel k(x, y) = (x.y / D + 1)^3.
 
     It is the sum of the mean kernels within each set (without pairs of a point with itself) minus twice the mean
@@ -78,21 +78,14 @@ def kernel_distance(reference: npt.ArrayLike, samples: npt.ArrayLike) -> KernelD
     kernels near 2. In features far from zero, rounding errors of float32 exceed it.
 
     Args:
-        reference: (N, D), real, finite, N >= 2: features of real images.
-        samples: (M, D), likewise: features of generated images.
+        real: (N, D), finite, N >= 2: features of real images.
+        fake: (M, D), likewise: features of generated images.
 
     Returns:
         The distance, and what it is without parts of the samples.
 
-    Raises:
-        ValueError: features are unusable, or their dimensions disagree.
-
     Source: Bińkowski et al. 2018, Section 4; Gretton et al. 2012, Eq. 3, for the unbiased estimator.
     """
-    real = require_features(reference, "reference features")
-    fake = require_features(samples, "sample features")
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(f"features of {real.shape[1]} and {fake.shape[1]} dimensions, expected the same")
     real_to_fake, fake_to_real, between = _between(real, fake)
     real_within, real_parts = _within(real)
     fake_within, fake_parts = _within(fake)

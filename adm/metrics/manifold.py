@@ -26,7 +26,7 @@ from adm.metrics.distances import (
     slices,
     squared_distances,
 )
-from adm.metrics.features import require_features
+from adm.metrics.features import FloatArray
 from adm.metrics.jackknife import Values, means_without, num_parts, sets_left_out
 
 BoolArray = npt.NDArray[np.bool_]
@@ -58,26 +58,24 @@ class PrecisionRecall:
         return float(self.inside_samples.mean())
 
 
-def precision_recall(reference: npt.ArrayLike, samples: npt.ArrayLike) -> PrecisionRecall:
+def precision_recall(real: FloatArray, fake: FloatArray) -> PrecisionRecall:
     """Compute improved precision and recall with squared Euclidean distances, for k = NEIGHBOURS.
 
     A ball reaches to its centre's k-th neighbour and includes its boundary. The centre itself is excluded; a copy of
     it is not. Memory grows with N + M, never with N M.
 
     Args:
-        reference: (N, D), real, finite, N > k: features of real images.
-        samples: (M, D), real, finite, M > k: features of generated images.
+        real: (N, D), finite, N > k: features of the reference's images.
+        fake: (M, D), finite, M > k: features of generated images.
 
     Returns:
         Precision and recall, equal to what float64 differences between all pairs give.
 
     Raises:
-        ValueError: features are unusable or too few, or their dimensions disagree.
+        ValueError: there are too few features.
 
     Source: Appendix J (K = 3); Kynkäänniemi et al. 2019, Eqs. 1-2 and Algorithm 1.
     """
-    real = require_features(reference, "reference features")
-    fake = require_features(samples, "sample features")
     for name, rows in (("reference", real), ("samples", fake)):
         if len(rows) <= NEIGHBOURS:
             raise ValueError(f"{name} hold {len(rows)} points, expected more than {NEIGHBOURS} (neighbours)")
@@ -103,7 +101,7 @@ def _covered(points: Cloud, centres: Cloud, radii: Distances) -> BoolArray:
 
 
 def recall_of_halves(
-    reference: npt.ArrayLike, samples: npt.ArrayLike, halves: BoolArray, halves_of_reference: BoolArray
+    reference: FloatArray, samples: FloatArray, halves: BoolArray, halves_of_reference: BoolArray
 ) -> Values:
     """Compute recall of several halves of the samples and of the reference, with the balls that these samples span.
 
@@ -122,7 +120,7 @@ def recall_of_halves(
     Returns:
         Recall of each half, (H,), as `precision_recall` of its samples gives it for its points.
     """
-    real, fake = clouds(require_features(reference, "reference features"), require_features(samples, "sample features"))
+    real, fake = clouds(reference, samples)
     radii = _radii_of_halves(fake, halves)
     covered = np.zeros((len(halves), len(real.features)), dtype=np.bool_)
     # A ball's least radius leaves few points to be measured: those that it does not cover in every half.
@@ -199,7 +197,7 @@ class DensityCoverage:
         return np.array([each.mean() for each in covered])
 
 
-def density_coverage(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbours: int = 5) -> DensityCoverage:
+def density_coverage(real: FloatArray, fake: FloatArray, neighbours: int = 5) -> DensityCoverage:
     """Compute density and coverage with squared Euclidean distances.
 
     A ball reaches to its centre's k-th neighbour and includes its boundary, as for precision and recall. The centre
@@ -207,20 +205,18 @@ def density_coverage(reference: npt.ArrayLike, samples: npt.ArrayLike, neighbour
     Memory grows with N + M, never with N M.
 
     Args:
-        reference: (N, D), real, finite, N > neighbours: features of real images.
-        samples: (M, D), real, finite, M >= 2: features of generated images.
+        real: (N, D), finite, N > neighbours: features of the reference's images.
+        fake: (M, D), finite, M >= 2: features of generated images.
         neighbours: k, >= 1.
 
     Returns:
         Density and coverage, equal to what float64 differences between all pairs give.
 
     Raises:
-        ValueError: features are unusable or too few, or their dimensions disagree.
+        ValueError: the reference has too few features.
 
     Source: Naeem et al. 2020, the definitions of density and coverage (k = 5).
     """
-    real = require_features(reference, "reference features")
-    fake = require_features(samples, "sample features")
     if len(real) <= neighbours:
         raise ValueError(f"reference hold {len(real)} points, expected more than {neighbours} (neighbours)")
     centres, points = clouds(real, fake)

@@ -86,9 +86,6 @@ def nearer(
     Returns:
         q in [0, 1], and its standard error.
 
-    Raises:
-        ValueError: Features are unusable, or their dimensions disagree.
-
     Source: Platzer & Reutterer (2021), for the share of samples nearer to training than to held-out records; Cochran
     (1977), section 6.3, for the variance of a ratio.
     """

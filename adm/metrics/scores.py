@@ -1,28 +1,20 @@
-"""The metrics of a batch of samples, one function for each, from features that were computed before; their file.
+"""The metrics of a batch of samples, one function for each, from features that were computed before.
 
 `adm.config.metrics.METRICS` names the functions. Values that several metrics need are computed once.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
-from adm.artifacts.manifest import MadeBy
-from adm.artifacts.seal import write_sealed_json
-from adm.artifacts.writing import new_file
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
-from adm.config.sampling import Batch, GanSampling
-from adm.errors import NotFiniteError, UserError, about
-from adm.metrics.batches import judge_of
-from adm.metrics.features import Features, require_features
+from adm.metrics.features import Features
 from adm.metrics.fid_infinity import fid_infinity as extrapolated_fid
 from adm.metrics.fid_infinity import fid_infinity_without
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
@@ -35,7 +27,6 @@ from adm.metrics.jackknife import (
     means_without,
     of_halves,
     parts_of,
-    rounded,
     sets_left_out,
 )
 from adm.metrics.kernel import KernelDistance, kernel_distance
@@ -135,7 +126,7 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
         Values by the names of metrics, and of errors that are no spread of samples; None if there are too few samples.
 
     Raises:
-        ValueError: Features are unusable, or do not fit the statistics.
+        ValueError: There are too few features, or they do not fit the statistics.
 
     Source: Appendix J.
     """
@@ -166,7 +157,7 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
     """
     values: Scores = {}
     spreads: dict[str, Jackknife] = {}
-    count = len(require_features(inputs.samples.pool, "pooled features"))
+    count = len(inputs.samples.pool)
     for name, value in scores(inputs, names).items():
         values[name] = value
         if name not in METRICS or not METRICS[name].intervals:
@@ -178,47 +169,6 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
         if (error := METRICS[name].error) is not None:
             values[error] = math.sqrt(spreads[name].variance) if name in spreads else None
     return values, spreads
-
-
-def write_score(
-    out: Path,
-    run: Batch | GanSampling,
-    metric_inputs: MetricInputs,
-    names: Collection[str],
-    inputs: Mapping[str, Path],
-    made_by: MadeBy,
-) -> None:
-    """Compute metrics of a run and their jackknife, and write them with what made them.
-
-    The reference in `metric_inputs` has images. `inputs` are the "features" and the "reference", for messages.
-
-    Raises:
-        UserError: There are other numbers of samples than the run asks for, or features are unusable.
-        NotFiniteError: A metric is NaN or infinite.
-    """
-    features, count = inputs["features"], len(metric_inputs.samples.pool)
-    if count != run.num_samples:
-        raise UserError(f"{features}: holds {count} samples, but the run asks for {run.num_samples}")
-    place = f"{features} against {inputs['reference']}"
-    with about(place), threadpool_limits(run.threads):
-        metrics, spreads = with_intervals(metric_inputs, names)
-    if missing := [name for name, value in metrics.items() if value is not None and not math.isfinite(value)]:
-        raise NotFiniteError(f"{place}: {', '.join(missing)}: NaN or infinite")
-    with new_file(out) as path:
-        write_sealed_json(
-            path,
-            {
-                "metrics": metrics,
-                "num_samples": count,
-                "num_reference_images": len(metric_inputs.real_pool),
-                **judge_of(features),
-                "made_by": made_by,
-                "jackknife": {
-                    name: {"values": rounded(spread.values), "pairs": rounded(spread.pairs)}
-                    for name, spread in spreads.items()
-                },
-            },
-        )
 
 
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from adm.artifacts.manifest import EVERY, read_manifest
-from adm.config.averages import check_combined, combination, snapshot_steps
+from adm.config.averages import combination, snapshot_steps
 from adm.config.models import AnyModel, AveragesParams
-from adm.errors import UserError
 from adm.nets.weights import build, load_weights, read_tensors, write_tensors
 
 Averages = Mapping[float, Mapping[str, Tensor]]
@@ -36,6 +35,7 @@ def load_network(
         load_weights(network, folder / "ema.safetensors")
     else:
         kept, step = model.training.averages, manifest.facts["step"]
+        assert kept is not None, "params files are checked for it"
         network.load_state_dict(averaged_weights(folder, kept, step, ema_length, network.state_dict()))
     return network.to(device).eval().requires_grad_(False)
 
@@ -65,23 +65,17 @@ def read_snapshot(path: Path, like: Averages) -> Averages:
 
 
 def averaged_weights(
-    folder: Path, averages: AveragesParams | None, step: int, length: float, like: Mapping[str, Tensor]
+    folder: Path, averages: AveragesParams, step: int, length: float, like: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """Combine the average of any length (sigma_rel) at a checkpoint, summed in float64 from its snapshots.
 
     Its model keeps `averages`, and its network has tensors of the names, shapes and dtypes of `like`.
 
     Raises:
-        UserError: The model keeps no averages, a snapshot is missing, or snapshots cannot represent the length.
+        UserError: A snapshot is missing.
 
     Source: Karras et al. (2024), EDM2, section 3.2.
     """
-    if averages is None:
-        raise UserError(f"{folder}: has no averages for ema_length {length:g}; its model keeps none")
-    try:
-        check_combined(averages.every, step, averages.lengths, length)
-    except ValueError as error:
-        raise UserError(f"{folder}: ema_length {error}") from error
     steps = snapshot_steps(averages.every, step)
     sums = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in like.items()}
     kept = dict.fromkeys(averages.lengths, like)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adm.artifacts.writing import new_files, write_json
 from adm.config.models import AnyModel, ClassifierModel, ProcessParams
-from adm.config.networks import EncoderParams, UNetParams, UpsamplerParams
+from adm.config.networks import UNetParams, UpsamplerParams
 from adm.errors import UserError
 from adm.nets.weights import output_channels, write_tensors
 
@@ -74,7 +74,7 @@ def inexpressible(model: AnyModel) -> str | None:
             f"channel_multiplier begins with {network.channel_multiplier[0]:g}; UNet2DModel's timestep embedding is as "
             "wide as its first level"
         )
-    if network.heads is not None and len(widths := attended_widths(network)) > 1:
+    if network.heads is not None and len(widths := sorted({*network.attended_channels})) > 1:
         listed = ", ".join(map(str, widths))
         return f"heads is {network.heads} at widths {listed}; UNet2DModel's heads are of one width everywhere"
     if network.resampling != "biggan" or network.residual_rescaling:
@@ -84,17 +84,10 @@ def inexpressible(model: AnyModel) -> str | None:
     return None
 
 
-def attended_widths(network: EncoderParams) -> list[int]:
-    """Return the channels of attention blocks, increasing; the middle always has one."""
-    levels = zip(network.level_channels, network.resolutions, strict=True)
-    attended = [channels for channels, side in levels if side in network.attention_resolutions]
-    return sorted({*attended, network.level_channels[-1]})
-
-
 def unet_config(network: UNetParams, out_channels: int) -> dict[str, Any]:
     """Return the configuration of the UNet2DModel that computes the same."""
     attends = [side in network.attention_resolutions for side in network.resolutions]
-    width = network.head_channels or attended_widths(network)[0] // (network.heads or 1)
+    width = network.head_channels or network.attended_channels[0] // (network.heads or 1)
     return {
         "_class_name": "UNet2DModel",
         "sample_size": network.image_size,

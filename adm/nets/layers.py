@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.config.networks import EncoderParams, check_seen
+from adm.config.networks import EncoderParams
 
 Order = Literal["legacy", "new"]
 """How the channels of a qkv projection are packed."""
@@ -186,7 +186,6 @@ class ResidualBlock(nn.Module):
         self, params: EncoderParams, in_channels: int, out_channels: int, direction: Direction | None = None
     ) -> None:
         super().__init__()
-        check_seen(params.conditioning, out_channels, params.groups)
         self.conditioning = params.conditioning
         self.rescaled = params.residual_rescaling
         self.norm_in = GroupNorm(in_channels, params.groups)

@@ -124,8 +124,7 @@ def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor
         UserError: As `read_released_weights`.
     """
     wanted = shapes(network.state_dict())
-    state = {name: tensor for name, tensor in _read_table(path).items() if name in wanted}
-    _require_floats(path, state)
+    state = {name: tensor for name, tensor in read_released(path).items() if name in wanted}
     return _fitting(path, owner, wanted, state)
 
 
@@ -135,9 +134,16 @@ def read_released(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: The file is missing or damaged, would run code, or holds anything but dense tensors of floats.
     """
-    state = _read_table(path)
-    _require_floats(path, state)
-    return state
+    state = _load(path)
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
+    for name, tensor in state.items():
+        if not (isinstance(name, str) and name.isprintable() and isinstance(tensor, Tensor)):
+            raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+            kind = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
+            raise UserError(f"{path}: {name} is {kind}, not a dense tensor of floats")
+    return dict(state)
 
 
 def compare_presets(tensors: Shapes) -> dict[str, list[str]]:
@@ -201,23 +207,6 @@ def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]
         raise UserError(f"{path}: does not fit {owner}; {why}")
     require_finite(str(path), state)
     return {name: state[name].to(torch.float32).contiguous() for name in wanted}
-
-
-def _require_floats(path: Path, state: Mapping[str, Tensor]) -> None:
-    for name, tensor in state.items():
-        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
-            kind = f"{tensor.dtype} ({tensor.layout}, {tensor.device.type})"
-            raise UserError(f"{path}: {name} is {kind}, not a dense tensor of floats")
-
-
-def _read_table(path: Path) -> dict[str, Tensor]:
-    state = _load(path)
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path}: holds {type(state).__name__}, not a table of tensors by name")
-    for name, tensor in state.items():
-        if not (isinstance(name, str) and name.isprintable() and isinstance(tensor, Tensor)):
-            raise UserError(f"{path}: holds {type(tensor).__name__} {name!r}; accepted is a table of tensors by name")
-    return dict(state)
 
 
 def _load(path: Path) -> Any:

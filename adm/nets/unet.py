@@ -126,13 +126,12 @@ class UNet(nn.Module):
     def __init__(self, params: UNetParams, out_channels: int) -> None:
         super().__init__()
         self.params = params
-        self.upsamples = isinstance(params, UpsamplerParams)
         self.time_embedding = TimeEmbedding(params.channels)
         self.class_embedding = None
         if params.num_classes is not None:
             table = normal(params.num_classes, 4 * params.channels)
             self.class_embedding = nn.Embedding(len(table), table.shape[1], _weight=table)
-        self.encoder = Encoder(params, params.image_channels * (2 if self.upsamples else 1))
+        self.encoder = Encoder(params, params.image_channels * (2 if isinstance(params, UpsamplerParams) else 1))
         self.decoder = Decoder(params, self.encoder.feature_channels)
         channels = params.level_channels[0]
         self.output = nn.Sequential(
@@ -163,13 +162,7 @@ class UNet(nn.Module):
 
         Returns:
             (B, out_channels, H, W), of x's dtype.
-
-        Raises:
-            ValueError: y or low_resolution is missing, was given to a network that has none, or embeddings have
-                another shape.
         """
-        if (low_resolution is not None) != self.upsamples:
-            raise ValueError("low_resolution is for upsamplers, and for each of them")
         dtype = x.dtype
         if low_resolution is not None:
             stretched = F.interpolate(low_resolution, x.shape[2:], mode="bilinear", align_corners=False)
@@ -183,16 +176,10 @@ class UNet(nn.Module):
         """Return the timestep and class embedding after SiLU, `(B, 4 * base width)`."""
         embedding = self.time_embedding(t)
         if self.class_embedding is None:
-            if y is not None:
-                raise ValueError("y was given to an unconditional network (num_classes is null)")
-        elif y is None:
-            raise ValueError(f"y is missing: the network has {self.params.num_classes} classes")
-        elif not y.is_floating_point():
-            told = y != NO_CLASS
-            # A factor of one changes no bit of a class's embedding, nor of its gradient.
-            embedding = embedding + self.class_embedding(torch.where(told, y, 0)) * told.unsqueeze(1)
-        elif y.shape != embedding.shape:
-            raise ValueError(f"y has shape {tuple(y.shape)}, expected embeddings of shape {tuple(embedding.shape)}")
-        else:
-            embedding = embedding + y.to(embedding.dtype)
-        return F.silu(embedding)
+            return F.silu(embedding)
+        assert y is not None, "an image of a network with classes has one"
+        if y.is_floating_point():
+            return F.silu(embedding + y.to(embedding.dtype))
+        told = y != NO_CLASS
+        # A factor of one changes no bit of a class's embedding, nor of its gradient.
+        return F.silu(embedding + self.class_embedding(torch.where(told, y, 0)) * told.unsqueeze(1))

@@ -28,14 +28,9 @@ def table_cells(name: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]
     """Read the names of the columns of a table of TABLES, and its rows of as many cells, in order; "" for none.
 
     JUDGED is read likewise.
-
-    Raises:
-        ValueError: Rows are of unequal length.
     """
     with (PAPER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = (tuple(cell.strip() for cell in row) for row in csv.reader(file, strict=True))
-    if any(len(row) != len(header) for row in rows):
-        raise ValueError(f"{name}.csv: has rows of unequal length")
     return header, tuple(rows)
 
 

@@ -256,12 +256,17 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
     if checkpoint not in params.segments:
         raise ValueError(f"{place}: {length:g} needs averages, but {checkpoint!r} is not trained here")
     # Imported late: most params files ask for no length, and then they are read without numpy.
-    from adm.config.averages import check_combined  # noqa: PLC0415
+    from adm.config.averages import LARGEST_ERROR, combination, snapshot_steps  # noqa: PLC0415
 
-    try:
-        check_combined(kept.every, params.iteration_of(checkpoint), kept.lengths, length)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+    steps = snapshot_steps(kept.every, params.iteration_of(checkpoint))
+    error = combination(steps, kept.lengths, length)[1]
+    if error > LARGEST_ERROR:
+        lengths = " and ".join(f"{one:g}" for one in kept.lengths)
+        raise ValueError(
+            f"{place}: {length:g} is too far from the lengths {lengths} of {len(steps)} snapshots: its profile would "
+            f"be off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take a length nearer to these, or more snapshots "
+            "(`every`)"
+        )
 
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:

@@ -216,12 +216,7 @@ def _mosaic(
         rows: Labels at the left.
         columns: Labels at the top.
         titles: Titles above rows, by the row's number.
-
-    Raises:
-        ValueError: There is no image.
     """
-    if cells.size == 0:
-        raise ValueError("images: none given; at least one is needed")
     row_gaps, column_gaps = row_gaps or _gaps(cells.shape[0]), column_gaps or _gaps(cells.shape[1])
     cells = _sized(cells, sum(row_gaps), sum(column_gaps))
     height, width = cells.shape[2:4]

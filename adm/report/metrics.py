@@ -73,9 +73,6 @@ def over_seeds(values: NDArray[np.float64], digits: int | None = None) -> OverSe
         values: (n,), one for each seed, n >= 2.
         digits: Of what is returned.
 
-    Raises:
-        ValueError: There is only one value.
-
     Source: Student (1908).
     """
     mean = t_interval(Block(values[:, None]))

@@ -7,10 +7,8 @@ import numpy as np
 from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
-from adm.data.listing import changes
 from adm.data.shards import write_encoded_shard, write_shard
 from adm.data.sources import SOURCES, alike_in, cropped, encoded, parts_of
-from adm.errors import UserError
 from adm.params.data import DatasetParams
 from adm.progress import progress
 
@@ -22,10 +20,9 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
     it can be decoded.
 
     Raises:
-        UserError: The source is missing or damaged, does not fit the dataset's section, or changes while it is read.
+        UserError: The source is missing or damaged, or does not fit the dataset's section.
     """
     source = SOURCES[dataset.source](dataset)
-    before = changes(dataset)
     parts = parts_of(source, dataset, alike_in(source, dataset))
     kept = np.concatenate(list(parts.values()))
     with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
@@ -38,8 +35,6 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
                 else:
                     write_shard(folder, cropped(source, shard, dataset), labels, number, part)
                 bar.update(len(shard))
-        if changes(dataset) != before:
-            raise UserError(f"{dataset.root}: images changed while they were read; the same command reads them again")
         counts = np.bincount(source.labels[kept], minlength=dataset.num_classes)
         held_out = {"held_out_images": len(parts["held_out"])} if "held_out" in parts else {}
         facts = {"num_images": len(kept), "images_per_class": counts.tolist(), **held_out}

@@ -7,7 +7,6 @@ import numpy as np
 from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy
 from adm.determinism import make_deterministic
-from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
@@ -39,17 +38,14 @@ def run(
     upsampler "base", the samples to upsample.
 
     Raises:
-        UserError: A checkpoint is of another network, the samples to upsample are too few or have another size, or
-            another process is sampling the same job.
+        UserError: A checkpoint is of another network, or another process is sampling the same job.
     """
     make_deterministic(run.threads)
     part = Shard.parse(shard) if shard else WHOLE
     blocks = blocks_of(part, run.num_samples, run.micro_batch)
     num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
-        base = classifier = guide = None
-        if isinstance(model, UpsamplerModelParams):
-            base = _read_base(inputs["base"], run, model, group.rank_slice)
+        base = read_batch(inputs["base"], group.rank_slice) if "base" in inputs else None
         where = group.device, group.rank_slice
         network = load_network(inputs["checkpoint"], model, *where, run.ema_length)
         classifier = load_network(inputs["classifier"], classifier_model, *where) if classifier_model else None
@@ -67,14 +63,3 @@ def run(
                     write_blocks(out, made_by, run.num_samples, finished, names_for_run(inputs))
                 else:
                     write_shard(out, run, made_by, part, finished)
-
-
-def _read_base(folder: Path, run: SamplingParams, model: UpsamplerModelParams, checked: slice) -> Samples:
-    base, side = read_batch(folder, checked), model.network.low_resolution
-    count, *size = base.images.shape[:3]
-    if count < run.num_samples or size != [side, side]:
-        raise UserError(
-            f"{folder}: has {count} images of {size[0]}x{size[1]} pixels; the run upsamples {run.num_samples} of "
-            f"{side}x{side}"
-        )
-    return base

@@ -12,8 +12,6 @@ from adm.errors import UserError
 from adm.nets.opening import fitting_presets, open_network, write_network
 from adm.nets.release import ReleasedDtype, export_released
 
-DTYPES: dict[ReleasedDtype, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
-
 RELEASED = {"groups": 32, "residual_rescaling": False}
 """Fields that the released code fixes and no tensor tells: it would load other networks, and make wrong images."""
 
@@ -45,7 +43,7 @@ def run(
                 raise UserError(f"--set {next(iter(sampling))}: is not used; {source} is a classifier")
             if sampling:
                 Model(opened, None, "float32").check_recommended(sampling)
-            write_network(out, opened, DTYPES[dtype], sampling or {})
+            write_network(out, opened, getattr(torch, dtype), sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)
             for field, fixed in RELEASED.items() if opened.card.preset is None else ():

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.config.models import TrainingParams
-from adm.errors import UserError
 from adm.nets.forward import Forward
 from adm.nets.weights import load_weights, read_tensors, write_tensors
 from adm.training.averages import PowerAverages
@@ -69,8 +68,9 @@ class TrainingState:
         Raises:
             UserError: A file is missing, unreadable, or of another network.
         """
-        self.step, log2_scale = read_progress(folder / "progress.json")
-        self.scale.log2 = log2_scale if self.scale.active else 0.0
+        progress = read_json(folder / "progress.json")
+        self.step = progress["step"]
+        self.scale.log2 = progress["log2_loss_scale"] if self.scale.active else 0.0
         load_weights(self.network, folder / "network.safetensors")
         ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
         self.ema = {name: tensor.to(self.weights[0].device) for name, tensor in ema.items()}
@@ -107,16 +107,3 @@ class TrainingState:
                 # The fused optimiser walks through memory, so a moment needs its parameter's memory layout.
                 **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
             }
-
-
-def read_progress(path: Path) -> tuple[int, float]:
-    """Read the step of a state, and the binary logarithm of its loss scale.
-
-    Raises:
-        UserError: The file is missing, or does not hold these numbers.
-    """
-    progress = read_json(path)
-    try:
-        return int(progress["step"]), float(progress["log2_loss_scale"])
-    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: is no progress of training ({error!r})") from error

@@ -176,8 +176,3 @@ def test_a_file_that_cannot_be_decoded_is_refused_before_it_is_kept(photos, tmp_
         make(prepare, params(raw), tmp_path / "files")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "files").exists()
-
-
-def test_files_are_read_at_a_side_alone(pictures):
-    with pytest.raises(UserError, match="none is given"):
-        ImageShards(pictures[1])

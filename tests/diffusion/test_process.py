@@ -168,13 +168,6 @@ def test_learned_variance_is_bounded_by_the_betas_of_the_respaced_process():
         assert p.variance[t].item() == pytest.approx(variance, rel=1e-9)
 
 
-@pytest.mark.parametrize(("variance", "channels", "needed"), [("learned_range", 3, 6), ("beta", 6, 3)])
-def test_a_network_with_the_wrong_number_of_channels_is_refused(variance, channels, needed):
-    diffusion = Diffusion.from_schedule("linear", T, variance=variance)
-    with pytest.raises(ValueError, match=f"{channels} channels; variance '{variance}' needs {needed}"):
-        diffusion.p_mean_variance(torch.zeros(1, channels, 2, 2), torch.zeros(1, 3, 2, 2), torch.tensor([0]))
-
-
 @given(t=st.integers(0, T - 1), x_t=st.floats(-3, 3), eps=st.floats(-3, 3))
 def test_predicted_mean_is_the_posterior_at_the_clipped_x_0(t, x_t, eps):
     diffusion, t = Diffusion.from_schedule("cosine", T, variance="beta"), torch.tensor([t])

@@ -20,7 +20,6 @@ from adm.params import UserError, check, load
 from adm.params.load import write as written_out
 from adm.params.schema import PathsParams
 from adm.params.section import Key
-from adm.training.state import read_progress
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "params.yaml").read_bytes()
@@ -263,13 +262,6 @@ def test_a_damaged_json(write, content):
 @pytest.mark.parametrize("content", ABSURD_JSON, ids=range(len(ABSURD_JSON)))
 def test_an_absurd_json(write, content):
     assert refusal(write(content, "victim.json"), read_json)
-
-
-@pytest.mark.parametrize(
-    "content", ["{}", '{"step": "x", "log2_loss_scale": 0}', '{"step": 1, "log2_loss_scale": []}', '{"step": 1e999}']
-)
-def test_progress_that_is_none(write, content):
-    assert "is no progress" in refusal(write(content.encode(), "victim.json"), read_progress)
 
 
 MADE_BY = {

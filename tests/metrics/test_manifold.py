@@ -198,18 +198,11 @@ SIX = np.zeros((6, 2))
 @pytest.mark.parametrize(
     ("kind", "real", "fake", "message"),
     [
-        (precision_recall, SIX, np.zeros((6, 3)), "2 and 3 dimensions"),
         (precision_recall, SIX[:3], SIX, "reference hold 3 points, expected more than 3"),
         (precision_recall, SIX, SIX[:3], "samples hold 3 points, expected more than 3"),
-        (precision_recall, SIX[:1], SIX, "at least 2"),
-        (precision_recall, SIX, np.full((6, 2), np.nan), "sample features hold NaN"),
-        (precision_recall, np.zeros(5), SIX, "reference features have shape"),
-        (density_coverage, SIX, np.zeros((6, 3)), "2 and 3 dimensions"),
         (density_coverage, SIX[:5], SIX, "reference hold 5 points, expected more than 5"),
-        (density_coverage, SIX, SIX[:1], "at least 2"),
-        (density_coverage, SIX, np.full((6, 2), np.nan), "sample features hold NaN"),
     ],
 )
-def test_bad_input_is_refused(kind, real, fake, message):
+def test_too_few_points_are_refused(kind, real, fake, message):
     with pytest.raises(ValueError, match=message):
         kind(real, fake)

@@ -99,16 +99,3 @@ def test_ties_everywhere(queries, points, k, exclude_self):
     if exclude_self:
         queries = points
     assert_same(nearest(queries, points, k), brute_force(queries, points, k))
-
-
-@pytest.mark.parametrize(
-    ("queries", "points", "message"),
-    [
-        (np.zeros((5, 2)), np.zeros((5, 3)), "2 and 3 dimensions"),
-        (np.full((5, 2), np.nan), np.zeros((5, 2)), "query features hold NaN"),
-        (np.zeros((5, 2)), np.zeros(5), "point features have shape"),
-    ],
-)
-def test_bad_input_is_refused(queries, points, message):
-    with pytest.raises(ValueError, match=message):
-        nearest(queries, points, 1)

@@ -97,15 +97,11 @@ def test_outputs_depend_on_the_timestep_and_on_the_class(options):
     assert (classifier(X, T.flip(0)) - logits).abs().amax() > 1e-3 * logits.std()
 
 
-@pytest.mark.parametrize(("kind", "network"), [(UNetParams, UNet), (ClassifierParams, Classifier)])
-def test_addition_to_single_channels_is_refused(kind, network):
+@pytest.mark.parametrize("kind", [UNetParams, ClassifierParams])
+def test_addition_to_single_channels_is_refused(kind):
     single = {"channels": 32, "channel_multiplier": [2.0, 1.0]}
     with pytest.raises(ValueError, match=r"conditioning 'addition'.* 32 channels in 32 groups.* at most 16"):
         small(kind, conditioning="addition", **single)
-    # The network refuses a section that was never checked, too.
-    unchecked = small(kind, **single).model_copy(update={"conditioning": "addition"})
-    with pytest.raises(ValueError, match=r"conditioning 'addition'.* 32 channels in 32 groups"):
-        network(unchecked, *[3] * (kind is UNetParams))
     small(kind, conditioning="adagn", **single)
 
 
@@ -134,22 +130,11 @@ def test_upsampler_sees_the_low_resolution_image():
     torch.testing.assert_close(out, net.output(net.decoder(features, embedding)), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("num_classes", "y"), [(None, Y), (5, None)])
-def test_labels_must_fit_the_network(num_classes, y):
-    with pytest.raises(ValueError, match=r"^y "):
-        UNet(small(num_classes=num_classes), out_channels=3)(X, T, y)
-
-
 def test_embeddings_may_stand_in_for_labels():
     net = perturbed(UNet(small(), out_channels=3)).eval()
     embedding = net.class_embedding(Y)
     torch.testing.assert_close(net(X, T, embedding), net(X, T, Y), rtol=0, atol=0)
     assert not torch.allclose(net(X, T, embedding.flip(0)), net(X, T, Y))
-    for wrong in (embedding[:, 1:], embedding[:1], embedding[0]):
-        with pytest.raises(ValueError, match=r"^y has shape .*, expected embeddings of shape \(2, 256\)"):
-            net(X, T, wrong)
-    with pytest.raises(ValueError, match=r"^y was given"):
-        UNet(small(num_classes=None), out_channels=3)(X, T, embedding)
 
 
 def test_unconditional_network():

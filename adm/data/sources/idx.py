@@ -1,7 +1,6 @@
 """Grey images in memory: IDX files, the format of MNIST and Fashion-MNIST, and the digits of scikit-learn."""
 
 import gzip
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -61,19 +60,12 @@ def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
     opener = cast(Callable[[Path], BinaryIO], gzip.open if path.suffix == ".gz" else Path.open)
     with readable(path, "cannot be read, truncated or damaged"), opener(path, "rb") as file:  # type: ignore[call-arg]
         content = file.read()
-    magic, head = bytes([0, 0, UNSIGNED_BYTE, num_axes]), 4 + 4 * num_axes
-    if content[:4] != magic:
-        raise UserError(
-            f"{path}: is no IDX file of bytes with {num_axes} axes: starts with {content[:4].hex() or 'nothing'}, "
-            f"not {magic.hex()}"
-        )
-    if len(content) < head:
-        raise UserError(f"{path}: ends within its header")
-    shape = tuple(int(length) for length in np.frombuffer(content, ">u4", num_axes, offset=4))
-    declared, held = math.prod(shape), len(content) - head
-    if declared != held or not held:
-        raise UserError(f"{path}: declares {declared} elements, shape {shape}, but holds {held}")
-    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
+    magic = bytes([0, 0, UNSIGNED_BYTE, num_axes])
+    with readable(path, f"is no IDX file of bytes with {num_axes} axes"):
+        if content[:4] != magic:
+            raise ValueError(f"starts with {content[:4].hex() or 'nothing'}, not {magic.hex()}")
+        shape = np.frombuffer(content, ">u4", num_axes, offset=4).astype(np.int64)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
 
 
 def _find(root: Path, name: str) -> Path:
