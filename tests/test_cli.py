@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from making import made_with, make, record, verbs, write_batch
+from making import made_with, record, verbs
 
 from adm import cli
 from adm.artifacts.manifest import write_manifest
@@ -23,7 +23,6 @@ from adm.pipeline import Pipeline, carrying, kinds
 from adm.pipeline.arguments import arguments
 from adm.sampling.batch import Samples, write_blocks, write_shard
 from adm.sampling.blocks import Shard, samples_of
-from adm.stages import sample
 
 VERBS = {kind.verb for kind in kinds().values()}
 
@@ -306,14 +305,3 @@ def test_light_verbs_load_no_heavy_library(root, inputs):
     # What was gathered is what one process would have written.
     gathered = pipeline.find("gather", RUN).out
     assert everything_in(gathered) == everything_in(gathered.with_name("whole"))
-
-
-@pytest.mark.parametrize("size", [8, 4])
-def test_a_base_of_another_size_or_number_is_refused_before_anything_is_sampled(pipeline, tmp_path, size):
-    job = pipeline.find("sample", "stack-540-500")
-    stack, base = job.sections["run"], tmp_path / "base"
-    images = np.zeros((stack.num_samples - (size == 4), size, size, 3), np.uint8)
-    write_batch(base, "sample", stack, {}, images, np.zeros(len(images), np.int64))
-    given = stack, job.sections["model"], None, {"base": base}, tmp_path / "out", "", "cpu", 60, tmp_path / "work"
-    with pytest.raises(UserError, match=f"^{base}: has {len(images)} images of {size}x{size} pixels"):
-        make(sample, *given)
