@@ -53,6 +53,8 @@ def small_params():
 class Begun:
     """A verb that runs as one of the children: what is used of `subprocess.Popen`; stdout and stderr are one."""
 
+    stderr = None
+
     def __init__(self, children, command, folder):
         self.children = children
         self.pid = children.begin(*command, folder=folder)
@@ -350,7 +352,7 @@ def test_a_process_that_hangs_is_given_up(training_for_ever):
 def test_no_process_outlives_what_started_it(training_for_ever):
     job, ranks = training_for_ever
     job.kill()
-    job.communicate()
+    job.wait()
     _, alive = psutil.wait_procs(ranks, timeout=30)
     assert alive == []
 
@@ -450,7 +452,7 @@ def end_family(project, job):
     for process in project.family():
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    if job.returncode is None:
+    if job.returncode is None or (job.stderr and not job.stderr.closed):
         job.communicate()
     end = time.monotonic() + 30
     while project.family():
