@@ -27,7 +27,7 @@ from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.nets.weights import build, transferred
 from adm.planning.recipe import SLOWER
 from adm.sampling.guided import block_sampler
-from benchmarks.objectives import OBJECTIVES, Images, Labels, features_of, judge_of, read, section, trained
+from benchmarks.objectives import BLOCK, OBJECTIVES, Images, Labels, features_of, judge_of, read, section, trained
 
 TAUGHT = 9
 """The class of Fashion-MNIST that is taught: ankle boots, beside sneakers and sandals."""
@@ -68,11 +68,11 @@ def distance(judge: ExtractorNetwork, held_out: FeatureStatistics, images: Image
 
 
 def sampled(model: DiffusionModel, network: nn.Module, count: int, seed: int) -> NDArray[np.uint8]:
-    """Sample without guidance, (count, 28, 28, 3), in batches of 50."""
+    """Sample without guidance, (count, 28, 28, 3), in batches of BLOCK."""
     how: dict[str, Any] = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr25", "num_samples": count}
-    run = GuidedSampling.model_validate(how | {"micro_batch": 50, "seed": seed << 20, "precision": "bfloat16"})
+    run = GuidedSampling.model_validate(how | {"micro_batch": BLOCK, "seed": seed << 20, "precision": "bfloat16"})
     blocks = block_sampler(run, model, network, None, model.network.num_classes or 1)
-    return np.concatenate([blocks(block).images for block in range(count // 50)])
+    return np.concatenate([blocks(block).images for block in range(count // BLOCK)])
 
 
 def rows_of(options: argparse.Namespace) -> Iterator[str]:

@@ -50,6 +50,9 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the model, by name; "eps" is the paper's, L_hybrid, and "simple" has no learned variance."""
 
+BLOCK = 50
+"""Images that are sampled together."""
+
 FASHION = {"source": "idx", "root": "/usr/share/datasets/fashion-mnist", "image_size": 28, "num_classes": 10}
 
 Images = NDArray[np.uint8]
@@ -166,10 +169,10 @@ def main() -> None:
             for step, seconds, network in trained(model, images, labels, options.iterations):
                 how = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr25", "num_samples": options.samples}
                 run = GuidedSampling.model_validate(
-                    how | {"micro_batch": 50, "seed": seed << 20, "precision": "bfloat16"}
+                    how | {"micro_batch": BLOCK, "seed": seed << 20, "precision": "bfloat16"}
                 )
                 sampled = block_sampler(run, model, network, None, classes)
-                fakes = np.concatenate([sampled(block).images for block in range(options.samples // 50)])
+                fakes = np.concatenate([sampled(block).images for block in range(options.samples // BLOCK)])
                 fake = statistics(judge, fakes)
                 scores = " | ".join(f"{frechet_distance(fake, one):.3f}" for one in (real, held_out))
                 print(f"| {name} | {seed} | {step} | {seconds:.0f} | {scores} |", flush=True)

@@ -23,7 +23,7 @@ from adm.nets.forward import Forward
 from adm.pipeline import kinds
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
-from benchmarks import features, finetuning, frechet, gpu, objectives, quality, stopping
+from benchmarks import features, finetuning, frechet, gpu, intervals, objectives, quality, recipes, stopping
 from benchmarks.cases import SMALLEST
 from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
@@ -34,22 +34,20 @@ ABSENT = "is not installed: `make rivals`"
 
 
 @pytest.fixture
-def printed(root):
-    """The rows that benchmarks print at their smallest, each a list of cells."""
+def called(monkeypatch, capsys):
+    """Call the `main` of a benchmark with a command line, in this process, which has the libraries; what it printed."""
 
-    def run(*names, succeeds=True):
-        command = [sys.executable, "-m", "benchmarks", "--smallest", *names]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-        assert (done.returncode == 0) == succeeds, done.stderr
-        return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in rows_of(done.stdout)]
+    def run(benchmark, *arguments):
+        monkeypatch.setattr(sys, "argv", [benchmark.__name__, *map(str, arguments)])
+        benchmark.main()
+        return capsys.readouterr().out
 
     return run
 
 
-def rows_of(text):
-    """The rows of a printed table."""
-    assert text.startswith(HEADER) or not text
-    return text.splitlines()[2:]
+def cells(lines):
+    """The cells of rows."""
+    return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines]
 
 
 def installed(rivals):
@@ -63,9 +61,14 @@ def installed(rivals):
 
 
 @pytest.mark.slow
-def test_two_times_and_their_ratio(printed):
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "startup"])
+def test_two_times_and_their_ratio(name, capsys):
     """Of what is installed."""
-    for _, rival, *times, ratio in printed(*(name for name in NAMES if name != "startup")):
+    show(name, smallest=True)
+    rows = cells(capsys.readouterr().out.splitlines())
+    assert rows
+    for _, rival, *times, ratio in rows:
         if ABSENT in rival:
             continue
         ours, theirs = map(float, times)
@@ -75,8 +78,12 @@ def test_two_times_and_their_ratio(printed):
         assert median == pytest.approx(theirs / ours, rel=0.002, abs=0.006)
 
 
-def test_verbs_start_without_heavy_libraries(printed):
-    started, imported = zip(*(what.split(", imports ") for what, *_ in printed("startup")), strict=True)
+def test_verbs_start_without_heavy_libraries(root):
+    command = [sys.executable, "-m", "benchmarks", "--smallest", "startup"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(HEADER)
+    rows = cells(done.stdout.splitlines()[2:])
+    started, imported = zip(*(what.split(", imports ") for what, *_ in rows), strict=True)
     assert {what.removeprefix("start-up of ") for what in started} <= {kind.verb for kind in kinds().values()}
     assert set(imported) == {"[]"}
 
@@ -164,12 +171,10 @@ def kept(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "iterations"), [("adm", ["1", "2"]), ("gan", ["2"])])
-def test_every_checkpoint_of_a_recipe_is_scored(root, kept, kind, iterations):
+def test_every_checkpoint_of_a_recipe_is_scored(called, kept, kind, iterations):
     name = next(iter(RECIPES[kind]))
-    command = [sys.executable, "-m", "benchmarks.recipes", "--smallest", "--folder", kept, kind, name, "--seeds", "7"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    _, _, *lines = done.stdout.splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines]
+    printed = called(recipes, "--smallest", "--folder", kept, kind, name, "--seeds", 7)
+    rows = cells(printed.splitlines()[2:])
     assert [row[:3] for row in rows] == [[name, "7", number] for number in iterations]
     seconds = [float(row[3]) for row in rows]
     assert seconds[0] > 0
@@ -181,17 +186,16 @@ def test_every_checkpoint_of_a_recipe_is_scored(root, kept, kind, iterations):
 
 
 @pytest.mark.slow
-def test_every_objective_is_trained_and_scored(root, tmp_path):
+def test_every_objective_is_trained_and_scored(called, tmp_path, monkeypatch):
+    monkeypatch.setattr(objectives, "BLOCK", 10)
     draws = np.random.default_rng(0)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         for number in range(40):
             Image.fromarray(draws.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
-    few = {"--seeds": "7", "--iterations": "1", "--size": "8", "--batch": "4", "--samples": "50", "--judge": "2"}
-    options = [part for pair in few.items() for part in pair]
-    command = [sys.executable, "-m", "benchmarks.objectives", tmp_path, *OBJECTIVES, *options]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
+    few = {"--seeds": 7, "--iterations": 1, "--size": 8, "--batch": 4, "--samples": 10, "--judge": 2}
+    printed = called(objectives, tmp_path, *OBJECTIVES, *(part for pair in few.items() for part in pair))
+    rows = cells(printed.splitlines()[4:])
     assert [row[:3] for row in rows] == [[name, "7", "1"] for name in OBJECTIVES]
     assert all(float(fid) > 0 for row in rows for fid in row[4:])
 
@@ -248,11 +252,10 @@ def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, t
 
 
 @pytest.mark.slow
-def test_fine_tuning_and_training_from_scratch_are_compared(garments, monkeypatch, capsys):
-    few = "--first 1 --seeds 7 --iterations 1 --batch 4 --samples 50 --judge 2"
-    monkeypatch.setattr(sys, "argv", ["finetuning", "fashion", *few.split()])
-    finetuning.main()
-    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[4:]]
+def test_fine_tuning_and_training_from_scratch_are_compared(garments, called, monkeypatch):
+    monkeypatch.setattr(finetuning, "BLOCK", 10)
+    few = "--first 1 --seeds 7 --iterations 1 --batch 4 --samples 10 --judge 2"
+    rows = cells(called(finetuning, "fashion", *few.split()).splitlines()[4:])
     assert [row[3] for row in rows] == ["scratch", "garments"]
     assert all(float(row[4]) > 0 for row in rows)
 
@@ -338,10 +341,9 @@ def test_every_distance_gives_the_same():
 
 
 @pytest.mark.slow
-def test_every_metric_and_comparison_has_a_told_and_a_true_spread(root, tmp_path):
+def test_every_metric_and_comparison_has_a_told_and_a_true_spread(called, tmp_path):
     out = tmp_path / "intervals.csv"
-    command = [sys.executable, "-m", "benchmarks.intervals", "--smallest", "--out", out]
-    subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    called(intervals, "--smallest", "--out", out)
     rows = list(csv.DictReader(out.read_text().splitlines()))
     comparisons = {row["comparison"] for row in rows}
     assert len(comparisons) == 6

@@ -21,6 +21,7 @@ from children import Children
 from miniature import ROOT, TIMEOUT, miniature_params, warmed
 from safetensors.numpy import load_file
 
+from adm.fork_server import PLACE
 from adm.parallel import LOST
 
 # All on one of the test runner's processes: they share what is made for them, and each takes several processes itself.
@@ -49,12 +50,44 @@ def small_params():
     return params
 
 
+class Begun:
+    """A verb that runs as one of the children: what is used of `subprocess.Popen`; stdout and stderr are one."""
+
+    stderr = None
+
+    def __init__(self, children, command, folder):
+        self.children = children
+        self.pid = children.begin(*command, folder=folder)
+        self.process = psutil.Process(self.pid)
+        self.returncode = None
+
+    def poll(self):
+        return None if self.process.is_running() else self.wait()
+
+    def wait(self):
+        if self.returncode is None:
+            ended = self.children.end()
+            self.returncode, self.printed = ended.code, ended.printed
+        return self.returncode
+
+    def communicate(self, timeout=None):
+        self.process.wait(timeout)
+        self.wait()
+        return "", self.printed
+
+    def send_signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+
+
 class Project:
     """A folder with a dataset, untrained models and a graph, in which verbs are run by several processes.
 
     Each results folder but the first begins with the inputs of the first one, so that verbs run next to one another.
-    In the environment `forks` the processes of a job are forks of one that has imported the libraries; `children` have
-    it.
+    A command in the environment `forks` is a fork of a process that has imported the libraries, and starts processes
+    anew. `children` have this environment: what they start is such a fork.
     """
 
     def __init__(self, folder, params, children, forks):
@@ -86,6 +119,11 @@ class Project:
         assert ended.code == code, ended.printed
         return ended.printed
 
+    def begin(self, results, words, processes=1, **execution):
+        """Start a verb as one of the children."""
+        command = self.command(results, words, processes, (), **execution)
+        return Begun(self.children, command, self.folder)
+
     def run(self, command, succeeds=True, environment=os.environ):
         """Run a command to its end, and return what it wrote to stderr."""
         with self.start(command, environment) as job:
@@ -102,6 +140,18 @@ class Project:
             stdout=subprocess.DEVNULL,
             text=True,
         )
+
+    def family(self, **environment):
+        """All processes that run in the folder, or that were started there with some variables.
+
+        A fork was started with none; what waits for it, and hands on signals, was.
+        """
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it has ended, or is another's
+                if process.cwd() == str(self.folder) and environment.items() <= process.environ().items():
+                    found.append(process)
+        return found
 
     def files(self, name):
         return {path.name: path.read_bytes() for path in sorted(self.at(name).iterdir())}
@@ -155,7 +205,7 @@ def torchrun(processes):
 
 
 def test_torchrun_starts_the_processes_as_well(project, sampled_by_one):
-    project.run(project.command("torchrun", "sample short", before=torchrun(2)))
+    project.run(project.command("torchrun", "sample short", before=torchrun(2)), environment=project.forks)
     assert project.files("torchrun/samples/short") == sampled_by_one
 
 
@@ -167,9 +217,9 @@ def long_by_one(project):
 
 def test_one_goes_on_sampling_where_two_stopped(project, long_by_one):
     results = "long-2-1"
-    job = project.start(project.command(results, "sample long", processes=2))
+    job = project.begin(results, "sample long", processes=2)
     kept = wait_for(lambda: list((project.at(results) / "work").rglob("block-*.npz")), job)
-    end_family(job)
+    end_family(project, job)
     assert kept
     assert not (project.at(results) / "samples").exists()
     project.adm(results, "sample long")
@@ -209,9 +259,9 @@ def test_two_processes_follow_the_losses_of_one_to_the_same_bytes_every_time(pro
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
 def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, before, after):
     results = f"from-{before}-to-{after}"
-    job = project.start(project.command(results, f"train {SEGMENT}", before))
+    job = project.begin(results, f"train {SEGMENT}", before)
     saved = wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
-    end_family(job)
+    end_family(project, job)
     assert saved
     assert not (project.at(results) / "checkpoints" / SEGMENT).exists()
     project.adm(results, f"train {SEGMENT}", after)
@@ -250,18 +300,20 @@ def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, w
 
 
 @pytest.fixture
-def training_for_ever(project, losses_of_one):
-    """Two processes in the middle of training; what still runs at the end is killed."""
+def training_for_ever(project, losses_of_one, request):
+    """Two processes in the middle of training, started anew or as forks; what still runs at the end is killed."""
     results = f"endless-{time.monotonic_ns()}"
-    command = project.command(results, f"train {ENDLESS}", 2, save_every=2, timeout_seconds=5)
+    verb, limits = (results, f"train {ENDLESS}", 2), {"save_every": 2, "timeout_seconds": 5}
+    command = project.command(*verb, **limits)
     trained = Path("checkpoints", SEGMENT)
     shutil.copytree(project.at("by-one") / trained, project.at(results) / trained)
-    job = project.start(command)
+    are_forks = getattr(request, "param", "anew") == "forks"
+    job = project.begin(*verb, **limits) if are_forks else project.start(command, project.forks)
     wait_for(lambda: list((project.at(results) / "work").rglob("step-*")), job)
-    ranks = sorted(psutil.Process(job.pid).children(), key=lambda child: child.environ()["RANK"])
+    ranks = [process for number in "01" for process in project.family(RANK=number)]
     assert len(ranks) == 2
     yield job, ranks
-    end_family(job, ranks)
+    end_family(project, job)
 
 
 def test_a_process_that_dies_ends_the_others_and_is_named(training_for_ever):
@@ -273,7 +325,11 @@ def test_a_process_that_dies_ends_the_others_and_is_named(training_for_ever):
     assert not any(rank.is_running() for rank in ranks)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ("training_for_ever", "number"),
+    [("forks", signal.SIGINT), ("forks", signal.SIGTERM), ("anew", signal.SIGUSR1)],
+    indirect=["training_for_ever"],
+)
 def test_a_launcher_that_is_told_to_stop_has_its_processes_save_one_step(training_for_ever, project, number):
     job, ranks = training_for_ever
     job.send_signal(number)
@@ -296,7 +352,7 @@ def test_a_process_that_hangs_is_given_up(training_for_ever):
 def test_no_process_outlives_what_started_it(training_for_ever):
     job, ranks = training_for_ever
     job.kill()
-    job.communicate()
+    job.wait()
     _, alive = psutil.wait_procs(ranks, timeout=30)
     assert alive == []
 
@@ -333,11 +389,14 @@ def test_several_nodes_without_slurm_are_refused_with_the_line_that_starts_them(
 SRUN = f"""#!{sys.executable}
 import itertools, os, subprocess, sys
 command = list(itertools.dropwhile(lambda word: word.startswith("--"), sys.argv[1:]))
-known = {{**os.environ, "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1"}}
+known = {{**os.environ, "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1", "{PLACE}": os.environ["FORKS"]}}
 jobs = [subprocess.Popen(command, env={{**known, "SLURMD_NODENAME": node}}) for node in ("node1", "node2")]
 sys.exit(max(abs(job.wait()) for job in jobs))
 """
-"""A stand-in for srun: both nodes are this machine, and a call that fails does not end the other."""
+"""A stand-in for srun: both nodes are this machine, and a call that fails does not end the other.
+
+The calls are forks, as what called it is; the processes that they start are none.
+"""
 
 
 @pytest.fixture
@@ -348,7 +407,8 @@ def within_slurm(project):
     stand_in.write_text(SRUN)
     stand_in.chmod(0o755)
     path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "SLURM_JOB_ID": "1", "SLURM_JOB_NUM_NODES": "2"}
+    forks = {**project.forks, "FORKS": project.forks[PLACE]}
+    return {**forks, "PATH": path, "SLURM_JOB_ID": "1", "SLURM_JOB_NUM_NODES": "2"}
 
 
 def test_two_nodes_of_slurm_make_the_same_bytes_as_one(project, trained_by_two, within_slurm):
@@ -362,11 +422,10 @@ def test_a_node_that_dies_ends_the_job_within_a_minute_and_is_named(project, los
     command = project.command(results, f"train {SEGMENT}", nodes=2, timeout_seconds=600)
     job = project.start(command, within_slurm)
     assert wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
-    family = psutil.Process(job.pid).children(recursive=True)
-    gone = [process for process in family if process.environ().get("SLURMD_NODENAME") == lost]
+    gone = project.family(SLURMD_NODENAME=lost)
     ranks = [process.environ()["RANK"] for process in gone if "RANK" in process.environ()]
     for process in gone:
-        with suppress(psutil.NoSuchProcess):  # it ends with its launcher
+        with suppress(psutil.NoSuchProcess):  # it ends with its launcher, and a fork with what waits for it
             process.kill()
     _, err = job.communicate(timeout=60)
     assert job.returncode == 2
@@ -382,19 +441,20 @@ def wait_for(condition, job, seconds=TIMEOUT):
     """Wait until a condition holds, while a job runs; return what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert job.poll() is None, f"the job ended: {job.stderr.read()}"
+        assert job.poll() is None, f"the job ended: {job.communicate()[1]}"
         assert time.monotonic() < end
         time.sleep(0.01)
     return found
 
 
-def end_family(job, ranks=()):
+def end_family(project, job):
     """Kill a job and its processes at once."""
-    ranks = ranks or psutil.Process(job.pid).children()
-    job.kill()
-    for rank in ranks:
+    for process in project.family():
         with suppress(psutil.NoSuchProcess):
-            rank.kill()
-    if not job.stderr.closed:
+            process.kill()
+    if job.returncode is None or (job.stderr and not job.stderr.closed):
         job.communicate()
-    psutil.wait_procs(ranks, timeout=30)
+    end = time.monotonic() + 30
+    while project.family():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -50,7 +50,7 @@ class Children:
     """
 
     def __init__(self, folder, environment=os.environ):
-        self.folder = folder
+        self.printed, self.count = folder / "printed", folder / "printed.count"
         self.shim = _compiled(folder / "faults.so")
         self.namespace = next((command for command in NAMESPACES if _gives_mounts(command, folder)), None)
         environment = {**environment, "OMP_NUM_THREADS": "1", **({"LD_PRELOAD": str(self.shim)} if self.shim else {})}
@@ -62,14 +62,21 @@ class Children:
             env=environment,
         )
 
-    def run(self, *arguments, folder, fault=None, seconds=None, number=signal.SIGKILL, journalled=True):
-        """Run a verb to its end, with or without a journal; after `seconds` it is sent a signal."""
-        printed, count = self.folder / "printed", self.folder / "printed.count"
-        count.unlink(missing_ok=True)
+    def run(self, *arguments, **options):
+        """Run a verb to its end; see `begin`."""
+        self.begin(*arguments, **options)
+        return self.end()
+
+    def begin(self, *arguments, folder, fault=None, seconds=None, number=signal.SIGKILL, journalled=True):
+        """Start a verb, with or without a journal; after `seconds` it is sent a signal. Return its PID.
+
+        Nothing else can be asked for until `end` has been called.
+        """
+        self.count.unlink(missing_ok=True)
         request = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
-            "printed": str(printed),
+            "printed": str(self.printed),
             "fault": fault and asdict(fault),
             "seconds": seconds,
             "number": number,
@@ -77,8 +84,12 @@ class Children:
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+    def end(self):
+        """Wait for the verb."""
         code = int(self._server.stdout.readline())
-        return Ended(code, printed.read_text(), int(count.read_text()) if count.exists() else 0)
+        return Ended(code, self.printed.read_text(), int(self.count.read_text()) if self.count.exists() else 0)
 
     def mount(self, *arguments):
         """Call mount(8) where the children see it."""

@@ -2,7 +2,7 @@
 
 A request is a line of JSON: what `adm` is called with, the folder to do it in, the file for what is printed, the fault
 to inject, if any, the seconds after which to send the child a signal, if any, which signal, and whether it keeps a
-journal. A line answers it: how the child ended.
+journal. Two lines answer it: the child's PID, and in time how it ended.
 """
 
 import ctypes
@@ -45,6 +45,7 @@ def serve():
         child = os.fork()
         if not child:
             work(**request)
+        print(child, flush=True)
         print(os.waitstatus_to_exitcode(status_of(child, seconds, number)), flush=True)
 
 

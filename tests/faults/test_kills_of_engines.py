@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from miniature import miniature_params
+from miniature import MANY, miniature_params
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def training(request, new_project, tmp_path):
     project = new_project(tmp_path.name, params)
     # Snakemake's jobs are forks of a process that has all libraries, however few they are.
     rules = project.folder / "workflow" / "common.smk"
-    rules.write_text(rules.read_text().replace("MANY = 8", "MANY = 1"))
+    rules.write_text(rules.read_text().replace(MANY, "MANY = 1"))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
     with (tmp_path / "printed").open("w") as printed:

@@ -75,7 +75,9 @@ def remove(path):
 @pytest.fixture(scope="module")
 def project(faulty, write_params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sampling")
-    params = {key: value for key, value in miniature_params().items() if key not in ("tables", "figures", "claims")}
+    whole = miniature_params()
+    params = {key: whole[key] for key in ("paths", "execution", "datasets", "extractors", "references", "models")}
+    params["runs"] = {"scale": {**whole["runs"]["scale"]}}
     params["runs"]["scale"].update(checkpoint="adm-128-0", classifier="classifier-0", num_samples=22)
     write_params(folder, params)
     for model in ("adm-128", "classifier"):

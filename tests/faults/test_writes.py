@@ -35,6 +35,9 @@ VERBS = {
 READ = {"npz": "checkpoints"}
 """What a verb reads there."""
 
+ALONE = {"npy": (), "safetensors": ("adm-128",), "json": ("adm-64",)}
+"""The models of verbs that need nothing else of the params file."""
+
 FOLDERS = ("npy", "safetensors", "npz")
 OLD = b"what stood here before"
 
@@ -110,11 +113,9 @@ def writing(children, inputs, write_params, tmp_path, tmp_path_factory):
     def new(kind):
         project = tmp_path_factory.mktemp("project")
         content = miniature_params() | {"paths": {"results": str(tmp_path)}}
-        if kind == "json":
-            # One model is counted in a moment.
-            content = {name: content[name] for name in ("paths", "datasets")} | {
-                "models": {"adm-64": content["models"]["adm-64"]}
-            }
+        if kind in ALONE:  # a small graph is there in a moment, and one model counted
+            models = {name: content["models"][name] for name in ALONE[kind]}
+            content = {name: content[name] for name in ("paths", "datasets")} | {"models": models}
         write_params(project, content)
         made = Writing(children, kind, inputs, tmp_path, project)
         made.put_old()

@@ -31,6 +31,9 @@ from adm.pipeline import Pipeline
 from adm.pipeline.arguments import arguments
 from adm.pipeline.carrying import made_by
 from adm.pipeline.report import content_of_page
+from adm.metrics.graph import load_tensorflow
+import matplotlib.figure, matplotlib.backends.backend_pdf, pandas, scipy.stats, sklearn.datasets, torch._dynamo
+load_tensorflow()  # traced, imports of libraries would take twice as long
 
 pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
 jobs = [job for job in pipeline.jobs.values() if job.kind.name not in ("resolve", "fetch")]
