@@ -6,11 +6,14 @@ Its layers have the names of the 2015 graph, so evaluation reads the graph that 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 from torch import nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes, load_tensorflow, require_head, require_scaling
+from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes, require_head, require_scaling
 
 CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
 """The convolutions in order; each is 3x3 with zero padding, followed by a ReLU."""
@@ -20,6 +23,12 @@ POOLED = ("conv_1", "conv_2")
 
 CENTRE = 128.0
 """Pixels 0-255 are normalised as (x - CENTRE) / CENTRE, as in the 2015 graph."""
+
+PRODUCER = 2474
+"""The version of graphs that TensorFlow 2 writes."""
+
+DTYPES = {"float32": 1, "int32": 3}
+"""TensorFlow's numbers of dtypes."""
 
 Prepare = Callable[[torch.Tensor, int], torch.Tensor]
 """Turns images (N, H, W, 3) in [0, 255] and a side into what a network sees, (N, 3, side, side) float32."""
@@ -181,39 +190,79 @@ def _grid(length: int, side: int, device: torch.device) -> tuple[torch.Tensor, t
     return before, after, position - before
 
 
+class _Written:
+    """A GraphDef that nodes are added to; each method returns its node's name."""
+
+    def __init__(self) -> None:
+        self.graph = GraphDef()
+        self.graph.versions.producer = PRODUCER
+
+    def node(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; attributes are a dtype's number, bytes or a list of whole numbers."""
+        made = self.graph.node.add(name=name, op=op, input=inputs)
+        for key, value in attributes.items():
+            if isinstance(value, list):
+                made.attr[key].list.i.extend(value)
+            elif isinstance(value, bytes):
+                made.attr[key].s = value
+            else:
+                made.attr[key].type = value
+        return name
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add an array."""
+        dtype = DTYPES[value.dtype.name]
+        self.node(name, "Const", dtype=dtype)
+        tensor = self.graph.node[-1].attr["value"].tensor
+        tensor.dtype, tensor.tensor_content = dtype, value.tobytes()
+        for length in value.shape:
+            tensor.tensor_shape.dim.add(size=length)
+        return name
+
+    def layer(self, name: str, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node that computes in float32."""
+        return self.node(name, op, *inputs, T=DTYPES["float32"], **attributes)
+
+    def pooled(self, name: str, op: str, x: str, window: int, stride: int) -> str:
+        """Add a pooling without padding."""
+        moves = {"ksize": [1, window, window, 1], "strides": [1, stride, stride, 1]}
+        return self.layer(name, op, x, **moves, padding=b"VALID")
+
+
 def freeze(network: ExtractorNetwork) -> bytes:
     """Serialise a network, with weights as constants and `ExpandDims` as a placeholder for (N, H, W, 3) images.
+
+    Attributes with TensorFlow's defaults are left out.
 
     Args:
         network: a network on any device; it is not changed.
 
     Returns:
-        A binary GraphDef. The same weights give the same bytes with the same version of TensorFlow.
+        A binary GraphDef. The same weights give the same bytes.
 
     Source: Appendix J; `adm.metrics.graph` reads these names.
     """
-    tf: Any = load_tensorflow().compat.v1
-    graph = tf.Graph()
-    with graph.as_default():
-        images = tf.placeholder(tf.float32, [None, None, None, 3], name="ExpandDims")
-        side = [network.side, network.side]
-        resized = tf.raw_ops.ResizeBilinear(images=images, size=side, name="ResizeBilinear")
-        x = tf.multiply(tf.subtract(resized, CENTRE, name="Sub"), 1.0 / CENTRE, name="Mul")
-        for name, layer in network.convolutions.items():
-            weight, bias = layer.parameters()
-            kernel = tf.constant(_array(weight).transpose(2, 3, 1, 0), name=f"{name}/conv2d_params")
-            biases = tf.constant(_array(bias), name=f"{name}/biases")
-            product = tf.nn.conv2d(x, kernel, strides=1, padding="SAME", name=f"{name}/Conv2D")
-            x = tf.nn.relu(tf.nn.bias_add(product, biases, name=f"{name}/BiasAdd"), name=name)
-            if name in POOLED:
-                x = tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID", name=f"pool_{POOLED.index(name)}")
-        pool = tf.nn.avg_pool2d(x, ksize=network.side // 4, strides=1, padding="VALID", name="pool_3")
-        flat = tf.reshape(pool, [-1, network.logits.in_features], name="pool_3/_reshape")
-        weights = tf.constant(_array(network.logits.weight).T, name="softmax/weights")
-        biases = tf.constant(_array(network.logits.bias), name="softmax/biases")
-        logits = tf.matmul(flat, weights, name="softmax/logits/MatMul")
-        tf.nn.softmax(tf.nn.bias_add(logits, biases, name="softmax/logits/BiasAdd"), name="softmax")
-    frozen: bytes = graph.as_graph_def().SerializeToString(deterministic=True)
+    to = _Written()
+    x = to.node("ExpandDims", "Placeholder", dtype=DTYPES["float32"])
+    sides = to.constant("ResizeBilinear/size", np.full(2, network.side, np.int32))
+    x = to.layer("ResizeBilinear", "ResizeBilinear", x, sides)
+    x = to.layer("Sub", "Sub", x, to.constant("Sub/y", np.array(CENTRE, np.float32)))
+    x = to.layer("Mul", "Mul", x, to.constant("Mul/y", np.array(1.0 / CENTRE, np.float32)))
+    for name, convolution in network.convolutions.items():
+        weight, bias = map(_array, convolution.parameters())
+        kernel = to.constant(f"{name}/conv2d_params", weight.transpose(2, 3, 1, 0))
+        x = to.layer(f"{name}/Conv2D", "Conv2D", x, kernel, strides=[1, 1, 1, 1], padding=b"SAME")
+        x = to.layer(f"{name}/BiasAdd", "BiasAdd", x, to.constant(f"{name}/biases", bias))
+        x = to.layer(name, "Relu", x)
+        if name in POOLED:
+            x = to.pooled(f"pool_{POOLED.index(name)}", "MaxPool", x, 2, 2)
+    x = to.pooled("pool_3", "AvgPool", x, network.side // 4, 1)
+    shape = to.constant("pool_3/_reshape/shape", np.array([-1, network.logits.in_features], np.int32))
+    x = to.layer("pool_3/_reshape", "Reshape", x, shape, Tshape=DTYPES["int32"])
+    x = to.layer("softmax/logits/MatMul", "MatMul", x, to.constant("softmax/weights", _array(network.logits.weight).T))
+    biases = to.constant("softmax/biases", _array(network.logits.bias))
+    to.layer("softmax", "Softmax", to.layer("softmax/logits/BiasAdd", "BiasAdd", x, biases))
+    frozen: bytes = to.graph.SerializeToString(deterministic=True)
     return frozen
 
 

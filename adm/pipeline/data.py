@@ -78,11 +78,11 @@ PREPARE = Kind(
 )
 EXTRACTOR = Kind(
     name="extractor",
-    help="Train a small extractor of features and freeze it into a TensorFlow graph.",
+    help="Train a small extractor of features and write it as a TensorFlow graph.",
     outputs={"out": "extractors/{key}/"},
     section="extractors",
     reads=("dataset",),
-    libraries=("torch", "tensorflow"),
+    libraries=("torch",),
 )
 
 KINDS = [RESOLVE, FETCH, *(_adopt(*each) for each in FOLDERS.items()), PREPARE, EXTRACTOR]
