@@ -6,6 +6,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.config.respacing import respaced_timesteps
+from adm.config.schedules import SCHEDULES, sigmas_of
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
@@ -27,6 +29,10 @@ class NoiseParams(Config):
         if self.schedule == "linear" and self.timesteps <= 20:
             raise ValueError(f"timesteps {self.timesteps} is too few for schedule 'linear', which needs more than 20")
         return self
+
+    def visited(self, steps: str) -> list[int]:
+        """Choose the timesteps that a sampler visits, as `respaced_timesteps` does."""
+        return respaced_timesteps(self.timesteps, steps, sigmas_of(SCHEDULES[self.schedule](self.timesteps)))
 
 
 class ProcessParams(NoiseParams):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, PositiveInt, Seed
-from adm.config.models import EmaLength, Precision
-from adm.config.respacing import STEPS_PATTERN, number_of_steps, respaced_timesteps
+from adm.config.models import EmaLength, NoiseParams, Precision
+from adm.config.respacing import STEPS_PATTERN, number_of_steps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
@@ -90,9 +90,9 @@ class Sampling(Batch):
                 raise ValueError(f"{name} {getattr(self, name)!r} is for sampler {owners}, not {self.sampler!r}")
         return self
 
-    def evaluations(self, timesteps: int) -> Evaluations:
-        """Count network evaluations per image, given T timesteps."""
-        return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(timesteps, self.steps)))
+    def evaluations(self, noise: NoiseParams) -> Evaluations:
+        """Count network evaluations per image, given the noise of the model."""
+        return Evaluations(SAMPLERS[self.sampler].evaluations(number_of_steps(noise.timesteps, self.steps)))
 
 
 class Guide(Config):
@@ -152,12 +152,12 @@ class GuidedSampling(Sampling):
         low, high = self.guidance_interval
         return frozenset(t for t in range(timesteps) if low <= t / timesteps <= high)
 
-    def guided_steps(self, timesteps: int) -> int:
-        """Tell how many of its steps through a process of T timesteps lie in the part that is guided."""
-        guided = self.guided_at(timesteps)
+    def guided_steps(self, noise: NoiseParams) -> int:
+        """Tell how many of its steps through a process lie in the part that is guided."""
+        guided = self.guided_at(noise.timesteps)
         if guided is None:
-            return number_of_steps(timesteps, self.steps)
-        return len(guided.intersection(respaced_timesteps(timesteps, self.steps)))
+            return number_of_steps(noise.timesteps, self.steps)
+        return len(guided.intersection(noise.visited(self.steps)))
 
     @model_validator(mode="after")
     def _guides_go_together(self) -> Self:
@@ -168,16 +168,14 @@ class GuidedSampling(Sampling):
         interval, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
         if low >= high:
             raise ValueError(f"{interval} is empty; write [low, high], fractions of the process with low < high")
-        if self.steps.startswith(("logsnr", "rho")):
-            raise ValueError(f"{interval} is of timesteps; with steps {self.steps!r}, even in the noise, leave it out")
         if self.gradient_at == "mean":
             raise ValueError(f"{interval} is of timesteps of x_t; with gradient_at 'mean' leave it out")
         return self
 
-    def evaluations(self, timesteps: int) -> Evaluations:
-        """Count network evaluations per image, given T timesteps; of what guides, only where it does."""
-        denoiser = super().evaluations(timesteps).denoiser
-        guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(timesteps))
+    def evaluations(self, noise: NoiseParams) -> Evaluations:
+        """Count network evaluations per image, given the noise of the model; of what guides, only where it does."""
+        denoiser = super().evaluations(noise).denoiser
+        guided = SAMPLERS[self.sampler].evaluations(self.guided_steps(noise))
         by_classifier, by_denoiser = bool(self.gradient_scale), self.denoiser_scale is not None
         return Evaluations(denoiser, guided * by_classifier, guided * by_denoiser)
 

@@ -1,7 +1,5 @@
 """The diffusion process: its betas, q(x_t | x_0), its posterior, and p(x_{t-1} | x_t) from a network's output."""
 
-import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from adm.config.models import ProcessParams, TargetName, VarianceKind
 from adm.config.respacing import respaced_timesteps
+from adm.config.schedules import SCHEDULES, sigmas_of
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""
@@ -24,46 +23,6 @@ ClippingOrder = Literal["before", "after"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) float32, original timesteps: (B,) int64); returns (B, C or 2C, H, W)."""
-
-MAX_BETA = 0.999
-"""Cap of the cosine schedule's betas, which would reach 1 at the last step."""
-
-
-def linear_betas(num_timesteps: int) -> NDArray[np.float64]:
-    """Build betas that rise linearly from 1e-4 to 0.02 at T = 1000; other T keep the same total noise.
-
-    Args:
-        num_timesteps: T.
-
-    Returns:
-        (T,) float64 in (0, 1).
-
-    Source: Ho et al. (2020), section 4; Table 11, "linear".
-    """
-    scale = 1000 / num_timesteps
-    return np.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=np.float64)
-
-
-def cosine_betas(num_timesteps: int) -> NDArray[np.float64]:
-    """Build betas whose alpha_bar follows a squared cosine.
-
-    Args:
-        num_timesteps: T.
-
-    Returns:
-        (T,) float64 in (0, MAX_BETA].
-
-    Source: Nichol & Dhariwal (2021), equation 17; Table 11, "cosine".
-    """
-
-    def alpha_bar(u: float) -> float:
-        return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
-
-    edges = [alpha_bar(t / num_timesteps) for t in range(num_timesteps + 1)]
-    return np.array([min(1 - after / before, MAX_BETA) for before, after in itertools.pairwise(edges)])
-
-
-SCHEDULES = {"linear": linear_betas, "cosine": cosine_betas}
 
 
 def clipped(x_0: Tensor, clipping: Clipping) -> Tensor:
@@ -144,9 +103,8 @@ class Diffusion:
     ) -> Self:
         """Build a process from a schedule's name, respaced by `steps`, as for `respaced_timesteps`."""
         betas = SCHEDULES[schedule](num_timesteps)
-        sigmas = np.sqrt(1.0 / np.cumprod(1.0 - betas) - 1.0).tolist()
-        timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps, sigmas)
-        return cls(betas, timesteps, variance, predicts)
+        timesteps = None if steps is None else respaced_timesteps(num_timesteps, steps, sigmas_of(betas))
+        return cls(np.array(betas), timesteps, variance, predicts)
 
     @classmethod
     def of(cls, process: ProcessParams, steps: str | None = None) -> Self:

@@ -301,7 +301,7 @@ def _check_guides(params: Params, place: str, run: RunParams, name: str, model: 
         if run.guide.checkpoint == run.checkpoint:
             raise ValueError(f"{at}: {run.checkpoint!r} cannot guide itself; name a weaker one, such as an earlier one")
         check_guide(at, guide, owner, model)
-    if run.guidance_interval is not None and not run.guided_steps(model.noise.timesteps):
+    if run.guidance_interval is not None and not run.guided_steps(model.noise):
         raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 
 

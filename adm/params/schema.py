@@ -194,7 +194,7 @@ class Sections(Section):
         model = self.models[self.model_of(self.checkpoint_of(run))]
         section = self.section_of(run)
         assert isinstance(section, SamplingParams), run
-        return section.evaluations(model.noise.timesteps)
+        return section.evaluations(model.noise)
 
     def image_size_of(self, run: str) -> int:
         """Give the side of a run's images."""

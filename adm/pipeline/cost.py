@@ -58,7 +58,7 @@ def sampled(
     """Count the passes of sampling a run, or a shard of it, with the sections of its networks."""
     # The last block of a run is computed as a whole.
     images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
-    evaluations = run.evaluations(model.noise.timesteps)
+    evaluations = run.evaluations(model.noise)
     yield Passes(model, images * evaluations.denoiser, run.precision)
     if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:
         yield Passes(classifier, GRADIENT * images * evaluations.classifier, run.classifier_precision)

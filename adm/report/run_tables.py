@@ -271,8 +271,8 @@ def describe(params: Sections, source: str | NoSource) -> str:
         if run.denoiser_scale is not None:
             words.append(f"guided by {run.guide.checkpoint if run.guide else 'itself'}, scale {run.denoiser_scale:g}")
         if run.guidance_interval is not None:
-            timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
-            words.append(f"{run.guided_steps(timesteps)} guided")
+            noise = params.models[params.model_of(run.checkpoint)].noise
+            words.append(f"{run.guided_steps(noise)} guided")
         return ", ".join(words)
     return run.filename
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from adm.config.respacing import respaced_timesteps
+from adm.config.schedules import linear_betas
 from adm.diffusion.losses import likelihood_terms, training_loss
-from adm.diffusion.process import Diffusion, linear_betas
+from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, encode, predict, sample
 
 
@@ -33,7 +34,7 @@ def steps(request):
 
 
 def test_linear_schedule(golden):
-    diffusion = Diffusion(linear_betas(1000))
+    diffusion = Diffusion(np.array(linear_betas(1000)))
     np.testing.assert_array_equal(diffusion.betas, golden["sched/linear/betas"])
     np.testing.assert_array_equal(diffusion.alpha_bar, golden["sched/linear/alphas_cumprod"])
     np.testing.assert_array_equal(diffusion.beta_tilde, golden["sched/linear/posterior_variance"])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from adm.diffusion.process import SCHEDULES, Diffusion
+from adm.config.schedules import SCHEDULES
+from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, predict, sample, slope_of
 from adm.machine import compiled, cpp_compiler
 
@@ -28,7 +29,7 @@ class GaussianData:
     """The oracle of the process of a schedule, from its formula alone."""
 
     def __init__(self, schedule, num_timesteps=1000, mean=M, std=S):
-        self.alpha_bar = torch.from_numpy(np.cumprod(1 - SCHEDULES[schedule](num_timesteps)))
+        self.alpha_bar = torch.from_numpy(np.cumprod(1 - np.array(SCHEDULES[schedule](num_timesteps))))
         self.m, self.s = mean, std
 
     def x_0_given(self, x_t, timesteps):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from adm.config.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS
-from adm.diffusion.process import SCHEDULES, Diffusion
+from adm.config.schedules import SCHEDULES
+from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, last, sample
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
 
@@ -223,7 +224,7 @@ def test_clipping_reaches_every_sampler(name):
 
 
 def sigmas_of(schedule, num_timesteps):
-    return np.sqrt(1 / np.cumprod(1 - SCHEDULES[schedule](num_timesteps)) - 1)
+    return np.sqrt(1 / np.cumprod(1 - np.array(SCHEDULES[schedule](num_timesteps))) - 1)
 
 
 @given(st.sampled_from(["linear", "cosine"]), st.integers(21, 300), st.sampled_from(["logsnr", "rho"]), st.data())
@@ -260,7 +261,7 @@ def rival(name, steps, **options):
     """A scheduler of diffusers on our process: its betas, timesteps and sigmas."""
     schedulers = pytest.importorskip("diffusers.schedulers", reason=ABSENT)
     diffusion = process(steps)
-    scheduler = getattr(schedulers, name)(trained_betas=SCHEDULES["linear"](1000).tolist(), **options)
+    scheduler = getattr(schedulers, name)(trained_betas=SCHEDULES["linear"](1000), **options)
     scheduler.set_timesteps(diffusion.num_timesteps)
     sigmas = torch.tensor(np.sqrt(1 / diffusion.alpha_bar - 1)[::-1].copy(), dtype=torch.float32)
     timesteps = diffusion.timesteps.flip(0)
@@ -286,7 +287,7 @@ CASES = {
 def test_diffusers_takes_the_same_steps(case, steps):
     kind, options, name, others = CASES[case]
     diffusion, scheduler = rival(name, steps, final_sigmas_type="zero", **others)
-    network = Mixture(np.cumprod(1 - SCHEDULES["linear"](1000)))
+    network = Mixture(np.cumprod(1 - np.array(SCHEDULES["linear"](1000))))
     draws = Draws((2, 3, 8, 8))
     x = x_T = draws()
     noises = [draws() for _ in range(diffusion.num_timesteps)]
@@ -302,7 +303,7 @@ def test_diffusers_takes_the_same_steps(case, steps):
 @pytest.mark.parametrize("steps", ["8", "logsnr8", "rho20"])
 def test_diffusers_takes_the_same_steps_of_heuns_method(steps):
     diffusion, scheduler = rival("HeunDiscreteScheduler", steps)
-    network, x_T = Mixture(np.cumprod(1 - SCHEDULES["linear"](1000))), Draws((2, 3, 8, 8))()
+    network, x_T = Mixture(np.cumprod(1 - np.array(SCHEDULES["linear"](1000)))), Draws((2, 3, 8, 8))()
     x = x_T / float(np.sqrt(diffusion.alpha_bar[-1]))
     for t in scheduler.timesteps:
         x = scheduler.step(network(scheduler.scale_model_input(x, t), t.expand(2)), t, x).prev_sample
@@ -315,7 +316,7 @@ def test_diffusers_takes_the_same_steps_of_heuns_method(steps):
 def test_diffusers_visits_the_same_timesteps(form, option):
     schedulers = pytest.importorskip("diffusers.schedulers", reason=ABSENT)
     # Half the noise, so that the last timestep has less than the most that we begin with.
-    betas = SCHEDULES["linear"](1000) / 2
+    betas = np.array(SCHEDULES["linear"](1000)) / 2
     scheduler = schedulers.DPMSolverMultistepScheduler(trained_betas=betas.tolist(), **{option: True})
     scheduler.set_timesteps(15)
     ours = respaced_timesteps(1000, f"{form}15", np.sqrt(1 / np.cumprod(1 - betas) - 1).tolist())

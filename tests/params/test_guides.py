@@ -3,6 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from adm.config.models import NoiseParams
+from adm.diffusion.process import Diffusion
 from adm.params.expansion import write_out
 from adm.params.runs import RunParams
 
@@ -106,7 +108,15 @@ def test_labels_are_dropped_of_diffusion_models_with_classes_alone(tiny_model):
 )
 def test_guided_steps_are_counted(steps, interval, guided):
     fields = {"cfg_scale": 2.0, "steps": steps, "guidance_interval": interval}
-    assert RunParams.model_validate(RUNNING | fields).guided_steps(1000) == guided
+    assert RunParams.model_validate(RUNNING | fields).guided_steps(NoiseParams()) == guided
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("steps", ["25", "ddim10", "logsnr12", "rho18"])
+def test_guided_steps_are_those_that_the_process_visits_in_the_interval(schedule, steps):
+    run = RunParams.model_validate(RUNNING | {"cfg_scale": 2.0, "steps": steps, "guidance_interval": [0.2, 0.6]})
+    visited = Diffusion.from_schedule(schedule, 100, steps).original
+    assert run.guided_steps(NoiseParams(timesteps=100, schedule=schedule)) == sum(20 <= t <= 60 for t in visited) > 0
 
 
 def test_a_model_as_a_guide_means_its_last_checkpoint_and_scales_are_swept():

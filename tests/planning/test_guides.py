@@ -2,6 +2,7 @@
 
 import pytest
 
+from adm.config.models import NoiseParams
 from adm.nets.cost import forward_flops
 from adm.report.run_tables import trained_for
 
@@ -25,7 +26,7 @@ def test_classifier_free_guidance_and_autoguidance_cost_a_second_pass(paper, cos
 
 def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
     run = paper.runs["limited-128-2"]
-    guided = run.guided_steps(1000)
+    guided = run.guided_steps(NoiseParams())
     assert 0 < guided < 250
     model, classifier = (paper.models[name] for name in ("adm-128", "classifier-128"))
     images = run.micro_batch * BLOCKS[run.micro_batch]

@@ -7,6 +7,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from adm.config.models import NoiseParams
 from adm.nets.classifier import Classifier
 from adm.nets.cost import forward_flops, network_cost
 from adm.nets.presets import PRESETS, preset_model
@@ -147,8 +148,8 @@ def test_guided_sampling_by_hand(paper, costs, run, steps, images):
 )
 def test_a_solver_costs_its_evaluations(paper, sampler, steps, evaluations):
     run = paper.runs["adm-128-4360k"].model_copy(update={"sampler": sampler, "steps": steps})
-    assert run.evaluations(1000) == (evaluations, evaluations, 0)
-    assert run.model_copy(update={"gradient_scale": 0.0}).evaluations(1000) == (evaluations, 0, 0)
+    assert run.evaluations(NoiseParams()) == (evaluations, evaluations, 0)
+    assert run.model_copy(update={"gradient_scale": 0.0}).evaluations(NoiseParams()) == (evaluations, 0, 0)
 
 
 @pytest.mark.parametrize(("heun", "ddim"), [("solver-heun-rho10", "solver-ddim-20")])

@@ -3,6 +3,7 @@
 import pytest
 
 from adm.artifacts.seal import write_sealed_json
+from adm.config.models import NoiseParams
 from adm.params import load
 from adm.params.references import keys_read
 from adm.report import artwork, curves
@@ -15,7 +16,7 @@ def guided(root):
 
 
 def test_a_run_tells_what_guides_it_and_how_many_steps(guided):
-    steps = guided.runs["limited-2"].guided_steps(1000)
+    steps = guided.runs["limited-2"].guided_steps(NoiseParams())
     assert describe(guided, "limited-2") == f"adm-128-2180, 25 steps, gradient scale 2, {steps} guided"
     assert describe(guided, "scale-0") == "adm-128-2180, 25 steps"
     assert describe(guided, "free-1") == "adm-128-free-600, 25 steps"

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from adm.config.models import NoiseParams
 from adm.nets.unet import NO_CLASS
 from adm.params.runs import RunParams
 
@@ -59,16 +60,17 @@ def test_farther_scales_go_farther(sampled):
     assert 0 < near < far
 
 
+@pytest.mark.parametrize("steps", ["10", "logsnr10"])
 @pytest.mark.parametrize("kind", ["classifier", "free", "auto"])
-def test_networks_run_in_the_interval_alone_and_as_often_as_is_planned(sampled, kind):
-    options = KINDS[kind] | {"steps": "10", "guidance_interval": [0.3, 0.7]}
+def test_networks_run_in_the_interval_alone_and_as_often_as_is_planned(sampled, kind, steps):
+    options = KINDS[kind] | {"steps": steps, "guidance_interval": [0.3, 0.7]}
     calls = {}
     sampled(**options, calls=calls)
     fields = {key: value for key, value in options.items() if key in RunParams.model_fields}
     run = RunParams.model_validate(
         {"checkpoint": "c", "classifier": "k", "reference": "r", "num_samples": 11, "micro_batch": 2} | fields
     )
-    planned = run.guided_steps(50)
+    planned = run.guided_steps(NoiseParams(timesteps=50))
     assert 0 < planned < 10
     blocks = 6
     sizes = calls["network"]
