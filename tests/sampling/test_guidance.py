@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from adm.config.models import NoiseParams
 from adm.nets.unet import NO_CLASS
 from adm.params.runs import RunParams
 
@@ -62,7 +61,7 @@ def test_farther_scales_go_farther(sampled):
 
 @pytest.mark.parametrize("steps", ["10", "logsnr10"])
 @pytest.mark.parametrize("kind", ["classifier", "free", "auto"])
-def test_networks_run_in_the_interval_alone_and_as_often_as_is_planned(sampled, kind, steps):
+def test_networks_run_in_the_interval_alone_and_as_often_as_is_planned(sampled, tiny_model, kind, steps):
     options = KINDS[kind] | {"steps": steps, "guidance_interval": [0.3, 0.7]}
     calls = {}
     sampled(**options, calls=calls)
@@ -70,7 +69,7 @@ def test_networks_run_in_the_interval_alone_and_as_often_as_is_planned(sampled, 
     run = RunParams.model_validate(
         {"checkpoint": "c", "classifier": "k", "reference": "r", "num_samples": 11, "micro_batch": 2} | fields
     )
-    planned = run.guided_steps(NoiseParams(timesteps=50))
+    planned = run.guided_steps(tiny_model().noise)
     assert 0 < planned < 10
     blocks = 6
     sizes = calls["network"]
