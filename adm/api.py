@@ -231,12 +231,8 @@ class Model:
     def denoiser(self, classes: Classes = None, num: int | None = None) -> Denoiser:
         """Return the network as a function of x_t (N, C, H, W) and timesteps (N,) of training, given classes.
 
-        Args:
-            classes: As for `encode`.
-            num: N; by default the number of classes.
-
-        Returns:
-            A function that returns what the network predicts, (N, C or 2C, H, W) float32; gradients flow to x_t.
+        Classes are as for `encode`, and N is `num`, by default their number. The function returns what the network
+        predicts, (N, C or 2C, H, W) float32; gradients flow to x_t.
 
         Raises:
             UserError: The classes do not fit the model.
@@ -303,50 +299,29 @@ class Model:
             UserError: A value is not accepted, or does not fit the model.
         """
         how = {"scale": scale, "steps": steps, "sampler": sampler, "seed": seed, "batch": batch, **fields}
-        return self._collected(self.sampling(classes, num, latents=latents, **how), progress, output)
+        return self._collected(self.sampling, classes, num, latents=latents, progress=progress, output=output, **how)
 
-    def upsample(
-        self,
-        images: Pictures,
-        classes: Classes = None,
-        *,
-        progress: Progress | None = None,
-        output: Kind = "numpy",
-        **how: Any,
-    ) -> Any:
+    def upsample(self, images: Pictures, classes: Classes = None, **how: Any) -> Any:
         """Upsample images by an upsampler.
 
         Args:
             images: Of the side that the upsampler was trained on, of any kind: `adm.data.pictures.pixels_of`.
             classes: Their classes, as for `sample`; not needed by an upsampler without classes.
-            progress: Is told of each step.
-            output: As for `sample`.
-            how: `steps`, `sampler`, `seed`, `batch` and further fields, as for `sample`. Give another seed than the
-                images were sampled with: their noise began alike.
+            how: Keywords of `sample`, but `num`, `scale` and `latents`. Give another seed than the images were sampled
+                with: their noise began alike.
 
         Raises:
             UserError: As for `sample`, or the images do not fit.
         """
-        return self._collected(self.upsampling(images, classes, **how), progress, output)
+        return self._collected(self.upsampling, images, classes, **how)
 
-    def edit(
-        self,
-        images: Pictures,
-        strength: float,
-        classes: Classes = None,
-        *,
-        progress: Progress | None = None,
-        output: Kind = "numpy",
-        **how: Any,
-    ) -> Any:
+    def edit(self, images: Pictures, strength: float, classes: Classes = None, **how: Any) -> Any:
         """Change images: noise them to a timestep, then denoise them, guided or not, to any class.
 
         Args:
             images: M images of any kind, as for `upsample`.
             strength: The timestep, as a part of the T of training, in (0, 1]. 1 gives the bytes of `sample`.
             classes: As for `sample`.
-            progress: Is told of each step.
-            output: As for `sample`.
             how: `num`, by default that of images or of classes, whichever is more; images take turns, too. Further
                 keywords of `sample`, with any sampler; `latents` are the noise that is added.
 
@@ -355,26 +330,15 @@ class Model:
 
         Source: Meng et al. (2022), SDEdit.
         """
-        return self._collected(self.editing(images, classes, strength=strength, mask=None, **how), progress, output)
+        return self._collected(self.editing, images, classes, strength=strength, mask=None, **how)
 
-    def inpaint(
-        self,
-        images: Pictures,
-        mask: Mask | Tensor,
-        classes: Classes = None,
-        *,
-        progress: Progress | None = None,
-        output: Kind = "numpy",
-        **how: Any,
-    ) -> Any:
+    def inpaint(self, images: Pictures, mask: Mask | Tensor, classes: Classes = None, **how: Any) -> Any:
         """Draw a part of images anew, as the rest of them suggests; the rest stays to the byte.
 
         Args:
             images: As for `edit`.
             mask: (H, W), or (M, H, W) for one each, bool: True is drawn anew.
             classes: As for `sample`.
-            progress: Is told of each step.
-            output: As for `sample`.
             how: `resamplings`, how often each step is taken, 10 by default: more fit the part better to the rest, and
                 take as much longer. `jump`, how many steps are taken before they are taken again, 1 by default. A
                 `strength` below 1 begins from what is there. The keywords of `edit`, with any sampler but UniPC.
@@ -384,18 +348,12 @@ class Model:
 
         Source: Lugmayr et al. (2022), RePaint.
         """
-        return self._collected(self.editing(images, classes, mask=np.asarray(mask), **how), progress, output)
+        return self._collected(self.editing, images, classes, mask=np.asarray(mask), **how)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
         """Yield x_{T-1} .. x_0, each (N, C, H, W) float32, of images that are computed together.
 
-        Args:
-            classes: As for `sample`.
-            num: As for `sample`.
-            how: Keywords of `sample`, but `batch`, `progress` and `output`.
-
-        Raises:
-            UserError: As for `sample`.
+        Arguments and errors are those of `sample`, but for `batch`, `progress` and `output`.
         """
         if given := how.keys() & {"batch", "progress", "output"}:
             raise UserError(f"{min(given)}: is not for trajectories, of images that are computed together")
@@ -721,7 +679,15 @@ class Model:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
         return latents
 
-    def _collected(self, sampling: Sampling, progress: Progress | None, output: Kind) -> Any:
+    def _collected(
+        self,
+        prepare: Callable[..., Sampling],
+        *given: Any,
+        progress: Progress | None = None,
+        output: Kind = "numpy",
+        **how: Any,
+    ) -> Any:
+        sampling = prepare(*given, **how)
         total, done = len(sampling.blocks) * sampling.num_steps, count(1)
 
         def stepped() -> None:
@@ -878,13 +844,15 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    from adm import evaluation  # noqa: PLC0415
-
     kept = None if cache is None else Path(cache)
-    options = evaluation.Options(
-        num_samples, intervals, further, kept, str(device), background, _known(protocol), expect
-    )
-    return _measured(samples, reference, graph, options, batch, threads)
+    options: dict[str, Any] = {
+        "num_samples": num_samples,
+        "intervals": intervals,
+        "further": further,
+        "expected": expect,
+    }
+    options |= {"cache": kept, "device": device, "background": background, "protocol": protocol}
+    return _measured(samples, reference, graph, batch, threads, options)
 
 
 def fid(
@@ -902,32 +870,27 @@ def fid(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    from adm import evaluation  # noqa: PLC0415
-
-    options = evaluation.Options(device=str(device), protocol=_known(protocol), alone=True)
-    report = _measured(samples, reference, graph, options, batch, threads)
+    options = {"device": device, "protocol": protocol, "alone": True}
+    report = _measured(samples, reference, graph, batch, threads, options)
     for warning in report["warnings"]:
         warnings.warn(warning, stacklevel=2)
     return float(report["metrics"]["fid"])
 
 
-def _known(protocol: str) -> str:
-    if protocol not in PROTOCOLS:
-        raise UserError(f"protocol {protocol!r}: is none; {accepted(PROTOCOLS.keys(), protocol)}")
-    return protocol
-
-
 def _measured(
-    samples: Any, reference: Any, graph: str | Path | None, options: Any, batch: int, threads: int | None
+    samples: Any, reference: Any, graph: str | Path | None, batch: int, threads: int | None, options: dict[str, Any]
 ) -> Mapping[str, Any]:
     from adm import evaluation  # noqa: PLC0415
 
+    if (protocol := options["protocol"]) not in PROTOCOLS:
+        raise UserError(f"protocol {protocol!r}: is none; {accepted(PROTOCOLS.keys(), protocol)}")
     how = checked(GraphParams, {"feature_batch": batch, "threads": threads or available_cores()})
     inputs = {"samples": samples, "reference": reference}
     fake, real = (Path(one) if isinstance(one, str | Path) else pixels_of(one, name) for name, one in inputs.items())
     before = torch.get_num_threads()
     try:
-        return evaluation.measure(fake, real, Path(graph or "inception"), how, options)
+        asked = evaluation.Options(**{**options, "device": str(options["device"])})
+        return evaluation.measure(fake, real, Path(graph or "inception"), how, asked)
     finally:
         torch.set_num_threads(before)
 
