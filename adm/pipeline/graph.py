@@ -20,7 +20,7 @@ from adm.params.references import Named, references
 from adm.params.schema import GROUP, declared
 from adm.params.section import Section, parts
 from adm.params.studies import ThroughputParams
-from adm.pipeline import data, report, sampling, scoring, studies, training
+from adm.pipeline import data, report, sampling, scoring, training
 from adm.pipeline.jobs import Job, Kind
 
 Read = tuple[dict[str, Path], dict[str, Any]]
@@ -49,7 +49,7 @@ def kinds() -> dict[str, Kind]:
     Raises:
         UserError: Two have one name, or a package's cannot be loaded.
     """
-    own = [kind for chapter in (data, training, sampling, scoring, studies, report) for kind in chapter.KINDS]
+    own = [kind for chapter in (data, training, sampling, scoring, report) for kind in chapter.KINDS]
     by_name: dict[str, Kind] = {}
     for kind in [*own, *declared()]:
         if kind.name in by_name:

@@ -1,11 +1,18 @@
-"""Kinds of jobs that score: features of samples and of real images, reference batches, and the metrics of runs."""
+"""Kinds of jobs that score, and that study models.
 
-from collections.abc import Iterator
+Scores take features of samples and of real images, and reference batches. Studies are interpolations, neighbours, and
+likelihoods.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adm.config.respacing import number_of_steps
 from adm.params.data import of_files
+from adm.params.models import DiffusionModelParams
+from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_in
 from adm.params.section import Section, judged, parts
 from adm.pipeline import cost
@@ -21,12 +28,9 @@ def _features(graph: "Pipeline", kind: Kind, key: str, images: Path, extractor: 
 
 
 def _features_of_samples(graph: "Pipeline") -> Iterator[Job]:
-    params = graph.params
-    for key in graph.scored_alone:
-        yield _features(graph, FEATURES, key, graph.path("sample", key), params.extractor_of(key))
-    for key in graph.judged:
+    for key in (*graph.scored_alone, *graph.judged):
         run, judge = parts(key)
-        yield _features(graph, FEATURES, key, graph.path("sample", run), judge)
+        yield _features(graph, FEATURES, key, graph.path("sample", run), judge or graph.params.extractor_of(run))
 
 
 def _references(graph: "Pipeline") -> Iterator[tuple[str, str, str]]:
@@ -70,17 +74,27 @@ def _fitted(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(REFERENCE, key, inputs, reference=reference, **size)
 
 
-def _evaluated(graph: "Pipeline") -> Iterator[Job]:
+def _scored(graph: "Pipeline", keys: Iterable[str]) -> Iterator[Job]:
+    """Yield the jobs that score runs by the extractor of their reference or, as RUN@JUDGE, by a further one."""
     params = graph.params
-    for key in graph.scored_alone:
-        run = params.scored[key]
+    for key in keys:
+        run, judge = parts(key)
+        reference = params.scored[run].reference
+        shared = judged(reference, judge) if judge else reference
         inputs = {
-            "samples": graph.path("sample", key),
+            "samples": graph.path("sample", run),
             "features": graph.path("features", key),
-            "reference": graph.path("reference", run.reference),
-            "reference_features": graph.path("reference_features", run.reference),
+            "reference": graph.path("reference", reference),
+            "reference_features": graph.path("reference_features", shared),
         }
-        yield graph.job(EVALUATE, key, inputs, run=run, reference=params.reference_of(key), **graph.asked([key]))
+        sections = {"run": params.scored[run], "reference": params.reference_of(run), **graph.asked([run])}
+        if judge:
+            sections["extractor"] = params.graphs[judge]
+            if reference in params.references:
+                dataset = params.references[reference].dataset
+                inputs |= {"dataset_features": graph.path("dataset_features", shared), "data": graph.dataset(dataset)}
+                sections |= of_files(params.datasets[dataset])
+        yield graph.job(JUDGE if judge else EVALUATE, key, inputs, **sections)
 
 
 def _curves(graph: "Pipeline") -> Iterator[Job]:
@@ -116,26 +130,36 @@ def _curve_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
         yield cost.Seen(job.sections["extractor"], run.num_samples)
 
 
-def _judged(graph: "Pipeline") -> Iterator[Job]:
-    """Yield the jobs of judges for the runs that tables and claims ask for."""
-    params = graph.params
-    for key in graph.judged:
-        run, judge = parts(key)
-        reference = params.scored[run].reference
-        shared = judged(reference, judge)
+def _steps(model: DiffusionModelParams, steps: str | None) -> int:
+    return number_of_steps(model.noise.timesteps, steps or str(model.noise.timesteps))
+
+
+def _interpolate_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
+    study, model = job.sections["interpolation"], job.sections["model"]
+    steps = _steps(model, study.steps)
+    # Pairs are encoded with all steps but the last, and decoded with all. Reconstructions are encoded so twice and
+    # with all steps once, decoded with all steps twice and without the last once.
+    encoded = 2 * study.pairs * (steps - 1) + study.reconstructions * (3 * steps - 2)
+    decoded = study.pairs * study.points * steps + study.reconstructions * (3 * steps - 1)
+    yield cost.Passes(model, encoded + decoded, study.precision)
+    if study.gradient_scale:
+        yield cost.Passes(job.sections["classifier_model"], cost.GRADIENT * decoded, study.classifier_precision)
+
+
+def _neighbours(graph: "Pipeline") -> Iterator[Job]:
+    for key, study in graph.params.neighbours.items():
         inputs = {
-            "samples": graph.path("sample", run),
-            "features": graph.path("features", key),
-            "reference": graph.path("reference", reference),
-            "reference_features": graph.path("reference_features", shared),
+            "samples": graph.path("sample", study.run),
+            "features": graph.path("features", study.run),
+            "data": graph.dataset(neighbours_dataset(graph.params, key)),
+            "dataset_features": graph.path("dataset_features", graph.params.scored[study.run].reference),
         }
-        size: dict[str, Section] = {}
-        if reference in params.references:
-            dataset = params.references[reference].dataset
-            inputs |= {"dataset_features": graph.path("dataset_features", shared), "data": graph.dataset(dataset)}
-            size |= of_files(params.datasets[dataset])
-        sections = {"run": params.scored[run], "reference": params.reference_of(run), **graph.asked([run])}
-        yield graph.job(JUDGE, key, inputs, **sections, extractor=params.graphs[judge], **size)
+        yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
+
+
+def _likelihood_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
+    study, model = job.sections["likelihood"], job.sections["model"]
+    yield cost.Passes(model, study.num_images * _steps(model, study.steps), study.precision)
 
 
 FEATURES = Kind(
@@ -175,7 +199,7 @@ EVALUATE = Kind(
     name="evaluate",
     help="Score a batch of samples.",
     outputs={"out": "metrics/{key}.json"},
-    jobs=_evaluated,
+    jobs=lambda graph: _scored(graph, graph.scored_alone),
     libraries=("numpy", "scipy"),
 )
 CURVE = Kind(
@@ -191,9 +215,49 @@ JUDGE = Kind(
     name="judge",
     help="Score a batch of samples by a further extractor: RUN@EXTRACTOR.",
     outputs={"out": "judged/{key}.json"},
-    jobs=_judged,
+    jobs=lambda graph: _scored(graph, graph.judged),
     libraries=("numpy", "scipy"),
     stage="adm.stages.evaluate",
 )
+STUDY = {"out": "studies/{key}/"}
 
-KINDS = [FEATURES, DATASET_FEATURES, REFERENCE_FEATURES, REFERENCE, EVALUATE, CURVE, JUDGE]
+INTERPOLATE = Kind(
+    name="interpolate",
+    help="Encode real images by reversed DDIM, interpolate between them, and measure how they come back.",
+    outputs=STUDY,
+    section="interpolations",
+    entry="interpolation",
+    cost=_interpolate_cost,
+    libraries=("torch",),
+    resources="sample",
+)
+NEIGHBOURS = Kind(
+    name="neighbours",
+    help="Find the nearest images of a dataset to each sample of a run.",
+    outputs=STUDY,
+    section="neighbours",
+    jobs=_neighbours,
+    libraries=("numpy",),
+)
+LIKELIHOOD = Kind(
+    name="likelihood",
+    help="Measure the bits per dimension of images of a dataset, term by term.",
+    outputs=STUDY,
+    section="likelihoods",
+    cost=_likelihood_cost,
+    libraries=("torch",),
+    resources="sample",
+)
+
+KINDS = [
+    FEATURES,
+    DATASET_FEATURES,
+    REFERENCE_FEATURES,
+    REFERENCE,
+    EVALUATE,
+    CURVE,
+    JUDGE,
+    INTERPOLATE,
+    NEIGHBOURS,
+    LIKELIHOOD,
+]
