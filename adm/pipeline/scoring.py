@@ -7,7 +7,7 @@ likelihoods.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adm.config.respacing import number_of_steps
 from adm.params.data import of_files
@@ -87,7 +87,8 @@ def _scored(graph: "Pipeline", keys: Iterable[str]) -> Iterator[Job]:
             "reference": graph.path("reference", reference),
             "reference_features": graph.path("reference_features", shared),
         }
-        sections = {"run": params.scored[run], "reference": params.reference_of(run), **graph.asked([run])}
+        scored = {"run": params.scored[run], "reference": params.reference_of(run)}
+        sections: dict[str, Any] = {**scored, **graph.asked([run])}
         if judge:
             sections["extractor"] = params.graphs[judge]
             if reference in params.references:
