@@ -845,13 +845,8 @@ def score(
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
     kept = None if cache is None else Path(cache)
-    options: dict[str, Any] = {
-        "num_samples": num_samples,
-        "intervals": intervals,
-        "further": further,
-        "expected": expect,
-    }
-    options |= {"cache": kept, "device": device, "background": background, "protocol": protocol}
+    options = {"device": device, "background": background, "protocol": protocol, "expected": expect, "cache": kept}
+    options |= {"num_samples": num_samples, "intervals": intervals, "further": further}
     return _measured(samples, reference, graph, batch, threads, options)
 
 

@@ -1,10 +1,16 @@
-"""Scores of any samples against any reference, from files or arrays, with the provenance of what they rest on."""
+"""Scores of any samples against any reference, from files or arrays, with the provenance of what they rest on.
+
+And whether an FID is the one that was reported: its interval, and what would move it, measured on the same images.
+"""
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,20 +29,34 @@ from adm.config.data import GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
-from adm.expectation import Probe, expectation, prober
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
-from adm.metrics.executors import open_graph
+from adm.metrics.executors import half_precision, open_graph
 from adm.metrics.features import LAYERS, Executor, Features
+from adm.metrics.fid_infinity import fid_infinity
+from adm.metrics.frechet import frechet_distance
 from adm.metrics.intervals import block_of, t_interval
+from adm.metrics.jackknife import Jackknife
 from adm.metrics.manifold import NEIGHBOURS
 from adm.metrics.protocols import EVALUATOR, PROTOCOLS
-from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, MetricInputs, scores, with_intervals
+from adm.metrics.scores import MOST_SPATIAL_DIMENSIONS, SEED, MetricInputs, scores, with_intervals
 from adm.metrics.statistics import STATISTICS, FeatureStatistics, feature_statistics, read_published_statistics
 from adm.parallel import resolve_device
 from adm.progress import rows_of
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 """Fewest images of samples and reference: a point and its neighbours (five for coverage)."""
+
+PROBED = 2000
+"""Images of samples and of the reference, at most, on which another resizing and another precision are measured."""
+
+LEAST_OF_THREE = -1.5 / math.sqrt(math.pi)
+"""The mean of the least of three standard normals."""
+
+RETRAINING = 3.2
+"""How far training again moves FID, over how far drawing samples again does, at ImageNet's scale.
+
+Source: Dufour et al. (2026).
+"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,9 @@ class Extractor:
     params: GraphParams
     made_by: dict[str, Any]
     folder: Path
+    device: str
+    opened: Callable[[str], Executor]
+    """Opens the executor of another protocol."""
 
     def features(self, images: Images) -> Features:
         """Return features of all images, mapped read-only from disk; missing ones are computed first.
@@ -102,6 +125,19 @@ class Extractor:
                 write_manifest(partial, self.made_by, facts)
         read_manifest(folder, "features")
         return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
+
+    def fid_of_first(self, fake: Images, real: Images, protocol: str = "", low: bool = False) -> float:
+        """Compute FID of the first PROBED images of each, by another protocol or in half precision; none is kept."""
+        executor, batch = self.opened(protocol) if protocol else self.graph, self.params.feature_batch
+
+        def fitted(images: Images) -> FeatureStatistics:
+            first = min(images.count, PROBED)
+            whole = islice(images.chunks(batch), -(-first // batch))
+            chunks = (chunk[: first - number * batch] for number, chunk in enumerate(whole))
+            return feature_statistics(executor.features(chunks, batch).pool)
+
+        with half_precision(self.device) if low else nullcontext():
+            return frechet_distance(fitted(real), fitted(fake))
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,10 +249,9 @@ def measure(
         threadpool_limits(params.threads),
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
-        extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
         opened = partial(open_graph, params, graph, device)
-        probe = prober(fake, real.images, executor, opened, device, params.feature_batch)
-        results = score(extractor, fake, real, options, probe)
+        extractor = Extractor(executor, params, made_by, options.cache or Path(folder), device, opened)
+        results = score(extractor, fake, real, options)
     return {
         **results,
         "provenance": {
@@ -274,7 +309,7 @@ def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, rea
             )
 
 
-def score(extractor: Extractor, fake: Images, real: Reference, options: Options, probe: Probe) -> dict[str, Any]:
+def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
     """Compute all results that `options` select; features are computed once.
 
     Args:
@@ -306,6 +341,7 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options,
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expected is not None:
+        probe = partial(extractor.fid_of_first, fake, real.images) if real.images else None
         results["expected"] = expectation(options.expected, options.protocol, inputs, spreads["fid"], probe)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
@@ -349,3 +385,45 @@ def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference, 
         if lacking := [metric.label for name, metric in METRICS.items() if name not in computed]:
             warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     return warnings
+
+
+def expectation(
+    expected: float, protocol: str, inputs: MetricInputs, spread: Jackknife, probe: Callable[..., float] | None
+) -> dict[str, Any]:
+    """Compare an FID by a protocol with the one that was reported.
+
+    `spread` is that of FID, and `probe` is `Extractor.fid_of_first` of samples and reference, if that has images.
+
+    Returns:
+        "fid" that is expected, whether the interval holds it, `within`, and "moves": rows of what, FID (None where it
+        may go either way) and change.
+    """
+    ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
+    moved = [*_moved(ends.estimate, protocol, inputs, probe)]
+    moved.append(("the least of three draws of samples, on average", ends.estimate + LEAST_OF_THREE * error))
+    moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved]
+    spreads = {"draw of samples, standard deviation": error}
+    spreads["training, standard deviation as found for ImageNet"] = RETRAINING * error
+    moves += [{"what": f"another {what}", "fid": None, "change": change} for what, change in spreads.items()]
+    return {"fid": expected, "within": ends.low <= expected <= ends.high, "moves": moves}
+
+
+def _moved(
+    fid: float, protocol: str, inputs: MetricInputs, probe: Callable[..., float] | None
+) -> Iterator[tuple[str, float]]:
+    """Yield what moves an FID, and to what."""
+    rows, reference = inputs.samples.pool, inputs.pool_statistics
+    half = len(rows) // 2
+    yield f"half as many samples, {half}", frechet_distance(reference, feature_statistics(rows[:half]))
+    if (extrapolated := fid_infinity(reference, rows, SEED)) is not None:
+        yield "infinitely many samples, extrapolated", extrapolated
+    if inputs.real is not None:
+        half = len(inputs.real.pool) // 2
+        fewer = feature_statistics(inputs.real.pool[:half])
+        yield f"half of the reference's images, {half}", frechet_distance(fewer, feature_statistics(rows))
+    if probe is not None:
+        plain = probe()
+        for other, one in PROTOCOLS.items():
+            if one.prepare is not PROTOCOLS[protocol].prepare and other != "torch-fidelity":
+                yield f"images resized {one.resize} ({other})", fid + probe(other) - plain
+        yield "features in bfloat16", fid + probe(low=True) - plain

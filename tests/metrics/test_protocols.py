@@ -15,7 +15,7 @@ from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 import adm as package
 from adm.errors import UserError
-from adm.expectation import LEAST_OF_THREE, PROBED, RETRAINING
+from adm.evaluation import LEAST_OF_THREE, PROBED, RETRAINING
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.protocols import PROTOCOLS, antialiased, interpolated
@@ -157,7 +157,7 @@ def test_an_expected_fid_lies_within_the_interval_or_not(graph, arrays):
 
 
 def test_another_resizing_is_probed_on_the_first_images(graph, arrays, monkeypatch):
-    monkeypatch.setattr("adm.expectation.PROBED", 16)
+    monkeypatch.setattr("adm.evaluation.PROBED", 16)
     samples, reference = arrays
     other = np.concatenate([samples[:16], coloured(32, 9, 5)])
     changes = []
