@@ -63,7 +63,9 @@ def guidances(scale: float, by_classifier: bool) -> dict[str, dict[str, Any]]:
 
 def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Sample in each way that is asked for and not there yet, and score."""
-    images, labels, unseen, _, _ = read(options.source, options.size, keeps_alike=True)
+    images, labels, unseen, _, _ = read(
+        options.source, options.size, keeps_alike=options.source not in ("fashion", "digits")
+    )
     judge = judge_of(images, labels, options.judge, seed=1)
     real = feature_statistics(features_of(judge, unseen))
     factor = factor_of(real.sigma)

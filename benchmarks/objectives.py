@@ -65,8 +65,10 @@ def read(source: str, size: int, keeps_alike: bool = False) -> tuple[Images, Lab
 
     With `keeps_alike` near-duplicates lie on one side, as those of `adm new` do.
     """
-    content: dict[str, Any] = FASHION
-    if source != "fashion":
+    content: dict[str, Any] = (
+        {"source": "digits", "image_size": 8, "num_classes": 10} if source == "digits" else FASHION
+    )
+    if source not in ("fashion", "digits"):
         classes = sum(folder.is_dir() for folder in Path(source).iterdir())
         content = {"source": "folder", "root": source, "image_size": size, "num_classes": classes}
         content |= {"background": "white"}
@@ -75,7 +77,7 @@ def read(source: str, size: int, keeps_alike: bool = False) -> tuple[Images, Lab
     parts = parts_of(images, dataset, alike_in(images, dataset) if keeps_alike else None)
     train, unseen = (cropped(images, rows, dataset) for rows in (parts["training"], parts["held_out"]))
     labels = (images.labels[parts[name]] for name in ("training", "held_out"))
-    return train, next(labels), unseen, next(labels), 1 if source == "fashion" else 3
+    return train, next(labels), unseen, next(labels), 1 if source in ("fashion", "digits") else 3
 
 
 def section(

@@ -23,7 +23,7 @@ from adm.nets.forward import Forward
 from adm.pipeline import kinds
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
-from benchmarks import features, finetuning, frechet, gpu, intervals, objectives, quality, recipes, stopping
+from benchmarks import features, finetuning, frechet, front, gpu, intervals, objectives, quality, recipes, stopping
 from benchmarks.cases import SMALLEST
 from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
@@ -249,6 +249,19 @@ def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, t
     assert out.read_text() == before
     quality.show(out)
     assert name in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ways_to_sample_are_scored_and_a_second_call_goes_on(garments, called, tmp_path, monkeypatch):
+    monkeypatch.setattr(front, "BATCH", 8)
+    out = tmp_path / "front.csv"
+    few = ["fashion", "fashion", "--out", out, "--samples", "16", "--judge", "2", "--ways", "2m 5", "heun 5"]
+    for guidances in (["none"], ["none", "1.5 in 0.1-0.6"]):
+        called(front, *map(str, few), "--guidances", *guidances)
+        rows = list(csv.DictReader(out.read_text().splitlines()))
+        assert [(row["guidance"], row["way"]) for row in rows] == [(g, way) for g in guidances for way in few[-2:]]
+        assert all(float(row["low"]) < float(row["fid"]) < float(row["high"]) for row in rows)
+    assert "| 2m 5 |" in called(front, "--show", str(out))
 
 
 @pytest.mark.slow
