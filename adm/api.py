@@ -6,6 +6,7 @@
 `adm generate` samples through it, and it samples as the stage `sample` does: the same seeds give the same bytes.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -361,14 +362,14 @@ class Model:
         return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
     def encode(
-        self, images: Pictures, classes: Classes = None, *, steps: str | int = "250", batch: int | None = None
+        self, images: Pictures, classes: Classes = None, *, steps: str | int | None = None, batch: int | None = None
     ) -> Latents:
         """Encode images as latents: DDIM run towards noise, over all steps but the last.
 
         Args:
             images: N images of any kind, as for `upsample`.
             classes: Their classes, as for `sample`; needed by a model with classes.
-            steps: As for `sample`.
+            steps: As for `sample`; None is those of the composed sampler, else "250".
             batch: As for `sample`.
 
         Returns:
@@ -381,6 +382,7 @@ class Model:
         Source: Appendix H.
         """
         channels, side, _ = self.image_shape
+        steps = self.how.get("steps", "250") if steps is None else steps
         x_0 = to_unit_range(self._checked_images(images, side), channels)
         weights = self._weights(self._labels_for(classes, len(x_0)))
         if self._check_steps(str(steps)) < 2:
@@ -396,7 +398,7 @@ class Model:
         classes: Classes = None,
         *,
         scale: float | None = None,
-        steps: str | int = "250",
+        steps: str | int | None = None,
         batch: int | None = None,
         output: Kind = "numpy",
     ) -> Any:
@@ -416,6 +418,7 @@ class Model:
         Source: Appendix H; Algorithm 2.
         """
         x_T = torch.from_numpy(self._checked_latents(latents))
+        steps = self.how.get("steps", "250") if steps is None else steps
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
         decoded = compute_in_batches(space.decode, space.device, self.batch_size(batch, len(x_T)), x_T, weights)
@@ -589,6 +592,9 @@ class Model:
             steps, sampler = fields.pop("steps", None), fields.pop("sampler", None)
         steps = "250" if steps is None else str(steps)
         sampler = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
+        if "sampler" in self.how and self.classifier and sampler in SAMPLERS:
+            ordered = "clipping_order" in SAMPLERS[sampler].fields
+            fields |= {"clipping_order": "after"} if ordered and "clipping_order" not in fields else {}
         values = {"num_samples": num, "steps": steps, "sampler": sampler, "precision": self.precision, **fields}
         if isinstance(seed, torch.Generator):
             seed = int(torch.randint(SEEDS, (), generator=seed, device=seed.device))
@@ -763,7 +769,8 @@ def _opened(given: Any, device: torch.device) -> LoadedNetwork:
     if isinstance(given, Model):
         given = given.opened
     if isinstance(given, LoadedNetwork):
-        return given
+        # Its weights are rounded where the guided model computes in half precision.
+        return replace(given, network=deepcopy(given.network).to(device))
     if not isinstance(given, str | Path):
         raise UserError(f"{type(given).__name__}: is no network; a file, a folder, a name or a loaded one is accepted")
     return open_network(placed(Path(given)), device=device)
@@ -844,6 +851,8 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
+    if expect is not None and not 0 <= expect < math.inf:
+        raise UserError(f"expect {expect!r}: is no FID; a number from 0 on is accepted")
     kept = None if cache is None else Path(cache)
     options = {"device": device, "background": background, "protocol": protocol, "expected": expect, "cache": kept}
     options |= {"num_samples": num_samples, "intervals": intervals, "further": further}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adm.api import Model, open_classifier, open_guide
-from adm.config.samplers import SAMPLERS
 from adm.errors import UserError
 
 Interval = tuple[float, float]
@@ -51,9 +50,7 @@ class Classifier(Guidance):
     def guide(self, model: Model) -> Model:
         """Return the model, guided."""
         opened = open_classifier(self.network, model.opened, model.device)
-        ordered = "clipping_order" in SAMPLERS[model.how["sampler"]].fields
-        how = {"clipping_order": "after", **model.how} if ordered else model.how
-        return _told(replace(model, classifier=opened, how=how), self.interval, scale=self.scale)
+        return _told(replace(model, classifier=opened), self.interval, scale=self.scale)
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,8 @@ def DDPM(model: Model, steps: str | int = "250", guidance: Guidance | None = Non
 
     Args:
         model: What is sampled.
-        steps: How many, or a schedule, as for `Model.sample`.
+        steps: How many of the sampler's own spacing, N for DDPM, "ddimN", "logsnrN" and "rhoN", or a schedule, as for
+            `Model.sample`.
         guidance: What guides, if anything.
         fields: Further fields of a run in a params file, such as `noise_temperature=0.95`.
 
@@ -111,34 +109,38 @@ def DDPM(model: Model, steps: str | int = "250", guidance: Guidance | None = Non
 
     Source: Algorithm 1.
     """
-    return _sampled("ddpm", model, steps, guidance, fields)
+    return _sampled("ddpm", "", model, steps, guidance, fields)
 
 
 def DDIM(model: Model, steps: str | int = "ddim25", guidance: Guidance | None = None, **fields: Any) -> Model:
     """Sample by DDIM; `eta=1` adds noise as DDPM does. Arguments are those of `DDPM`. Source: Algorithm 2."""
-    return _sampled("ddim", model, steps, guidance, fields)
+    return _sampled("ddim", "ddim", model, steps, guidance, fields)
 
 
 def DPMSolverPP(model: Model, steps: str | int = "logsnr25", guidance: Guidance | None = None, **fields: Any) -> Model:
     """Sample by DPM-Solver++(2M), of the SDE with `eta=1`. Arguments are those of `DDPM`. Source: Lu et al. (2022)."""
-    return _sampled("dpm_solver_pp", model, steps, guidance, fields)
+    return _sampled("dpm_solver_pp", "logsnr", model, steps, guidance, fields)
 
 
 def UniPC(model: Model, steps: str | int = "logsnr10", guidance: Guidance | None = None, **fields: Any) -> Model:
     """Sample by UniPC, of `order` 2 or 3. Arguments are those of `DDPM`. Source: Zhao et al. (2023)."""
-    return _sampled("unipc", model, steps, guidance, fields)
+    return _sampled("unipc", "logsnr", model, steps, guidance, fields)
 
 
 def Heun(model: Model, steps: str | int = "rho18", guidance: Guidance | None = None, **fields: Any) -> Model:
     """Sample by Heun's method, two evaluations a step. Arguments are those of `DDPM`. Source: Karras et al. (2022)."""
-    return _sampled("heun", model, steps, guidance, fields)
+    return _sampled("heun", "rho", model, steps, guidance, fields)
 
 
-def _sampled(sampler: str, model: Model, steps: str | int, guidance: Guidance | None, fields: dict[str, Any]) -> Model:
+def _sampled(
+    sampler: str, spacing: str, model: Model, steps: str | int, guidance: Guidance | None, fields: dict[str, Any]
+) -> Model:
     if not isinstance(model, Model):
         raise UserError(f"model: is {type(model).__name__}; adm.load makes one")
     if not isinstance(guidance, Guidance | None):
         raise UserError(f"guidance: is {guidance!r}; adm.Classifier(file, scale=1) and the like are accepted")
+    if isinstance(steps, int):
+        steps = f"{spacing}{steps}"
     plain = replace(model, classifier=None, guide=None, how={"sampler": sampler, "steps": steps, **fields})
     made = plain if guidance is None else guidance.guide(plain)
     made.check()

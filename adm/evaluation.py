@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 from PIL import ImageColor
 from threadpoolctl import threadpool_limits
 
@@ -48,6 +48,9 @@ FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 
 PROBED = 2000
 """Images of samples and of the reference, at most, on which another resizing and another precision are measured."""
+
+HALVES = 8
+"""Halves of samples, and of a reference, over which their FID is averaged."""
 
 LEAST_OF_THREE = -1.5 / math.sqrt(math.pi)
 """The mean of the least of three standard normals."""
@@ -126,15 +129,20 @@ class Extractor:
         read_manifest(folder, "features")
         return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
 
-    def fid_of_first(self, fake: Images, real: Images, protocol: str = "", low: bool = False) -> float:
-        """Compute FID of the first PROBED images of each, by another protocol or in half precision; none is kept."""
+    def fid_of_some(self, fake: Images, real: Images, protocol: str = "", low: bool = False) -> float:
+        """Compute FID of PROBED images of each, by another protocol or in half precision; none is kept.
+
+        They lie evenly among all, which may be in the order of their classes.
+        """
         executor, batch = self.opened(protocol) if protocol else self.graph, self.params.feature_batch
 
         def fitted(images: Images) -> FeatureStatistics:
-            first = min(images.count, PROBED)
-            whole = islice(images.chunks(batch), -(-first // batch))
-            chunks = (chunk[: first - number * batch] for number, chunk in enumerate(whole))
-            return feature_statistics(executor.features(chunks, batch).pool)
+            rows = np.arange(0, images.count, max(1, images.count / PROBED)).astype(np.int64)
+            chunks = (
+                chunk[rows[(rows >= number * batch) & (rows < number * batch + len(chunk))] - number * batch]
+                for number, chunk in enumerate(images.chunks(batch))
+            )
+            return feature_statistics(executor.features((chunk for chunk in chunks if len(chunk)), batch).pool)
 
         with half_precision(self.device) if low else nullcontext():
             return frechet_distance(fitted(real), fitted(fake))
@@ -148,11 +156,13 @@ class Reference:
         path: The npz or the folder.
         stored: Statistics of pooled and of spatial features; None if they must be computed from the images.
         images: The images; None if there are only statistics.
+        dropped: Whether it has statistics that are not of the protocol.
     """
 
     path: Path
     stored: tuple[FeatureStatistics, FeatureStatistics] | None
     images: Images | None
+    dropped: bool = False
 
     def describe(self) -> dict[str, Any]:
         """Return facts about the reference for the record of a score."""
@@ -222,7 +232,7 @@ def measure(
                 f"{real.path}: holds statistics alone, of images that the evaluator resized; protocol "
                 f"{options.protocol!r} needs the images, arr_0"
             )
-        real = replace(real, stored=None)
+        real = replace(real, stored=None, dropped=True)
     _check_inputs(fake, real, options)
     device = "cpu"
     if params.executor == "torch":
@@ -317,7 +327,6 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         fake: The samples.
         real: The reference; it must have images if `options` select results that statistics cannot give.
         options: The selected results.
-        probe: See `adm.expectation.prober`.
 
     Returns:
         "metrics" and "warnings" and, if selected, "intervals", "further" and "expected".
@@ -332,17 +341,20 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
     if points is not None and stored is None:
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
     assert stored is not None, "a reference has images, or statistics"
-    inputs = MetricInputs(samples, *stored, points)
-    names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     wide = options.intervals or options.expected is not None
+    # Files may lie in the order of their classes; parts and halves are to be like draws.
+    drawn = _shuffled(samples) if wide else samples
+    inputs = MetricInputs(drawn, *stored, points)
+    names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     metrics, spreads = with_intervals(inputs, names) if wide else (scores(inputs, names), {})
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
     if wide:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expected is not None:
-        probe = partial(extractor.fid_of_first, fake, real.images) if real.images else None
-        results["expected"] = expectation(options.expected, options.protocol, inputs, spreads["fid"], probe)
+        probe = partial(extractor.fid_of_some, fake, real.images) if real.images else None
+        measured = options.protocol, inputs, spreads["fid"], probe, real.stored is None
+        results["expected"] = expectation(options.expected, *measured)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}
@@ -350,9 +362,15 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         **results,
         "warnings": [
             *_warnings_of_features(samples, points, real, options),
-            *_warnings_of_scores(results, fake, real, options),
+            *_warnings_of_scores(results, names, fake, real, options),
         ],
     }
+
+
+def _shuffled(features: Features) -> Features:
+    """Put pooled features and logits into an order that depends on their number alone; spatial ones stay on disk."""
+    order = np.random.default_rng(0).permutation(len(features.pool))
+    return Features(features.pool[order], features.spatial, features.logits[order])
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference, options: Options) -> list[str]:
@@ -369,7 +387,9 @@ def _warnings_of_features(samples: Features, points: Features | None, real: Refe
     ]
 
 
-def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference, options: Options) -> list[str]:
+def _warnings_of_scores(
+    results: dict[str, Any], names: Sequence[str], fake: Images, real: Reference, options: Options
+) -> list[str]:
     """Return warnings about values that cannot be computed, and about differences between samples and reference."""
     warnings = []
     if real.images is None:
@@ -378,49 +398,73 @@ def _warnings_of_scores(results: dict[str, Any], fake: Images, real: Reference, 
     elif real.images.size != fake.size:
         sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
+    if real.dropped and real.images is not None:
+        warnings.append(
+            f"{real.path.name}: its statistics are of the evaluator's resizing, so this FID is against its "
+            f"{real.images.count} images alone"
+        )
     if options.intervals and "sfid" in results["metrics"] and "sfid" not in results["intervals"]:
         warnings.append(f"no interval of sFID: spatial features have more than {MOST_SPATIAL_DIMENSIONS} dimensions")
     if "further" in results:
         computed = results["metrics"] | results["further"]
-        if lacking := [metric.label for name, metric in METRICS.items() if name not in computed]:
+        able = (name for name in names if "held_out" not in METRICS[name].needs)
+        if lacking := [METRICS[name].label for name in able if name not in computed]:
             warnings.append(f"{fake.count} samples are too few for {', '.join(lacking)}")
     return warnings
 
 
 def expectation(
-    expected: float, protocol: str, inputs: MetricInputs, spread: Jackknife, probe: Callable[..., float] | None
+    expected: float,
+    protocol: str,
+    inputs: MetricInputs,
+    spread: Jackknife,
+    probe: Callable[..., float] | None,
+    of_images: bool,
 ) -> dict[str, Any]:
     """Compare an FID by a protocol with the one that was reported.
 
-    `spread` is that of FID, and `probe` is `Extractor.fid_of_first` of samples and reference, if that has images.
+    Args:
+        expected: What was reported: of one draw of samples, as this FID is. So both have an error.
+        protocol: A key of PROTOCOLS.
+        inputs: Of FID; samples in random order.
+        spread: Of FID.
+        probe: `Extractor.fid_of_some` of samples and reference, if that has images.
+        of_images: Whether FID is against the reference's images, not its statistics.
 
     Returns:
-        "fid" that is expected, whether the interval holds it, `within`, and "moves": rows of what, FID (None where it
-        may go either way) and change.
+        "fid" that is expected, "low" and "high" between which another draw of samples would lie with 95 %, whether
+        these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change.
     """
     ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
-    moved = [*_moved(ends.estimate, protocol, inputs, probe)]
+    half = math.sqrt(2) * (ends.high - ends.estimate)
+    low, high = ends.estimate - half, ends.estimate + half
+    moved = [*_moved(ends.estimate, protocol, inputs, probe, of_images)]
     moved.append(("the least of three draws of samples, on average", ends.estimate + LEAST_OF_THREE * error))
     moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved]
     spreads = {"draw of samples, standard deviation": error}
     spreads["training, standard deviation as found for ImageNet"] = RETRAINING * error
     moves += [{"what": f"another {what}", "fid": None, "change": change} for what, change in spreads.items()]
-    return {"fid": expected, "within": ends.low <= expected <= ends.high, "moves": moves}
+    return {"fid": expected, "low": low, "high": high, "within": low <= expected <= high, "moves": moves}
 
 
 def _moved(
-    fid: float, protocol: str, inputs: MetricInputs, probe: Callable[..., float] | None
+    fid: float, protocol: str, inputs: MetricInputs, probe: Callable[..., float] | None, of_images: bool
 ) -> Iterator[tuple[str, float]]:
     """Yield what moves an FID, and to what."""
     rows, reference = inputs.samples.pool, inputs.pool_statistics
-    half = len(rows) // 2
-    yield f"half as many samples, {half}", frechet_distance(reference, feature_statistics(rows[:half]))
+
+    def mean_of_halves(points: NDArray[np.float32], fixed: FeatureStatistics) -> float:
+        halves = np.random.default_rng(0).permuted(np.tile(np.arange(len(points)), (HALVES, 1)), axis=1)
+        fitted = (feature_statistics(points[half[: len(points) // 2]]) for half in halves)
+        return float(np.mean([frechet_distance(fixed, each) for each in fitted]))
+
+    yield f"half as many samples, {len(rows) // 2}, on average", mean_of_halves(rows, reference)
     if (extrapolated := fid_infinity(reference, rows, SEED)) is not None:
         yield "infinitely many samples, extrapolated", extrapolated
-    if inputs.real is not None:
-        half = len(inputs.real.pool) // 2
-        fewer = feature_statistics(inputs.real.pool[:half])
-        yield f"half of the reference's images, {half}", frechet_distance(fewer, feature_statistics(rows))
+    if inputs.real is not None and of_images:
+        points = inputs.real.pool
+        moved = mean_of_halves(points, feature_statistics(rows))
+        yield f"half of the reference's images, {len(points) // 2}, on average", moved
     if probe is not None:
         plain = probe()
         for other, one in PROTOCOLS.items():

@@ -45,12 +45,16 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     if isinstance(given, Tensor):
         return _of_tensor(given, name)
     if isinstance(given, Image.Image):
+        if given.mode == "F":
+            return _of_tensor(torch.from_numpy(np.array(given))[None], name)
+        if given.mode == "I" and np.asarray(given).max() < 256:
+            given = given.convert("L")
         return np.asarray(as_seen(given, WHITE))[None]
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
         raise UserError(
             f"{name}: are {type(given).__name__}; arrays, tensors, PIL images or batches of them are accepted"
         )
-    parts = [pixels_of(part, name) for part in given]
+    parts = [pixels_of(_alone(part, name), name) for part in given]
     if not parts:
         raise UserError(f"{name}: there are none")
     if len(sizes := {part.shape[-3:-1] for part in parts}) > 1:
@@ -80,12 +84,21 @@ def _without_labels(batch: Any) -> Any:
     return first if getattr(first, "ndim", 0) == 4 and getattr(second, "ndim", 4) < 3 else batch
 
 
+def _alone(part: Any, name: str) -> Any:
+    """Refuse a batch that a DataLoader yields of pairs of images."""
+    if isinstance(part, list | tuple) and len(part) == 2 and all(getattr(one, "ndim", 0) == 4 for one in part):
+        raise UserError(f"{name}: a batch holds two sets of images; give the images of one alone")
+    return part
+
+
 def _of_tensor(given: Tensor, name: str) -> Pixels:
     images = given.detach()[None] if given.ndim == 3 else given.detach()
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
         raise UserError(f"{name}: are a tensor of shape {tuple(given.shape)}; (N, 3 or 1, H, W) is accepted")
     if images.is_floating_point():
         low, high = images.min().item(), images.max().item()
+        if not images.isfinite().all():
+            raise UserError(f"{name}: hold NaN or infinity")
         if not -ROUNDING <= low <= high <= 1 + ROUNDING:
             how = "divide them by 255" if low >= 0 else "map what is from -1 to 1 by (x + 1) / 2"
             raise UserError(f"{name}: hold values from {low:g} to {high:g}; floats are accepted from 0 to 1: {how}")

@@ -41,6 +41,7 @@ def run(
     if out is not None:
         _check_place(out)
     with TemporaryDirectory(prefix="images-to-score-") as folder:
+        samples = placed(samples)
         drawn = _drawn(samples, reference, options, params.threads, Path(folder)) if is_network(samples) else samples
         report = measure(drawn, reference, graph, params, options)
     if drawn != samples:
@@ -97,8 +98,10 @@ def _print_scores(title: str, report: dict[str, Any]) -> None:
 
 def _print_expected(expected: dict[str, Any], fid: float) -> None:
     told, away = expected["fid"], expected["fid"] - fid
-    where = "lies within" if expected["within"] else f"lies {'above' if away > 0 else 'below'}"
-    print(f"\n{told:g}, which is expected, {where} the interval: {away:+.4f} from this FID. What moves this FID:\n")
+    where = "within" if expected["within"] else "above" if away > 0 else "below"
+    draws = f"{expected['low']:.4f} to {expected['high']:.4f}"
+    print(f"\nAnother draw of samples has an FID of {draws} (95 %). {told:g}, which is expected, lies {where} that,")
+    print(f"{away:+.4f} from this FID. What moves this FID:\n")
     rows = [
         [what, f"± {change:.4f}"] if moved is None else [what, f"{change:+.4f}", f"{moved:.4f}"]
         for what, moved, change in (move.values() for move in expected["moves"])

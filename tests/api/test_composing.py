@@ -34,7 +34,7 @@ def classifier(checkpoint):
 def test_a_sampler_with_a_classifier_samples_as_keywords_say(model, checkpoint, classifier):
     composed = adm.DDIM(model, steps=4, guidance=adm.Classifier(classifier, scale=3.0, interval=(0.2, 0.8)), eta=0.5)
     named = adm.load(checkpoint(), classifier, device="cpu")
-    how = {"steps": 4, "sampler": "ddim", "scale": 3.0, "eta": 0.5, "guidance_interval": [0.2, 0.8], "seed": 7}
+    how = {"steps": "ddim4", "sampler": "ddim", "scale": 3.0, "eta": 0.5, "guidance_interval": [0.2, 0.8], "seed": 7}
     how["clipping_order"] = "after"
     expected = named.sample(LABELS, **how)
     np.testing.assert_array_equal(composed.sample(LABELS, seed=7), expected)
@@ -89,7 +89,9 @@ def test_the_denoiser_and_the_process_are_what_samplers_of_the_layer_below_take(
     noise.labels(2)
     y, x_T = torch.tensor(LABELS), noise.normal(3, 8, 8)
     slope = slope_of(Forward.frozen(load_network(classifier, tiny_model("classifier"))))
-    step = DDIM(model.process(5), model.denoiser(LABELS), classifier_gradient(slope, y, 2.0), clipping_order="after")
+    step = DDIM(
+        model.process("ddim5"), model.denoiser(LABELS), classifier_gradient(slope, y, 2.0), clipping_order="after"
+    )
     expected = [*composed.trajectory(LABELS, seed=3)][-1]
     np.testing.assert_array_equal(last(sample(step, x_T)).numpy(), expected)
 
@@ -117,6 +119,31 @@ def test_guidance_leads_to_the_class_where_the_papers_order_of_clipping_leads_aw
     unguided, guided = share(), share(guidance=guidance)
     assert guided > unguided + 0.02
     assert share(guidance=guidance, clipping_order="before") < guided - 0.02
+
+
+def test_a_network_that_guides_is_not_changed(model, checkpoint):
+    weak = adm.load(checkpoint(fresh=True), device="cpu")
+    before = {name: tensor.clone() for name, tensor in weak.opened.network.state_dict().items()}
+    adm.DDIM(model.to(torch.bfloat16), 4, adm.Autoguidance(weak, 2.0)).sample(LABELS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weak.opened.network.state_dict().items())
+
+
+def test_whole_numbers_of_steps_are_of_the_samplers_own_spacing(model):
+    for made, steps, spaced in (
+        (adm.DDPM, 5, "5"),
+        (adm.DDIM, 5, "ddim5"),
+        (adm.UniPC, 5, "logsnr5"),
+        (adm.Heun, 3, "rho3"),
+    ):
+        np.testing.assert_array_equal(made(model, steps).sample(LABELS), made(model, spaced).sample(LABELS))
+
+
+def test_another_sampler_in_the_call_keeps_its_own_order_of_clipping(model, classifier):
+    guidance = adm.Classifier(classifier, 2.0)
+    for made, other in ((adm.DDPM, adm.DDIM), (adm.DDIM, adm.DDPM)):
+        name = other.__name__.lower()
+        found = made(model, "5", guidance).sample(LABELS, sampler=name)
+        np.testing.assert_array_equal(found, other(model, "5", guidance).sample(LABELS))
 
 
 def test_a_loaded_network_guides_as_its_file_does(model, checkpoint, classifier):
@@ -154,7 +181,7 @@ def test_another_precision_is_a_copy(model, checkpoint):
 def test_it_is_told_in_a_line(model, classifier):
     assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
     told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
-    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps=25", "scale=2.0"))
+    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps='ddim25'", "scale=2.0"))
     assert "\n" not in told
     assert len(told) < 200
 
@@ -183,6 +210,8 @@ KINDS = {
 def test_pil_images_are_seen_as_in_folders():
     red = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     np.testing.assert_array_equal(pixels_of(red), np.full((1, 8, 8, 3), 255))
+    for grey in (np.full((8, 8), 117, np.int32), np.full((8, 8), 117 / 255, np.float32)):
+        np.testing.assert_array_equal(pixels_of(Image.fromarray(grey)), np.full((1, 8, 8, 3), 117))
     deep = Image.fromarray(np.full((8, 8), 30000, np.uint16))
     np.testing.assert_array_equal(pixels_of(deep), np.full((1, 8, 8, 3), 117))
 
@@ -212,6 +241,9 @@ def test_images_come_out_as_they_are_asked_for(model):
         pixels_of(model.edit(TENSOR / 255, 0.5, 1, steps=4, output="pil")), model.edit(PIXELS, 0.5, 1, steps=4)
     )
     latents = model.encode(TENSOR, 1, steps=4)
+    composed = adm.DDIM(model, "4")
+    np.testing.assert_array_equal(composed.encode(TENSOR, 1), latents)
+    np.testing.assert_array_equal(composed.decode(latents, 1), model.decode(latents, 1, steps=4))
     np.testing.assert_array_equal(model.encode(PIXELS, 1, steps=4), latents)
     np.testing.assert_array_equal(
         model.decode(torch.from_numpy(latents), 1, steps=4), model.decode(latents, 1, steps=4)
@@ -226,13 +258,17 @@ def test_images_come_out_as_they_are_asked_for(model):
 
 REFUSED = {
     "floats from -1 to 1": (lambda m, c: m.encode(TENSOR / 127.5 - 1, 0), "map what is from -1 to 1 by (x + 1) / 2"),
-    "floats that are none": (lambda m, c: m.encode(TENSOR / 255 * torch.nan, 0), "hold values from nan to nan"),
+    "floats that are none": (lambda m, c: m.encode(TENSOR / 255 * torch.nan, 0), "images: hold NaN or infinity"),
     "whole numbers": (lambda m, c: m.encode(TENSOR.long(), 0), "images: are a tensor of torch.int64"),
     "four channels": (lambda m, c: m.encode(torch.zeros(1, 4, 8, 8), 0), "images: are a tensor of shape (1, 4, 8, 8)"),
     "another size": (lambda m, c: m.encode(torch.zeros(1, 3, 4, 4), 0), "images: are uint8 of shape (1, 4, 4, 3)"),
     "two sizes": (
         lambda m, c: m.encode([Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))], 0),
         "images: differ in size, 8x8 and 9x8",
+    ),
+    "pairs of images": (
+        lambda m, c: m.bits_per_dim(DataLoader(TensorDataset(TENSOR / 255, TENSOR / 255), batch_size=5), 0),
+        "images: a batch holds two sets of images",
     ),
     "nothing": (lambda m, c: m.encode([], 0), "images: there are none"),
     "no images": (lambda m, c: m.encode(7, 0), "images: are int; arrays, tensors, PIL images"),
@@ -268,7 +304,7 @@ REFUSED = {
     "no field": (lambda m, c: adm.DDIM(m, 5, ets=1), "unknown key 'ets'"),
     "another sampler's field": (lambda m, c: adm.DDPM(m, 5, eta=1.0), "eta 1.0 is for sampler 'ddim'"),
     "no steps": (lambda m, c: adm.DDIM(m, "fast"), "steps: 'fast'"),
-    "too many steps": (lambda m, c: adm.DDIM(m, 1001), "asks for 1001 steps"),
+    "too many steps": (lambda m, c: adm.DDIM(m, 1001), "'ddim1001' has no integer stride"),
     "no such interval": (lambda m, c: adm.DDPM(m, 5, adm.Classifier(c, 1.0, (0.9, 0.1))), "is empty"),
     "a model as a classifier": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(m.opened.path)), "not 'classifier'"),
     "a classifier as a weaker model": (lambda m, c: adm.DDIM(m, 5, adm.Autoguidance(c, 2.0)), "not 'diffusion'"),

@@ -15,7 +15,7 @@ import yaml
 from making import made_with, record, write_batch
 from PIL import Image
 
-from adm.artifacts.seal import write_sealed_csv, write_sealed_json
+from adm.artifacts.seal import read_sealed_json, write_sealed_csv, write_sealed_json
 from adm.cli import carry_out
 from adm.params import load
 from adm.pipeline import Pipeline
@@ -233,6 +233,23 @@ def test_of_several_grids_the_one_with_the_lowest_fid_is_seen_first_and_one_of_c
         assert parsed.of("article")[0]["id"] == f"figure-{expected}"
         for path in pipeline.jobs["figure/early"].outputs.values():
             path.unlink()
+
+
+@pytest.mark.parametrize("spoilt", ["fid", "precision", "all"])
+def test_scores_that_are_not_there_are_left_out_of_what_is_seen_first(scale, spoilt):
+    pipeline = Pipeline(load(scale))
+    path = pipeline.path("evaluate", "a-9")
+    if spoilt == "all":
+        path.write_text("{")
+    else:
+        content = read_sealed_json(path)
+        write_sealed_json(path, {**content, "metrics": {**content["metrics"], spoilt: None}})
+    first, _, _ = document(content_of_page(pipeline, scale, {})).partition('id="summary"')
+    _, _, first = first.partition('id="first"')
+    assert "figure-images" in first
+    assert "nan" not in first
+    assert ("FID of a-9" in first) == (spoilt == "precision")
+    assert "Precision of a-9" not in first
 
 
 def test_each_thing_tells_its_command(made, parsed):

@@ -106,22 +106,43 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     """
     params, chosen, numbers = content.params, list[Shown](), list[tuple[str, str, str]]()
     grids = {key: one.run for key in figures if isinstance(one := params.figures[key], GridParams)}
-    grids = {key: run for key, run in grids.items() if params.figures[key].kind == "class_grid"} or grids
-    scored = [run for run in dict.fromkeys(grids.values()) if run in content.scores and content.scores[run].is_file()]
-    if scored:
-        scores = read_metrics(params, scored, FIRST, {"metrics": content.scores})
-        best = str(scores["fid"].idxmin())
-        row = scores.loc[best].to_dict()
-        grids = {key: run for key, run in grids.items() if run == best}
-        for name in FIRST:
-            low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
-            interval = "" if low is None or pd.isna(low) else f"{low:.2f} to {high:.2f}"
-            numbers.append((f"{METRICS[name].label} of {best}", f"{row[name]:.2f}", interval))
+    scores = {run: row for run in dict.fromkeys(grids.values()) if (row := _scores(content, run))}
+    of_classes = [key for key in grids if params.figures[key].kind == "class_grid"]
+    shown: tuple[list[str], ...] = (of_classes, [*grids])
+    for keys in shown:
+        runs = list(dict.fromkeys(grids[key] for key in keys if grids[key] in scores))
+        # FIDs against unlike references do not compare.
+        alike = [run for run in runs if params.reference_of(run) == params.reference_of(runs[0])]
+        if alike:
+            best = min(alike, key=lambda run: scores[run]["fid"])
+            grids = {key: grids[key] for key in keys if grids[key] == best}
+            numbers = [(f"{METRICS[name].label} of {best}", *_told(scores[best], name)) for name in FIRST]
+            break
+    numbers = [number for number in numbers if number[1]]
     along = (key for key in figures if getattr(params.figures[key], "x", "") == "iterations")
     kinds = {kind: [key for key in figures if params.figures[key].kind == kind] for kind in ("trade_offs", "ablations")}
-    for keys in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
-        chosen += [figures[key] for key in [*keys][:1]]
+    for several in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
+        chosen += [figures[key] for key in [*several][:1]]
     return chosen, numbers
+
+
+def _scores(content: Content, run: str) -> dict[str, float]:
+    """Read the scores of a run; nothing if there are none that can be read, or no FID."""
+    if run not in content.scores or not content.scores[run].is_file():
+        return {}
+    try:
+        found = read_metrics(content.params, [run], FIRST, {"metrics": content.scores})
+    except UserError:
+        return {}
+    row = {str(name): float(found[name].iloc[0]) for name in found.columns if not name.endswith("_seeds")}
+    return {} if pd.isna(row["fid"]) else row
+
+
+def _told(row: dict[str, float], name: str) -> tuple[str, str]:
+    """Print a score and its interval; "" of what is not there."""
+    value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    told = "" if value is None or pd.isna(value) else f"{value:.2f}"
+    return told, "" if not told or low is None or pd.isna(low) else f"{low:.2f} to {high:.2f}"
 
 
 def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
