@@ -48,6 +48,7 @@ def test_the_notebook(root, execute):
     assert names["bits"]["samples"] < names["bits"]["noise"]
 
 
+@pytest.mark.filterwarnings("ignore:.* do not exceed the 64 pooled features")  # as few as an example has
 def test_the_examples_of_the_documentation(root, execute):
     pieces = re.findall(r"```python\n(.*?)```", (root / "docs" / "python.md").read_text(), re.DOTALL)
     names = execute(pieces)

@@ -92,6 +92,7 @@ def test_fid_is_that_of_clean_fid(inception, folders, saved):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* do not exceed the 2048 pooled features")
 def test_fid_is_that_of_torch_fidelity_and_of_the_evaluator(inception, folders, monkeypatch):
     given = weights(GraphDef.FromString(inception.read_bytes()))
     original = torch.nn.Module.load_state_dict
