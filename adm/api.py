@@ -843,7 +843,7 @@ def score(
         cache: A folder that keeps features for later calls.
         background: The colour that transparent images of folders are laid on, as `background` of a dataset.
         protocol: The tool whose FID is computed, alone: "torch-fidelity", "pytorch-fid" or "clean-fid".
-        expect: An FID that was reported: whether its interval holds it, and what moves it.
+        expect: An FID that was reported: whether another draw of samples would have it, and what moves this one.
 
     Returns:
         What `adm score --out` writes: metrics by name, warnings, and the provenance of both.

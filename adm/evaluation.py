@@ -342,11 +342,13 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
     assert stored is not None, "a reference has images, or statistics"
     wide = options.intervals or options.expected is not None
-    # Files may lie in the order of their classes; parts and halves are to be like draws.
-    drawn = _shuffled(samples) if wide else samples
-    inputs = MetricInputs(drawn, *stored, points)
+    inputs = MetricInputs(samples, *stored, points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
-    metrics, spreads = with_intervals(inputs, names) if wide else (scores(inputs, names), {})
+    if wide:
+        # Files may lie in the order of their classes.
+        metrics, spreads = with_intervals(inputs, names, MetricInputs(_shuffled(samples), *stored, points))
+    else:
+        metrics, spreads = scores(inputs, names), {}
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
     if wide:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
@@ -426,7 +428,7 @@ def expectation(
     Args:
         expected: What was reported: of one draw of samples, as this FID is. So both have an error.
         protocol: A key of PROTOCOLS.
-        inputs: Of FID; samples in random order.
+        inputs: Of FID.
         spread: Of FID.
         probe: `Extractor.fid_of_some` of samples and reference, if that has images.
         of_images: Whether FID is against the reference's images, not its statistics.

@@ -145,8 +145,12 @@ def scores(inputs: MetricInputs, names: Iterable[str]) -> Scores:
     return values
 
 
-def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, dict[str, Jackknife]]:
+def with_intervals(
+    inputs: MetricInputs, names: Iterable[str], drawn: MetricInputs | None = None
+) -> tuple[Scores, dict[str, Jackknife]]:
     """Compute metrics as `scores` does, with their standard errors, and the jackknife of those that have intervals.
+
+    `drawn` are the inputs with samples in random order, for parts that are like draws where those given may be sorted.
 
     Returns:
         The result of `scores` with all errors, and the jackknife of each metric with intervals: none if there are fewer
@@ -163,7 +167,7 @@ def with_intervals(inputs: MetricInputs, names: Iterable[str]) -> tuple[Scores, 
         if name not in METRICS or not METRICS[name].intervals:
             continue
         if value is not None and count >= FEWEST_FOR_INTERVALS:
-            spread = SPREADS.get(name, partial(_computed_anew, name))(inputs, value)
+            spread = SPREADS.get(name, partial(_computed_anew, name))(drawn or inputs, value)
             if spread is not None:
                 spreads[name] = spread
         if (error := METRICS[name].error) is not None:

@@ -180,6 +180,12 @@ def test_another_resizing_is_probed_on_images_that_lie_evenly(graph, arrays, mon
     assert changes[0] == pytest.approx(changes[1], rel=1e-4)
 
 
+def test_intervals_change_no_score(graph, arrays):
+    plain, wide = (package.score(*arrays, graph, further=True, intervals=on, device="cpu") for on in (False, True))
+    assert plain["metrics"] == wide["metrics"]
+    assert plain["further"] == {name: wide["further"][name] for name in plain["further"]}
+
+
 def test_images_in_the_order_of_their_classes_are_told_as_any_others(graph):
     """Half of the samples, and the parts of the jackknife, are like draws: of sorted images the first half is dark."""
     rng = np.random.default_rng(0)
