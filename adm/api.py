@@ -29,7 +29,7 @@ from adm.config.base import Config
 from adm.config.data import GraphParams
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits, check_guide
 from adm.config.respacing import number_of_steps
-from adm.config.samplers import SAMPLERS
+from adm.config.samplers import FAST, SAMPLERS
 from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.data.batches import to_uint8, to_unit_range
@@ -88,6 +88,9 @@ ELSEWHERE = {
     "batch_size": "`batch` here",
 }
 """Where to say what is no keyword of `sample`."""
+
+GUIDING = ("cfg_scale", "guidance_interval")
+"""What a file recommends for guidance: it holds with any sampler, as its scale does."""
 
 SEEDS = 2**62
 """A generator draws the first seed of images below it."""
@@ -280,8 +283,9 @@ class Model:
             classes: The class of each image; fewer than `num` take turns. None draws them by the images' seeds.
             num: N, the number of images; by default that of classes or latents, or 1.
             scale: The gradient scale; None is `default_scale` with a classifier.
-            steps: The schedule: "250", "25,25" or "ddim25". None, without sampler and fields, is what the model's file
-                recommends, else "250".
+            steps: The schedule: "250", "25,25" or "ddim25". "fast" is `adm.config.samplers.FAST`, sampler and steps.
+                None, without sampler and fields, is what the model's file recommends, else "250". What the file says of
+                guidance holds with any, unless a field says it otherwise.
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i; None is 0. A generator draws it, and so others at each call.
             latents: (N, C, H, W) float32, x_T in the place of noise.
@@ -585,22 +589,12 @@ class Model:
         if "guide" in given:
             raise UserError("guide: is a network; in Python it is adm.Autoguidance, else an artifact of a params file")
         fields = {name: [*value] if isinstance(value, tuple) else value for name, value in fields.items()}
-        if steps is None and sampler is None and not fields:
-            fields |= {
-                name: value for name, value in self.opened.card.sampling.items() if name not in Beside.model_fields
-            }
-            steps, sampler = fields.pop("steps", None), fields.pop("sampler", None)
-        steps = "250" if steps is None else str(steps)
-        sampler = sampler or ("ddim" if steps.startswith("ddim") else "ddpm")
+        steps, sampler, fields = self._scheduled(steps, sampler, fields)
         if "sampler" in self.how and self.classifier and sampler in SAMPLERS:
             ordered = "clipping_order" in SAMPLERS[sampler].fields
             fields |= {"clipping_order": "after"} if ordered and "clipping_order" not in fields else {}
         values = {"num_samples": num, "steps": steps, "sampler": sampler, "precision": self.precision, **fields}
-        if isinstance(seed, torch.Generator):
-            seed = int(torch.randint(SEEDS, (), generator=seed, device=seed.device))
-        elif isinstance(seed, np.random.Generator):
-            seed = int(seed.integers(SEEDS))
-        values |= {} if seed is None else {"seed": int(seed) if isinstance(seed, np.integer) else seed}
+        values |= {} if seed is None else {"seed": _number_of(seed)}
         if scale is None and kind is GuidedSampling:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": scale}
@@ -611,6 +605,23 @@ class Model:
                 "without a class; leave cfg_scale out"
             )
         return run
+
+    def _scheduled(
+        self, steps: str | int | None, sampler: str | None, fields: dict[str, Any]
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Choose steps and sampler, and complete the fields, by what the file recommends and what "fast" means."""
+        if "sampler" not in self.how:
+            nothing_is_said, told = steps is None and sampler is None and not fields, self.opened.card.sampling
+            names = [name for name in told if name in GUIDING or (nothing_is_said and name not in Beside.model_fields)]
+            fields = {**{name: told[name] for name in names}, **fields}
+        if steps == "fast":
+            if sampler is not None:
+                raise UserError(f"sampler {sampler}: is chosen by steps 'fast'; leave one of them out")
+            fields, steps = {**FAST, **fields}, None
+        if steps is None:
+            steps, sampler = fields.pop("steps", "250"), fields.pop("sampler", sampler)
+        steps = str(steps)
+        return steps, sampler or ("ddim" if steps.startswith("ddim") else "ddpm"), fields
 
     def batch_size(self, given: int | None, num: int) -> int:
         """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""
@@ -755,6 +766,15 @@ def load(
     if classifier is None and named is not None:
         classifier = opened.path.parent / named
     return Model(opened, None if classifier is None else open_classifier(classifier, opened, place), precision)
+
+
+def _number_of(seed: Any) -> Any:
+    """Draw a first seed from a generator; a number is taken as it is."""
+    if isinstance(seed, torch.Generator):
+        return int(torch.randint(SEEDS, (), generator=seed, device=seed.device))
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(SEEDS))
+    return int(seed) if isinstance(seed, np.integer) else seed
 
 
 def _precision(given: str | torch.dtype) -> Precision:

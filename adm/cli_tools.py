@@ -72,6 +72,7 @@ def generate(
     classifier: Annotated[str | None, typer.Option(help="Guides the samples; given as CHECKPOINT.")] = None,
     scale: Annotated[float | None, typer.Option(help="The gradient scale; Table 14's if not given.")] = None,
     steps: Annotated[str | None, typer.Option(help="250 if not given; or 25, ddim25 and so on.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Few steps of the soonest sampler (docs/speed.md).")] = False,
     sampler: Annotated[str | None, typer.Option(help=f"{', '.join(SAMPLERS)}; by steps if not given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
     upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
@@ -97,6 +98,10 @@ def generate(
     given = {name: values[name] for name in ("num", "preset", *names.split())}
     given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
     given["fields"] = tool.fields_of(set_) if set_ else None
+    if fast:
+        if steps is not None:
+            raise UserError(f"--fast: chooses the steps; leave it or --steps {steps} out")
+        given["steps"] = "fast"
     call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})
     try:
         tool.run(call, out)

@@ -54,7 +54,7 @@ def ways() -> dict[str, dict[str, Any]]:
 def guidances(scale: float, by_classifier: bool) -> dict[str, dict[str, Any]]:
     """Name each guidance: its keywords, with and without an interval in timesteps over T."""
     name = "scale" if by_classifier else "cfg_scale"
-    found: dict[str, dict[str, Any]] = {"none": {"scale": 0.0} if by_classifier else {}, f"{scale:g}": {name: scale}}
+    found: dict[str, dict[str, Any]] = {"none": {name: 0.0 if by_classifier else 1.0}, f"{scale:g}": {name: scale}}
     for low, high in ((0.1, 0.6), (0.2, 0.8)):
         found[f"{scale:g} in {low:g}-{high:g}"] = {name: scale, "guidance_interval": [low, high]}
         found[f"{2 * scale:g} in {low:g}-{high:g}"] = {name: 2 * scale, "guidance_interval": [low, high]}

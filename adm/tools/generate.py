@@ -21,7 +21,8 @@ from adm.artifacts.streaming import write_npz_rows
 from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
-from adm.config.sampling import Editing, GuidedSampling
+from adm.config.samplers import FAST
+from adm.config.sampling import GuidedSampling
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
 from adm.data.listing import names_of_images
@@ -212,9 +213,11 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
     completed = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
     completed |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
-    if call.steps is None and call.sampler is None and not call.fields.keys() - Editing.model_fields.keys():
-        told = model.opened.card.sampling.keys() - {*names, "classifier"}  # what the file recommends was taken
-        completed["fields"] = {**call.fields, **{name: getattr(run, name) for name in sorted(told)}}
+    # What the file recommends, and what "fast" means, may be taken.
+    told = (model.opened.card.sampling.keys() | FAST.keys()) - {*names, "classifier"}
+    taken = {name: getattr(run, name) for name in sorted(told)}
+    changed = {name: value for name, value in taken.items() if value != type(run).model_fields[name].default}
+    completed["fields"] = {**call.fields, **changed}
     if call.classifier is None and model.classifier is not None:
         completed["classifier"] = str(model.classifier.path)
     return call.model_copy(update=completed), sampling, given

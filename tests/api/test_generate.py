@@ -13,6 +13,7 @@ import adm as package
 from adm.api import Sampling
 from adm.config.networks import UNetParams
 from adm.config.released import CHECKPOINTS
+from adm.config.samplers import FAST
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
 from adm.data.images import open_images
@@ -378,6 +379,31 @@ def test_a_file_is_sampled_as_it_recommends_unless_something_else_is_said(genera
     np.testing.assert_array_equal(pixels(tmp_path / "otherwise"), pixels(tmp_path / "plain"))
     model = package.load(file, device="cpu", threads=1)
     np.testing.assert_array_equal(model.sample(num=2), pixels(tmp_path / "told"))
+
+
+def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, checkpoint, tmp_path):
+    file = tmp_path / "free.safetensors"
+    told = ("--set", "sampler=ddim", "--set", "steps=ddim3", "--set", "cfg_scale=2")
+    assert adm("export", checkpoint(label_dropout=0.5), file, *told)[0] == 0
+    generate("-n", 2, "--threads", 1, "--fast", source=file, out="fast")
+    said = (
+        "--sampler",
+        FAST["sampler"],
+        "--steps",
+        FAST["steps"],
+        "--set",
+        f"eta={FAST['eta']}",
+        "--set",
+        "cfg_scale=2",
+    )
+    generate("-n", 2, "--threads", 1, *said, source=file, out="said")
+    np.testing.assert_array_equal(pixels(tmp_path / "fast"), pixels(tmp_path / "said"))
+    generate(source=tmp_path / "fast" / "generate.json", out="again")
+    np.testing.assert_array_equal(pixels(tmp_path / "fast"), pixels(tmp_path / "again"))
+    model = package.load(file, device="cpu", threads=1)
+    np.testing.assert_array_equal(model.sample(num=2, steps="fast"), pixels(tmp_path / "fast"))
+    assert (model.sample(num=2, steps="fast", cfg_scale=1) != pixels(tmp_path / "fast")).any()
+    assert "--steps 9" in generate("--fast", "--steps", 9, source=file, out="both", expected=2)
 
 
 def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
