@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Many short processes import the same modules; where this is set, each of them would compile them for a second.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench bench-gpu lock clean
+.PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -114,8 +114,8 @@ bench: $(RIVALS)
 	python -m benchmarks
 	python -m benchmarks.memory
 
-# The paper's models on this machine's GPU; without one it says so.
-bench-gpu: $(READY)
+# The acceptance of a machine with a GPU or several: the tests that need one, then the paper's models as tables.
+gpu: test-gpu
 	python -m benchmarks.gpu
 
 $(READY): requirements.lock pyproject.toml

@@ -281,6 +281,19 @@ def test_without_a_gpu_one_line_says_so(monkeypatch, capsys):
     assert "no GPU" in line
 
 
+@pytest.mark.slow
+def test_what_a_gpu_is_accepted_by_runs_on_a_cpu(monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "STEPS", "2")
+    monkeypatch.setattr(sys, "argv", ["gpu", "--smallest", "--device", "cpu", "--eager"])
+    gpu.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [sum(word in row for row in rows) for word in ("training adm-128", "guided sampling", "32x32x8x8")] == [
+        1,
+        1,
+        1,
+    ]
+
+
 def parameters_of_diffusers(unet):
     """Its parameters, from the input to the output, as ours are ordered."""
     layers = [unet.time_embedding, unet.class_embedding, unet.conv_in]
