@@ -88,13 +88,6 @@ class TorchGraph(Executor):
 
 
 @contextmanager
-def half_precision(device: str) -> Iterator[None]:
-    """Compute convolutions and products on a device in bfloat16 inside the context."""
-    with torch.autocast(torch.device(device).type, torch.bfloat16):
-        yield
-
-
-@contextmanager
 def full_precision() -> Iterator[None]:
     """Switch TensorFloat-32 off inside the context.
 
