@@ -4,7 +4,6 @@ A sampler returns a `Model` that samples so wherever nothing else is said. It do
 more: without `guidance` no classifier guides, and what the model's file recommends is left out.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,20 +14,8 @@ Interval = tuple[float, float]
 """From where to where in the process guidance is used: low <= t / T <= high."""
 
 
-class Guidance(ABC):
-    """What guides a model."""
-
-    @abstractmethod
-    def guide(self, model: Model) -> Model:
-        """Return the model, guided.
-
-        Raises:
-            UserError: What guides does not fit the model.
-        """
-
-
 @dataclass(frozen=True)
-class Classifier(Guidance):
+class Classifier:
     """The gradient of a noisy classifier.
 
     Attributes:
@@ -48,13 +35,17 @@ class Classifier(Guidance):
     interval: Interval | None = None
 
     def guide(self, model: Model) -> Model:
-        """Return the model, guided."""
+        """Return the model, guided.
+
+        Raises:
+            UserError: The classifier does not fit the model.
+        """
         opened = open_classifier(self.network, model.opened, model.device)
         return _told(replace(model, classifier=opened), self.interval, scale=self.scale)
 
 
 @dataclass(frozen=True)
-class ClassifierFree(Guidance):
+class ClassifierFree:
     """The model without the class, for models that were trained with `label_dropout`: eps_u + s (eps - eps_u).
 
     Attributes:
@@ -73,7 +64,7 @@ class ClassifierFree(Guidance):
 
 
 @dataclass(frozen=True)
-class Autoguidance(Guidance):
+class Autoguidance:
     """A weaker model, such as an earlier checkpoint: eps_w + s (eps - eps_w).
 
     Attributes:
@@ -89,9 +80,17 @@ class Autoguidance(Guidance):
     interval: Interval | None = None
 
     def guide(self, model: Model) -> Model:
-        """Return the model, guided."""
+        """Return the model, guided.
+
+        Raises:
+            UserError: The weaker model does not fit the model.
+        """
         opened = open_guide(self.network, model.opened, model.device)
         return _told(replace(model, guide=opened), self.interval, guide={"scale": self.scale})
+
+
+Guidance = Classifier | ClassifierFree | Autoguidance
+"""What guides a model."""
 
 
 def DDPM(model: Model, steps: str | int = "250", guidance: Guidance | None = None, **fields: Any) -> Model:

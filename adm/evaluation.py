@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import ImageColor
@@ -30,7 +30,7 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
-from adm.metrics.executors import half_precision, open_graph
+from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -144,7 +144,7 @@ class Extractor:
             )
             return feature_statistics(executor.features((chunk for chunk in chunks if len(chunk)), batch).pool)
 
-        with half_precision(self.device) if low else nullcontext():
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=low):
             return frechet_distance(fitted(real), fitted(fake))
 
 

@@ -37,14 +37,6 @@ class Labelled:
         return self.images[rows]
 
 
-class Encoded(NamedTuple):
-    """The content of an image file, and the image's height and width in pixels."""
-
-    content: bytes
-    height: int
-    width: int
-
-
 def write_shard(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], number: int, part: Part) -> None:
     """Write images (N, H, W, 3) uint8 and labels (N,) int64 as two npy files."""
     write_npy(folder / f"{PREFIXES[part]}images-{number:05d}.npy", images)
@@ -52,17 +44,18 @@ def write_shard(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int6
 
 
 def write_encoded_shard(
-    folder: Path, images: Iterable[Encoded], labels: NDArray[np.int64], number: int, part: Part
+    folder: Path, images: Iterable[tuple[bytes, int, int]], labels: NDArray[np.int64], number: int, part: Part
 ) -> None:
     """Write the files of images one after the other into one file, and beside it an index and labels (N,) int64.
 
-    The index is (N, 3) int64: the byte at which each file ends, and the image's height and width.
+    Of each image the content of its file, its height and its width in pixels are given. The index is (N, 3) int64: the
+    byte at which each file ends, and height and width.
     """
     rows = []
     with (folder / f"{PREFIXES[part]}images-{number:05d}.bin").open("wb") as file:
-        for image in images:
-            file.write(image.content)
-            rows.append((file.tell(), image.height, image.width))
+        for content, height, width in images:
+            file.write(content)
+            rows.append((file.tell(), height, width))
     write_npy(folder / f"{PREFIXES[part]}index-{number:05d}.npy", np.array(rows, np.int64))
     write_npy(folder / f"{PREFIXES[part]}labels-{number:05d}.npy", labels)
 

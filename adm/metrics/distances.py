@@ -97,9 +97,9 @@ def slices(length: int, step: int | None = None) -> Iterator[slice]:
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
-def shown_slices(length: int, name: str, step: int | None = None) -> Iterable[slice]:
+def shown_slices(length: int, name: str) -> Iterable[slice]:
     """Yield what `slices` yields, with a progress bar of that name."""
-    return progress(slices(length, step), -(-length // (step or BLOCK)), "block", name=name)
+    return progress(slices(length), -(-length // BLOCK), "block", name=name)
 
 
 def squared_distances(a: FloatArray, i: IndexArray, b: FloatArray, j: IndexArray) -> Distances:

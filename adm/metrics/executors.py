@@ -9,7 +9,7 @@ import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 
 from adm.config.data import GraphParams, NetworkGraph
-from adm.errors import one_line
+from adm.errors import brief, one_line
 from adm.metrics.batches import GRAPH
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
@@ -72,8 +72,10 @@ class TorchGraph(Executor):
         super().__init__(path, nodes.resize() if prepared.stored else prepared.resize)
         try:
             network = ExtractorNetwork.of_graph(nodes) if "conv/biases" in nodes else Inception(nodes)
-        except ValueError as error:
-            raise ValueError(one_line(f"{path}: {error}; executor tensorflow runs graphs of other networks")) from error
+        except (ValueError, RuntimeError) as error:  # torch's own, of weights of other shapes
+            raise ValueError(
+                one_line(f"{path}: {brief(error)}; executor tensorflow runs graphs of other networks")
+            ) from error
         network.prepare = prepared.prepare
         network.eval().requires_grad_(False).to(self._device)
         self._run = network.features if isinstance(network, ExtractorNetwork) else network
@@ -85,13 +87,6 @@ class TorchGraph(Executor):
                 return pool.float().cpu().numpy(), spatial.float().cpu().numpy(), logits.float().cpu().numpy()
         except RuntimeError as error:  # torch's messages end with stack traces and advice
             raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error
-
-
-@contextmanager
-def half_precision(device: str) -> Iterator[None]:
-    """Compute convolutions and products on a device in bfloat16 inside the context."""
-    with torch.autocast(torch.device(device).type, torch.bfloat16):
-        yield
 
 
 @contextmanager

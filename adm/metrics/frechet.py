@@ -31,13 +31,11 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """
     if a.mu.shape != b.mu.shape:
         raise ValueError(f"statistics of {a.mu.size} and {b.mu.size} dimensions, expected the same")
-    mu_a, mu_b = a.mu.astype(np.float64), b.mu.astype(np.float64)
-    sigma_a, sigma_b = a.sigma.astype(np.float64), b.sigma.astype(np.float64)
-    root = _trace_of_root_by_eigenvalues(sigma_a, sigma_b)
+    root = _trace_of_root_by_eigenvalues(a.sigma, b.sigma)
     if root is None:
-        root = _trace_of_root_by_factors(sigma_a, sigma_b)
-    difference = mu_a - mu_b
-    distance = difference @ difference + np.trace(sigma_a) + np.trace(sigma_b) - 2.0 * root
+        root = _trace_of_root_by_factors(a.sigma, b.sigma)
+    difference = a.mu - b.mu
+    distance = difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2.0 * root
     return max(float(distance), 0.0)
 
 

@@ -20,9 +20,6 @@ SPATIAL = "mixed_6/conv"
 LOGITS = "softmax/logits/MatMul"
 NUM_SPATIAL_CHANNELS = 7
 
-LAYOUT = {"data_format": b"NHWC", "dilations": (1, 1, 1, 1)}
-"""Attributes of convolutions and poolings, and the values that all networks here have."""
-
 VALUES = {1: (np.float32, "float_val"), 3: (np.int32, "int_val")}
 """By TensorFlow's number of a data type: numpy's type, and the field that holds single values."""
 
@@ -59,65 +56,37 @@ class Nodes:
     """
 
     def __init__(self, definition: Any) -> None:
+        self.definition = definition
         self._nodes = {node.name: node for node in definition.node}
 
     def __contains__(self, name: str) -> bool:
         return name in self._nodes
 
-    def require(self, name: str, op: str, *inputs: str, **attributes: Any) -> Any:
-        """Check that a node is the one that a network has in its place, and return it.
-
-        Args:
-            name: its name.
-            op: its operation.
-            inputs: the nodes that it reads. Operations that pass their input on do not count, nor do control inputs.
-            attributes: its attributes: tuples of integers, bytes or truth values. One that it lacks is false.
+    def attributes(self, name: str) -> Any:
+        """Return a node's attributes.
 
         Raises:
-            ValueError: it is another one.
+            ValueError: there is no such node.
         """
-        node = self._node(name)
-        read = tuple(self._origin(each) for each in node.input if not each.startswith("^"))
-        expected = {**LAYOUT, **attributes}
-        actual = {each: _attribute(node, each, LAYOUT.get(each, False)) for each in expected}
-        if (node.op, read, actual) != (op, inputs, expected):
-            wrong = [f"{each} {actual[each]!r}" for each in expected if actual[each] != expected[each]]
-            what = " with ".join([", ".join(read), *wrong])
-            raise ValueError(f"node {name} is {node.op} of {what}, expected {op} of {', '.join(inputs)}")
-        return node
+        if name not in self._nodes:
+            raise ValueError(f"there is no node {name}")
+        return self._nodes[name].attr
 
-    def constant(self, name: str, num_axes: int) -> torch.Tensor:
-        """Return a constant, float32 or int32; values that it leaves out are the last one that it gives.
+    def constant(self, name: str) -> torch.Tensor:
+        """Return a constant, float32 or int32; a single value fills its shape.
 
         Raises:
-            ValueError: it is no such constant, has another number of axes, or holds too many or too few values.
+            ValueError: there is no such constant, or it holds too many or too few values.
         """
-        tensor = self._node(name).attr["value"].tensor
-        shape = [dimension.size for dimension in tensor.tensor_shape.dim]
-        if self._node(name).op != "Const" or tensor.dtype not in VALUES or len(shape) != num_axes:
-            raise ValueError(
-                f"constant {name} has data type {tensor.dtype} and shape {shape}, expected {num_axes} axes"
-            )
+        tensor = self.attributes(name)["value"].tensor
+        if tensor.dtype not in VALUES:
+            raise ValueError(f"constant {name} has data type {tensor.dtype}, expected one of {list(VALUES)}")
         dtype, field = VALUES[tensor.dtype]
-        if tensor.tensor_content:
-            values = np.frombuffer(tensor.tensor_content, dtype)
-        else:
-            values = np.array(getattr(tensor, field), dtype)
-            values = np.pad(
-                values, (0, max(math.prod(shape) - len(values), 0)), mode="edge" if len(values) else "constant"
-            )
-        if len(values) != math.prod(shape):
+        content, shape = tensor.tensor_content, [dimension.size for dimension in tensor.tensor_shape.dim]
+        values = np.frombuffer(content, dtype) if content else np.array(getattr(tensor, field), dtype)
+        if len(values) not in (1, math.prod(shape)):
             raise ValueError(f"constant {name} holds {len(values)} values, expected {math.prod(shape)}")
-        return torch.from_numpy(values.reshape(shape).copy())
-
-    def require_value(self, name: str, value: float | list[int]) -> None:
-        """Check a constant.
-
-        Raises:
-            ValueError: it has another value.
-        """
-        if (actual := self.constant(name, np.ndim(value)).tolist()) != value:
-            raise ValueError(f"constant {name} is {actual}, expected {value}")
+        return torch.from_numpy(np.resize(values, shape))
 
     def resize(self) -> str:
         """Describe how the graph resizes images; nothing resizes them earlier, and scores depend on it (Appendix J)."""
@@ -126,61 +95,12 @@ class Nodes:
 
     def _resized(self, node: Any) -> str:
         try:
-            height, width = self.constant(node.input[1], 1).tolist()
+            height, width = self.constant(node.input[1]).tolist()
         except (ValueError, LookupError):
             height, width = "?", "?"
-        aligned = "aligned" if _attribute(node, "align_corners", False) else "not aligned"
-        centres = ", half-pixel centres" if _attribute(node, "half_pixel_centers", False) else ""
-        return f"{node.op} to {height}x{width} inside the graph, corners {aligned}{centres}"
-
-    def _node(self, name: str) -> Any:
-        if name not in self._nodes:
-            raise ValueError(f"there is no node {name}")
-        return self._nodes[name]
-
-    def _origin(self, name: str) -> str:
-        """Return the name of the node that computes an input; `name:0` is a node's first output."""
-        node = self._nodes.get(name.removesuffix(":0"))
-        if node is not None and node.op in ("CheckNumerics", "Identity") and node.input:
-            return str(node.input[0]).removesuffix(":0")
-        return name.removesuffix(":0")
-
-
-def _attribute(node: Any, name: str, default: Any) -> Any:
-    """Return an attribute's value, lists as tuples."""
-    if name not in node.attr:
-        return default
-    value = node.attr[name]
-    kind = value.WhichOneof("value")
-    if kind == "list":
-        return tuple(value.list.i)
-    return None if kind is None else getattr(value, kind)
-
-
-def require_scaling(nodes: Nodes, side: int) -> None:
-    """Check that images are resized to a side, and pixels x become (x - 128) / 128, in the node `Mul`.
-
-    Raises:
-        ValueError: they are not.
-    """
-    grid = {"align_corners": False, "half_pixel_centers": False}
-    nodes.require("ResizeBilinear", "ResizeBilinear", INPUT, "ResizeBilinear/size", **grid)
-    nodes.require("Sub", "Sub", "ResizeBilinear", "Sub/y")
-    nodes.require("Mul", "Mul", "Sub", "Mul/y")
-    for name, value in (("ResizeBilinear/size", [side, side]), ("Sub/y", 128.0), ("Mul/y", 1 / 128)):
-        nodes.require_value(name, value)
-
-
-def require_head(nodes: Nodes, last: str, side: int) -> torch.Tensor:
-    """Check that logits are of the mean of a node's map of a side, and return their weights (D, C).
-
-    Raises:
-        ValueError: they are not.
-    """
-    nodes.require(POOL, "AvgPool", last, ksize=(1, side, side, 1), strides=(1, 1, 1, 1), padding=b"VALID")
-    nodes.require("pool_3/_reshape", "Reshape", POOL, "pool_3/_reshape/shape")
-    nodes.require(LOGITS, "MatMul", "pool_3/_reshape", "softmax/weights", transpose_a=False, transpose_b=False)
-    return nodes.constant("softmax/weights", 2)
+        aligned, halved = (key in node.attr and node.attr[key].b for key in ("align_corners", "half_pixel_centers"))
+        corners = f"corners {'aligned' if aligned else 'not aligned'}{', half-pixel centres' if halved else ''}"
+        return f"{node.op} to {height}x{width} inside the graph, {corners}"
 
 
 def load_tensorflow() -> ModuleType:

@@ -11,11 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import SPATIAL, Nodes, require_head, require_scaling
+from adm.metrics.graph import SPATIAL, Nodes
 from adm.metrics.small_extractor import Prepare, first_channels, scaled
 
 SIDE = 299
 """Side to which images are resized."""
+
+RESIZE = f"ResizeBilinear to {SIDE}x{SIDE} inside the graph, corners not aligned"
+"""How its graph resizes images, in the words of `Nodes.resize`."""
 
 X = TypeVar("X")
 
@@ -108,7 +111,7 @@ BLOCKS: dict[str, Sequence[Branch]] = {
 """The branches of each block, in the order in which they are joined."""
 
 
-def traverse(x: X, layer: Callable[[Layer, X], X], join: Callable[[str, list[X]], X]) -> X:
+def traverse(x: X, layer: Callable[[Layer, X], X], join: Callable[[list[X]], X]) -> X:
     """Go from what the first layer reads through all layers, which get their full names, and all blocks, to their end.
 
     `layer` gives what a layer makes of what it reads, `join` what a block makes of the ends of its branches.
@@ -125,7 +128,7 @@ def traverse(x: X, layer: Callable[[Layer, X], X], join: Callable[[str, list[X]]
                 else:
                     ends += [layer(fork._replace(name=f"{block}/{fork.name}"), end) for fork in each]
             ends += [end] if isinstance(branch[-1], Layer) else []
-        x = join(block, ends)
+        x = join(ends)
     return x
 
 
@@ -136,7 +139,7 @@ class Inception(nn.Module):
         nodes: the nodes of the graph.
 
     Raises:
-        ValueError: they are of another network.
+        ValueError: they lack a weight, or resize images or shape weights as another network does.
 
     Source: Szegedy et al. 2015 as released; the names are those of the released graph's nodes.
     """
@@ -144,50 +147,37 @@ class Inception(nn.Module):
     def __init__(self, nodes: Nodes) -> None:
         super().__init__()
         self.prepare: Prepare = scaled
-        self._channels = {"Mul": 3}
         self.convolutions = nn.ModuleDict()
-        require_scaling(nodes, SIDE)
+        if nodes.resize() != RESIZE:
+            raise ValueError(f"its images are resized otherwise: {nodes.resize()}")
+        channels = traverse(3, lambda layer, inputs: self._load(nodes, layer, inputs), sum)
+        self.weights = nn.Parameter(nodes.constant("softmax/weights"))
+        if len(self.weights) != channels:
+            raise ValueError(f"softmax/weights are of {len(self.weights)} features, expected {channels}")
 
-        def join(block: str, ends: list[str]) -> str:
-            nodes.require(f"{block}/join", "Concat", f"{block}/join/concat_dim", *ends)
-            nodes.require_value(f"{block}/join/concat_dim", 3)
-            self._channels[f"{block}/join"] = sum(self._channels[end] for end in ends)
-            return f"{block}/join"
-
-        last = traverse("Mul", lambda layer, x: self._load(nodes, layer, x), join)
-        self.weights = nn.Parameter(require_head(nodes, last, 8))
-        if len(self.weights) != self._channels[last]:
-            raise ValueError(f"softmax/weights are of {len(self.weights)} features, expected {self._channels[last]}")
-
-    def _load(self, nodes: Nodes, layer: Layer, x: str) -> str:
-        """Make a layer, which reads the node `x`, and return its name."""
-        name, inputs = layer.name, self._channels[x]
-        padding = b"VALID" if layer.valid else b"SAME"
-        moves = {"strides": (1, layer.stride, layer.stride, 1), "padding": padding}
+    def _load(self, nodes: Nodes, layer: Layer, inputs: int) -> int:
+        """Make a layer, which reads so many channels, and return the number of its own."""
         if layer.op != "Conv2D":
-            nodes.require(name, layer.op, x, ksize=(1, 3, 3, 1), **moves)
-            self._channels[name] = inputs
-            return name
-        statistics = [f"{name}/batchnorm/{part}" for part in ("moving_mean", "moving_variance", "beta", "gamma")]
-        nodes.require(f"{name}/Conv2D", "Conv2D", x, f"{name}/conv2d_params", **moves)
-        norm = nodes.require(f"{name}/batchnorm", "BatchNormWithGlobalNormalization", f"{name}/Conv2D", *statistics)
-        nodes.require(name, "Relu", f"{name}/batchnorm")
-        kernel = nodes.constant(f"{name}/conv2d_params", 4)
-        mean, variance, beta, gamma = (nodes.constant(each, 1) for each in statistics)
-        height, width, *channels = kernel.shape
-        lengths = {len(each) for each in (mean, variance, beta, gamma)}
-        if channels != [inputs, len(mean)] or len(lengths) > 1 or not height % 2 == width % 2 == 1:
+            return inputs
+        name = layer.name
+        kernel, norm = nodes.constant(f"{name}/conv2d_params"), nodes.attributes(f"{name}/batchnorm")
+        parts = ("moving_mean", "moving_variance", "beta", "gamma")
+        mean, variance, beta, gamma = (nodes.constant(f"{name}/batchnorm/{part}") for part in parts)
+        height, width, outputs = *kernel.shape[:2], mean.numel()
+        if (
+            kernel.shape != (height, width, inputs, outputs)
+            or not mean.shape == variance.shape == beta.shape == gamma.shape
+        ):
             raise ValueError(f"node {name} has kernels of shape {list(kernel.shape)}, expected {inputs} channels")
-        scale = torch.rsqrt(variance + norm.attr["variance_epsilon"].f)
-        if norm.attr["scale_after_normalization"].b:
+        scale = torch.rsqrt(variance + norm["variance_epsilon"].f)
+        if norm["scale_after_normalization"].b:
             scale = scale * gamma
         around = 0 if layer.valid else (height // 2, width // 2)
-        made = nn.Conv2d(inputs, len(mean), (height, width), layer.stride, around, device="meta")
+        made = nn.Conv2d(inputs, outputs, (height, width), layer.stride, around, device="meta")
         weight = (kernel * scale).permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
         made.load_state_dict({"weight": weight, "bias": beta - mean * scale}, assign=True)
         self.convolutions[name] = made
-        self._channels[name] = len(mean)
-        return name
+        return outputs
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the features of a batch.
@@ -211,6 +201,6 @@ class Inception(nn.Module):
                 spatial.append(x)
             return x
 
-        last = traverse(self.prepare(images, SIDE), run, lambda _, ends: torch.cat(ends, dim=1))
+        last = traverse(self.prepare(images, SIDE), run, lambda ends: torch.cat(ends, dim=1))
         pool = F.avg_pool2d(last, 8).flatten(1)
         return pool, first_channels(spatial[0]), pool @ self.weights

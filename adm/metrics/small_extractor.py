@@ -13,7 +13,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 from torch import nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes, require_head, require_scaling
+from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes
 
 CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
 """The convolutions in order; each is 3x3 with zero padding, followed by a ReLU."""
@@ -79,33 +79,19 @@ class ExtractorNetwork(nn.Module):
         """Read the network that `freeze` wrote.
 
         Raises:
-            ValueError: the nodes are of another network.
+            ValueError: the graph is not what `freeze` writes of any network.
         """
-        side = int(nodes.constant("ResizeBilinear/size", 1)[0])
-        require_scaling(nodes, side)
-        state, last = {}, "Mul"
+        side = nodes.constant("ResizeBilinear/size").flatten().tolist()[0]
+        state = {"logits.weight": nodes.constant("softmax/weights").T, "logits.bias": nodes.constant("softmax/biases")}
         for name in CONVOLUTIONS:
-            step = {"strides": (1, 1, 1, 1), "padding": b"SAME"}
-            nodes.require(f"{name}/Conv2D", "Conv2D", last, f"{name}/conv2d_params", **step)
-            nodes.require(f"{name}/BiasAdd", "BiasAdd", f"{name}/Conv2D", f"{name}/biases")
-            nodes.require(name, "Relu", f"{name}/BiasAdd")
-            kernel = nodes.constant(f"{name}/conv2d_params", 4).permute(3, 2, 0, 1)
+            kernel = nodes.constant(f"{name}/conv2d_params").permute(3, 2, 0, 1)
             state[f"convolutions.{name}.weight"] = kernel.contiguous(memory_format=torch.channels_last)
-            state[f"convolutions.{name}.bias"] = nodes.constant(f"{name}/biases", 1)
-            last = name
-            if name in POOLED:
-                last = f"pool_{POOLED.index(name)}"
-                nodes.require(last, "MaxPool", name, ksize=(1, 2, 2, 1), strides=(1, 2, 2, 1), padding=b"VALID")
-        state["logits.weight"] = require_head(nodes, last, side // 4).T
-        state["logits.bias"] = nodes.constant("softmax/biases", 1)
+            state[f"convolutions.{name}.bias"] = nodes.constant(f"{name}/biases")
         width, num_features = (len(state[f"convolutions.{name}.bias"]) for name in (CONVOLUTIONS[0], CONVOLUTIONS[-1]))
         network = cls(len(state["logits.bias"]), side, width, num_features, torch.Generator())
-        try:
-            network.load_state_dict(state, assign=True)
-        except RuntimeError as error:
-            raise ValueError(
-                f"its weights have shapes of another network: {str(error).splitlines()[1].strip()}"
-            ) from error
+        network.load_state_dict(state, assign=True)
+        if GraphDef.FromString(freeze(network)) != nodes.definition:
+            raise ValueError("it is not as `adm extractor` writes graphs")
         return network
 
     def features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -56,14 +56,6 @@ class Noise(NamedTuple):
         return cls(t.pin_memory() if pinned else t, eps)
 
 
-class Inputs(NamedTuple):
-    """A process's share of a batch: x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64, and noise."""
-
-    x_0: Tensor
-    y: Tensor
-    noise: Noise
-
-
 def dropped_labels(y: Tensor, rate: float, seed: int, step: int, rows: range) -> Tensor:
     """Replace each label by NO_CLASS with a probability; an image's draw is its own.
 
@@ -91,8 +83,8 @@ def inputs(
     seed: int,
     timesteps: int,
     label_dropout: float = 0.0,
-) -> Iterator[Inputs]:
-    """Yield the inputs of each step, on a device.
+) -> Iterator[tuple[Tensor, Tensor, Noise]]:
+    """Yield x_0 (B, C, H, W) float32 in [-1, 1], y (B,) int64 and the noise of each step, on a device.
 
     For a GPU a thread reads images and draws noise before they are needed, and pixels travel as bytes. On a CPU, whose
     cores would share the work, nothing is done ahead.
@@ -117,7 +109,7 @@ def inputs(
 
     for tensors in ahead(made, steps, 2) if pinned else map(made, steps):
         pixels, y, t, eps = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        yield Inputs(to_unit_range(pixels), y, Noise(t, eps))
+        yield to_unit_range(pixels), y, Noise(t, eps)
 
 
 def ahead(make: Callable[[int], T], steps: Iterable[int], depth: int) -> Iterator[T]:

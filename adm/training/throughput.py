@@ -13,7 +13,7 @@ from adm.nets.forward import DTYPES, Forward
 from adm.nets.weights import build
 from adm.parallel import CPU, Group, resolve_device
 from adm.progress import progress
-from adm.training.inputs import Inputs, Noise
+from adm.training.inputs import Noise
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -143,13 +143,13 @@ def _updates(
     return lambda: train_step(state, training, x_0, y, Group(device=device), noise)
 
 
-def _batch(model: AnyModel, size: int, device: torch.device) -> Inputs:
+def _batch(model: AnyModel, size: int, device: torch.device) -> tuple[Tensor, Tensor, Noise]:
     draws = generator(model.training.seeds.data)
     side, channels = model.network.image_size, model.network.image_channels
     x_0 = torch.rand(size, channels, side, side, generator=draws) * 2 - 1
     y = torch.randint(model.network.num_classes or 1, (size,), generator=draws)
     t, eps = Noise.of(model.training.seeds.noise, 0, range(size), x_0.shape[1:], model.noise.timesteps)
-    return Inputs(x_0.to(device), y.to(device), Noise(t.to(device), eps.to(device)))
+    return x_0.to(device), y.to(device), Noise(t.to(device), eps.to(device))
 
 
 def _rate(work: Callable[[], object], times: int, device: torch.device) -> float:

@@ -116,11 +116,11 @@ def weights(definition):
     nodes = Nodes(definition)
     for node in definition.node:
         if node.op == "Conv2D":
-            yield nodes.constant(node.input[1], 4).permute(3, 2, 0, 1)
+            yield nodes.constant(node.input[1]).permute(3, 2, 0, 1)
             for key in ("gamma", "beta", "moving_mean", "moving_variance"):
-                yield nodes.constant(node.name.replace("Conv2D", f"batchnorm/{key}"), 1)
-    yield nodes.constant("softmax/weights", 2).T
-    yield nodes.constant("softmax/biases", 1)
+                yield nodes.constant(node.name.replace("Conv2D", f"batchnorm/{key}"))
+    yield nodes.constant("softmax/weights").T
+    yield nodes.constant("softmax/biases")
 
 
 class _Graph:

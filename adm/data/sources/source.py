@@ -14,7 +14,7 @@ from adm.config.data import ImageSource
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
-from adm.data.shards import Encoded, Part
+from adm.data.shards import Part
 from adm.errors import UserError
 from adm.progress import progress
 
@@ -127,8 +127,8 @@ def cropped(source: Source, indices: NDArray[np.int64], dataset: ImageSource) ->
     return images
 
 
-def encoded(source: Source, indices: NDArray[np.int64], background: str | None) -> Iterator[Encoded]:
-    """Read the files of images, several at once; each is decoded once, as a check.
+def encoded(source: Source, indices: NDArray[np.int64], background: str | None) -> Iterator[tuple[bytes, int, int]]:
+    """Read the files of images, several at once, and their heights and widths; each is decoded once, as a check.
 
     Raises:
         UserError: A file is no readable image.
@@ -136,11 +136,11 @@ def encoded(source: Source, indices: NDArray[np.int64], background: str | None) 
     assert source.file is not None
     file = source.file
 
-    def read(index: np.int64) -> Encoded:
+    def read(index: np.int64) -> tuple[bytes, int, int]:
         path = file(int(index))
         content = path.read_bytes()
         height, width = read_image(content, str(path), background).shape[:2]
-        return Encoded(content, height, width)
+        return content, height, width
 
     with ThreadPoolExecutor() as pool:
         yield from pool.map(read, indices)
