@@ -1,4 +1,4 @@
-"""Notebooks, README, ten minutes and the examples of docs/python.md run, all but the lesson on the embedded checkpoints."""
+"""Notebooks, README, ten minutes and the examples of docs/python.md run; most need the embedded scale's results."""
 
 import json
 import os
