@@ -44,6 +44,16 @@ def test_every_section_and_field_of_params_stands_once(root, write):
     assert sum(line.startswith("| `") for line in text.splitlines()) == fields
 
 
+def test_every_published_picture_is_in_the_gallery_with_its_command_those_in_colour_first(root, write):
+    text, folder = write("gallery"), root / "results" / "published"
+    pictures = [path for scale in pages.SHOWN for path in sorted((folder / scale / "figures").glob("*.png"))]
+    assert {path.parts[-3] for path in pictures} == {path.name for path in folder.iterdir()}
+    assert [path for path in pictures if f"](../{path.relative_to(root).as_posix()})" not in text] == []
+    assert text.count("<code>adm figure ") == len(pictures)
+    sections = [section for section in text.split("\n## ") if "emoji/figures" in section]
+    assert all(re.search(r"published/(\w+)/", section)[1] == "emoji" for section in sections)
+
+
 def test_formulas_become_mathml_and_code_stays():
     text = "where $x_t$ and $$\\frac{a}{b}$$, but `$x_t$` and\n\n```sh\necho $HOME $PWD\n```\n"
     made = pages.on_page_markdown(text, SimpleNamespace(file=SimpleNamespace(src_uri="findings.md")), None, None)

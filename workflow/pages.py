@@ -37,11 +37,30 @@ DOCS = ROOT / "docs"
 HOME = ROOT / "README.md"
 PARAMS = {
     "embedded": "params.yaml",
+    "digits": "scales/digits/params.yaml",
     "fashion": "scales/fashion/params.yaml",
     "emoji": "scales/emoji/params.yaml",
     "paper": "scales/paper/params.yaml",
 }
 """The params files of the scales whose results or costs pages show."""
+
+SHOWN = {
+    "emoji": "emoji, 32×32",
+    "fashion": "garments, 28×28",
+    "digits": "digits, 8×8, five seeds",
+    "embedded": "digits, 8×8, one seed",
+}
+"""What the scales of the gallery draw, those in colour first."""
+
+KINDS_OF_FIGURES = {
+    "Samples of chosen classes, a row each": ("class_grid",),
+    "Side by side": ("comparison",),
+    "Between real images": ("interpolation",),
+    "Samples and the images nearest to them": ("neighbours",),
+    "Samples of any class": ("random_grid",),
+    "Diagrams": ("trade_offs", "curves", "ablations", "lottery", "likelihoods"),
+}
+"""The gallery's headings, pictures first, and the kinds of figures under each."""
 
 LEAST_COVERED, MOST_COVERED = 0.93, 0.98
 """What a nominal 95 % interval should cover in a simulation."""
@@ -209,19 +228,54 @@ def _caption(key: str, shown: Any) -> str:
     return str(getattr(shown, "caption", None) or captions()[key])
 
 
-def _figures(scale: str) -> Iterator[str]:
-    """Yield every figure of a scale that git holds, its caption and its command."""
-    for key, figure in load(ROOT / PARAMS[scale]).figures.items():
-        if (path := _results(scale) / "figures" / f"{key}.png").exists():
-            yield from ("", f"## {key}", "", f"![{key}](../{path.relative_to(ROOT).as_posix()})", "")
-            yield from (_caption(key, figure), "", _command("figure", key, scale))
+def _gallery() -> Iterator[str]:
+    """Yield every figure that git holds, by kind: its caption, then each scale's picture above its command."""
+    scales = {scale: load(ROOT / PARAMS[scale]).figures for scale in SHOWN}
+    for heading, kinds in KINDS_OF_FIGURES.items():
+        yield from ("", f"## {heading}")
+        of_kind = {key: one for figures in scales.values() for key, one in figures.items() if one.kind in kinds}
+        for key in sorted(of_kind, key=lambda key: (key not in scales["emoji"], _natural(key))):
+            caption = _caption(key, of_kind[key])
+            yield from (
+                "",
+                f"**{key.replace('_', ' ').capitalize()}.** {caption}",
+                "",
+                '<div class="gallery" markdown>',
+            )
+            for scale, figures in scales.items():
+                path = _results(scale) / "figures" / f"{key}.png"
+                if key in figures and path.exists():
+                    target = f"../{path.relative_to(ROOT).as_posix()}"
+                    seen, command = f"{SHOWN[scale]}{_seen(figures[key])}", _command("figure", key, scale)
+                    alt = html.escape(f"{seen}. {caption}", quote=False)
+                    yield from ("", f'<figure markdown="span">[![{alt}]({target}){{ loading=lazy }}]({target})')
+                    yield f"<figcaption>{seen}<br><code>{command}</code></figcaption></figure>"
+            yield from ("", "</div>")
+
+
+def _seen(figure: Any) -> str:
+    """Say how many images a figure has of what; nothing of a diagram."""
+    match figure.kind:
+        case "class_grid":
+            return f", {figure.columns} of each of {len(figure.classes)} classes"
+        case "random_grid":
+            return f", {figure.rows * figure.columns} samples"
+        case "comparison":
+            return f"; {', '.join(dict.fromkeys(title for row in figure.rows.values() for title in row))}"
+        case _:
+            return ""
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort numbers in names by their size."""
+    return [(int(digits or 0), word) for word, digits in re.findall(r"(\D+)(\d*)", name)]
 
 
 def _tables(scale: str) -> Iterator[str]:
     """Yield every table of a scale that git holds, its caption and its command."""
     for key in load(ROOT / PARAMS[scale]).tables:
         if (path := _results(scale) / "tables" / f"{key}.md").exists():
-            yield from ("", f"## {key}", "", path.read_text(), _command("table", key, scale))
+            yield from ("", f"## {key}", "", path.read_text(), f"```sh\n{_command('table', key, scale)}\n```")
 
 
 def _verdicts(scale: str) -> Iterator[str]:
@@ -268,7 +322,7 @@ def _results(scale: str) -> Path:
 
 def _command(verb: str, key: str, scale: str) -> str:
     option = "" if scale == "embedded" else f" --params {PARAMS[scale]}"
-    return f"```sh\nadm {verb} {key}{option}\n```"
+    return f"adm {verb} {key}{option}"
 
 
 @cache
@@ -281,7 +335,7 @@ PARTS: dict[str, Callable[..., Iterable[str]]] = {
     "verbs": _verbs,
     "artifacts": _artifacts,
     "params": _params,
-    "figures": _figures,
+    "gallery": _gallery,
     "tables": _tables,
     "verdicts": _verdicts,
     "intervals": _intervals,
