@@ -32,6 +32,7 @@ MODULES = {
 BROUGHT = {"cycler": "matplotlib", "google": "tensorboard", "markupsafe": "jinja2"}
 """By module, the distribution that needs it itself: nothing else has to name it."""
 
+
 @pytest.fixture
 def project(root):
     return tomllib.loads((root / "pyproject.toml").read_text())
