@@ -11,6 +11,7 @@ import locks
 import pytest
 from miniature import miniature_params, warmed
 
+from adm.errors import UserError
 from adm.fork_server import PLACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
@@ -168,21 +169,18 @@ def test_a_file_of_an_engines_name_holds_nothing_up(project, monkeypatch):
     (project.folder / "dvc").unlink()
 
 
-def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data):
-    record = project.folder / ".dvc" / "tmp" / "rwlock"
-    record.parent.mkdir(exist_ok=True)
-    for left in ("[]", '{"write": {"'):
-        record.write_text(left)
-        printed = project.run(*ENGINES["snakemake"], succeeds=False)
-        (line,) = [line for line in printed.splitlines() if "make unlock" in line]
-        assert line.startswith(".dvc/tmp/rwlock: ")
-        assert "Traceback" not in printed
-    assert ".dvc/tmp/rwlock: " in project.make("clean", succeeds=False)
-    unlock(project)
+def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data, monkeypatch):
     (project.folder / "go").touch()
     project.run(*ENGINES["snakemake"])
     before = {path: path.read_bytes() for path in data.iterdir()}
     assert data / "manifest.json" in before
-    # Where nothing is locked it does no harm.
+    record = project.folder / ".dvc" / "tmp" / "rwlock"
+    monkeypatch.chdir(project.folder)
+    for left in ("[]", '{"write": {"'):
+        record.write_text(left)
+        with pytest.raises(UserError, match=r"^\.dvc/tmp/rwlock: .*`make unlock`"):
+            locks.hold("results/embedded")
+    assert ".dvc/tmp/rwlock: " in project.make("clean", succeeds=False)
     unlock(project)
+    assert not record.exists()
     assert {path: path.read_bytes() for path in data.iterdir()} == before
