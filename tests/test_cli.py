@@ -297,7 +297,7 @@ def test_light_verbs_load_no_heavy_library(root, inputs):
     folder, pipeline = inputs
     content = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(content) | {"execution": {"shards": 2}}))
-    environment = {**os.environ, "PYTHONPATH": str(root), "MPLCONFIGDIR": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, "-c", SCRIPT, *LIGHT]
     done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=folder)
     found = re.findall(r"^LOADED (.*)$", done.stdout, flags=re.MULTILINE)

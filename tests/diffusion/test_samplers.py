@@ -301,6 +301,7 @@ def test_gradient_at_the_mean_asks_the_classifier_about_mu_at_the_previous_times
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
 def test_the_compiled_slope_is_that_of_the_classifier(tmp_path, monkeypatch):
     """Also of one that is sure of a class."""

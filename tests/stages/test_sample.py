@@ -137,6 +137,7 @@ def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_t
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
 def test_a_compiled_shard_is_part_of_the_whole_and_differs_from_a_plain_one_by_rounding(project, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(project.folder / "kernels"))

@@ -51,9 +51,12 @@ def project(tmp_path, monkeypatch):
 
 
 def write_images(folder, count=45, side=32, mode="RGB"):
+    """Noise, which of large images is coarse: as PNGs they are written sooner."""
     folder.mkdir(parents=True)
-    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)):
-        Image.fromarray(pixels).convert(mode).save(folder / f"{number:03d}.png")
+    drawn = min(side, 32)
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, drawn, drawn, 3), np.uint8)):
+        image = Image.fromarray(pixels).convert(mode)
+        image.resize((side, side), Image.Resampling.NEAREST).save(folder / f"{number:03d}.png")
 
 
 @pytest.fixture
