@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from importlib import import_module
 
-import locks
 import pytest
 from miniature import miniature_params, warmed
 
@@ -42,6 +42,13 @@ def project(new_project, tmp_path_factory):
     stage.write_text(stage.read_text().replace(line, WAITING + line))
     with warmed(project.folder, tmp_path_factory.mktemp("warm"), project.environment) as project.environment:
         yield project
+
+
+@pytest.fixture
+def locks(project, monkeypatch):
+    """The module of `make unlock` and `make clean`, in the project's folder; it imports DVC."""
+    monkeypatch.chdir(project.folder)
+    return import_module("locks")
 
 
 @pytest.fixture
@@ -131,10 +138,9 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_whatever_makes_results_is_seen(project, data, what, monkeypatch):
+def test_whatever_makes_results_is_seen(project, locks, data, what):
     command, folder = ELSEWHERE[what]
     (project.folder / folder).mkdir(parents=True, exist_ok=True)
-    monkeypatch.chdir(project.folder)
     with started(project, command, folder) as process:
         assert any(f"(PID {process.pid})" in told for told in locks.at_work())
     assert process.returncode == 0
@@ -157,9 +163,8 @@ def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data):
     assert (data / "manifest.json").is_file()
 
 
-def test_a_file_of_an_engines_name_holds_nothing_up(project, monkeypatch):
+def test_a_file_of_an_engines_name_holds_nothing_up(project, locks):
     (project.folder / "dvc").write_text("import time; time.sleep(60)")
-    monkeypatch.chdir(project.folder)
     for command in (["tail", "-f", "adm/cli.py", "dvc"], [sys.executable, "-c", "import time; time.sleep(60)", "dvc"]):
         with subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL) as process:
             try:
@@ -169,13 +174,12 @@ def test_a_file_of_an_engines_name_holds_nothing_up(project, monkeypatch):
     (project.folder / "dvc").unlink()
 
 
-def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data, monkeypatch):
+def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, locks, data):
     (project.folder / "go").touch()
     project.run(*ENGINES["snakemake"])
     before = {path: path.read_bytes() for path in data.iterdir()}
     assert data / "manifest.json" in before
     record = project.folder / ".dvc" / "tmp" / "rwlock"
-    monkeypatch.chdir(project.folder)
     for left in ("[]", '{"write": {"'):
         record.write_text(left)
         with pytest.raises(UserError, match=r"^\.dvc/tmp/rwlock: .*`make unlock`"):

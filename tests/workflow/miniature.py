@@ -244,14 +244,18 @@ def new_project(projects, template):
     return lambda name, params, **elsewhere: Project(projects / name, params, template, **elsewhere)
 
 
-@contextmanager
-def run_by(command, project, folder):
-    """A project that an engine has run; jobs are forks of one process, also later ones, as Snakemake's many are."""
-    # Which Snakemake need not start for a second; it does in tests of kills.
+def start_no_forks(project):
+    """Have Snakemake not start a process of which jobs are forks, for a second; it does in tests of kills."""
     rules = project.folder / "workflow" / "common.smk"
     text = rules.read_text()
     assert text.count(MANY) == 1
     rules.write_text(text.replace(MANY, "MANY = 1000"))
+
+
+@contextmanager
+def run_by(command, project, folder):
+    """A project that an engine has run; jobs are forks of one process, also later ones, as Snakemake's many are."""
+    start_no_forks(project)
     with warmed(project.folder, folder, project.environment) as project.environment:
         project.run(*command)
         yield project
