@@ -25,6 +25,7 @@ from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
 from benchmarks import features, finetuning, frechet, front, gpu, intervals, objectives, quality, recipes, stopping
 from benchmarks.cases import SMALLEST
+from benchmarks.features import network
 from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
 from benchmarks.recipes import RECIPES
@@ -63,7 +64,7 @@ def installed(rivals):
 @pytest.fixture(scope="module")
 def inception(tmp_path_factory):
     """The graph of the network of 2015, whose weights lie where libraries look for them."""
-    return features.network(tmp_path_factory.mktemp("inception"))
+    return network(tmp_path_factory.mktemp("inception"))
 
 
 @pytest.mark.slow
