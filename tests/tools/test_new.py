@@ -59,12 +59,19 @@ def write_images(folder, count=45, side=32, mode="RGB"):
         image.resize((side, side), Image.Resampling.NEAREST).save(folder / f"{number:03d}.png")
 
 
-@pytest.fixture
-def images(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """Two classes whose names YAML would take for something else."""
+    folder = tmp_path_factory.mktemp("drawn")
     for name in ("no", "007"):
-        write_images(tmp_path / "images" / name)
-    return tmp_path / "images"
+        write_images(folder / name)
+    return folder
+
+
+@pytest.fixture
+def images(drawn, tmp_path):
+    """A copy of the images of two classes."""
+    return shutil.copytree(drawn, tmp_path / "images")
 
 
 def written(name="mine"):
