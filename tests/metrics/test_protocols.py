@@ -155,13 +155,6 @@ def test_what_moves_an_fid_is_what_it_becomes(graph, arrays):
     assert pytest.approx(least, abs=0.01) == LEAST_OF_THREE
 
 
-@pytest.fixture
-def probed(monkeypatch):
-    """Another resizing and another precision are measured on few images."""
-    monkeypatch.setattr("adm.evaluation.PROBED", 16)
-
-
-@pytest.mark.usefixtures("probed")
 def test_an_expected_fid_lies_where_another_draw_would_or_not(graph, arrays):
     found = package.score(*arrays, graph, expect=0.0, device="cpu")
     low, high = (found["expected"][end] for end in ("low", "high"))
@@ -175,8 +168,8 @@ def test_an_expected_fid_lies_where_another_draw_would_or_not(graph, arrays):
         assert set(found["metrics"]) == {"fid"}
 
 
-@pytest.mark.usefixtures("probed")
-def test_another_resizing_is_probed_on_images_that_lie_evenly(graph, arrays):
+def test_another_resizing_is_probed_on_images_that_lie_evenly(graph, arrays, monkeypatch):
+    monkeypatch.setattr("adm.evaluation.PROBED", 16)
     samples, reference = arrays
     other = coloured(48, 9, 5)
     other[::3] = samples[::3]
@@ -193,7 +186,6 @@ def test_intervals_change_no_score(graph, arrays):
     assert plain["further"] == {name: wide["further"][name] for name in plain["further"]}
 
 
-@pytest.mark.usefixtures("probed")
 def test_images_in_the_order_of_their_classes_are_told_as_any_others(graph):
     """Half of the samples, and the parts of the jackknife, are like draws: of sorted images the first half is dark."""
     rng = np.random.default_rng(0)
