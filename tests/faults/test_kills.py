@@ -20,7 +20,7 @@ SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 RESULTS = "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
-    "float32": {"batch_size": 2, "stop": 18, "save_every": 3, "calls": 10, "moments": 4, "stops": 6},
+    "float32": {"batch_size": 2, "stop": 18, "save_every": 3, "calls": 10, "moments": 4, "stops": 10},
     "float16": {"batch_size": 2, "stop": 6, "save_every": 2, "calls": 4, "moments": 2, "stops": 3},
 }
 
