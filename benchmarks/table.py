@@ -4,8 +4,6 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 
-from adm.determinism import make_deterministic
-
 NAMES = ("startup", "frechet", "features", "loading", "training", "sampling", "diffusers", "azula")
 RIVALS = ("azula", "cleanfid", "denoising_diffusion_pytorch", "diffusers", "pytorch_fid", "smalldiffusion")
 """Packages that `make rivals` installs."""
@@ -15,6 +13,9 @@ HEADER = "| what | beside | ours, ms | theirs, ms | ratio |\n|---|---|---|---|--
 
 def show(name: str, smallest: bool) -> None:
     """Print the rows of a benchmark as they are measured; a rival that is not installed ends them with a line."""
+    # Whoever only starts the processes of benchmarks needs no torch.
+    from adm.determinism import make_deterministic
+
     table = sys.stdout
     with redirect_stdout(sys.stderr):  # libraries print, too
         try:

@@ -25,6 +25,7 @@ from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
 from benchmarks import features, finetuning, frechet, front, gpu, intervals, objectives, quality, recipes, stopping
 from benchmarks.cases import SMALLEST
+from benchmarks.features import network
 from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
 from benchmarks.recipes import RECIPES
@@ -60,11 +61,18 @@ def installed(rivals):
         pytest.skip(f"{error.name} {ABSENT}")
 
 
+@pytest.fixture(scope="module")
+def inception(tmp_path_factory):
+    """The graph of the network of 2015, whose weights lie where libraries look for them."""
+    return network(tmp_path_factory.mktemp("inception"))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "startup"])
-def test_two_times_and_their_ratio(name, capsys):
+def test_two_times_and_their_ratio(name, capsys, monkeypatch, request):
     """Of what is installed."""
+    monkeypatch.setattr(features, "network", lambda folder: request.getfixturevalue("inception"))
     show(name, smallest=True)
     rows = cells(capsys.readouterr().out.splitlines())
     assert rows
@@ -235,7 +243,9 @@ def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, t
     monkeypatch.setattr(quality, "LEAST", 0.0)
     out = tmp_path / "quality.csv"
     own = 4 if name.startswith(("denoising", "small")) else 0  # the others take hundreds of steps
-    options = ["--out", str(out), "--budgets", "3", "--samples", "4", "--own-samples", str(own), "--judge", "2"]
+    # Seconds for an update, or for some.
+    budget = "0.6" if quality.CONTENDERS[name].ours else "3"
+    options = ["--out", str(out), "--budgets", budget, "--samples", "4", "--own-samples", str(own), "--judge", "2"]
     monkeypatch.setattr(sys, "argv", ["quality", "fashion", name, *options, "--seeds", "7"])
     quality.main()
     if ABSENT in (printed := capsys.readouterr().out):
@@ -345,13 +355,12 @@ def test_azula_gives_the_same_numbers(randomised):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_every_network_of_features_gives_the_same(tmp_path):
+def test_every_network_of_features_gives_the_same(inception):
     """Images of the network's own size, so that resizing does not count."""
-    graph = features.network(tmp_path)
     patches = np.random.default_rng(0).integers(0, 256, (2, 13, 13, 3), dtype=np.uint8)
     images = patches.repeat(23, axis=1).repeat(23, axis=2)
-    ours = TorchGraph(graph).features(images, len(images)).pool
-    for rival, extractor in installed(features.rivals(graph)):
+    ours = TorchGraph(inception).features(images, len(images)).pool
+    for rival, extractor in installed(features.rivals(inception)):
         theirs = extractor(images)
         # The last two scale pixels to (x - 127.5) / 127.5, not to (x - 128) / 128.
         tolerance = 0.02 if rival in ("pytorch-fid", "clean-fid") else 1e-4

@@ -118,13 +118,12 @@ def test_a_job_that_is_killed_ends_its_caller(long_job):
     assert caller.wait(20) == 128 + signal.SIGKILL
 
 
-def test_it_ends_with_the_process_that_started_it(root):
-    """And takes its socket away."""
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        place = Path(process.stdout.readline().strip())
-        process.kill()
+def test_it_ends_with_the_process_that_started_it(starter):
+    """And takes its socket away. It is the last test of the file: no other finds the process after it."""
+    process, environment = starter
+    place = Path(environment["ADM_FORK_SERVER"])
+    assert place.exists()
+    process.kill()
     end = time.monotonic() + 20
     while place.parent.exists() and time.monotonic() < end:
         time.sleep(0.01)

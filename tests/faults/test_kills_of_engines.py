@@ -32,7 +32,7 @@ ENGINES = {
 
 @pytest.fixture(params=ENGINES)
 def training(request, new_project, tmp_path):
-    """A project whose engine is in the middle of training, that engine, how to start it, and what it takes before."""
+    """A project, what starts its engine until it is amid training, how to start it, and what it takes before."""
     start, unlock = ENGINES[request.param]
     whole = miniature_params()
     params = {key: whole[key] for key in ("paths", "datasets")}
@@ -44,22 +44,36 @@ def training(request, new_project, tmp_path):
     rules.write_text(rules.read_text().replace(MANY, "MANY = 1"))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     environment |= {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-    with (tmp_path / "printed").open("w") as printed:
-        engine = subprocess.Popen(
-            start, cwd=project.folder, env=environment, start_new_session=True, stdout=printed, stderr=printed
-        )
-        while not list((project.folder / WORK).glob("*/step-*")):
-            assert engine.poll() is None, (tmp_path / "printed").read_text()
+    begun = []
+
+    def begin():
+        """Start the engine, and wait until it has trained further than before."""
+        before, output = newest(project), tmp_path / f"printed-{len(begun)}"
+        with output.open("w") as printed:
+            engine = subprocess.Popen(
+                start, cwd=project.folder, env=environment, start_new_session=True, stdout=printed, stderr=printed
+            )
+        begun.append(engine)
+        while newest(project) <= before:
+            assert engine.poll() is None, output.read_text()
             time.sleep(0.01)
-        yield project, engine, start, unlock
+        return engine
+
+    yield project, begin, start, unlock
+    for engine in begun:
         with suppress(ProcessLookupError):
             os.killpg(engine.pid, signal.SIGKILL)
+
+
+def newest(project):
+    """The step of the newest rolling state; 0 if there is none."""
+    return max((int(path.name.removeprefix("step-")) for path in (project.folder / WORK).glob("*/step-*")), default=0)
 
 
 def logged(project):
     """What the newest rolling state of a segment that is not at its end has behind it, as rows of the log."""
     (log,) = (project.folder / WORK).glob("*/log.csv")
-    last = max(int(path.name.removeprefix("step-")) for path in log.parent.glob("step-*"))
+    last = newest(project)
     rows = log.read_text().splitlines()
     return [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
 
@@ -74,8 +88,11 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, children, tmp_path):
-    project, engine, start, unlock = training
+def test_training_goes_on_after_its_engine_is_killed_with_it_and_is_done_once_if_it_outlives_one(
+    training, children, tmp_path
+):
+    project, begin, start, unlock = training
+    engine = begin()
     # Every process of it, as when a machine goes down or a scheduler loses patience.
     os.killpg(engine.pid, signal.SIGKILL)
     engine.wait()
@@ -83,33 +100,30 @@ def test_an_engine_killed_with_its_job_goes_on_with_the_training(training, child
         project.run(*unlock)
     rows = logged(project)
     assert len(rows) >= 2
-    assert not (project.folder / CHECKPOINT).exists()
-    project.run(*start)
+    checkpoint, log = project.folder / CHECKPOINT, project.folder / ROOT / "training" / f"{SEGMENT}.csv"
+    assert not checkpoint.exists()
+    engine = begin()
+    # The engine alone: the job goes on to its end.
+    engine.kill()
+    engine.wait()
+    while at_work(project.folder):
+        time.sleep(0.05)
+    made, whole = contents(checkpoint), log.read_text()
     # It went on: what the killed job logged, with its seconds, is in the log of the one that ended.
-    assert (project.folder / ROOT / "training" / f"{SEGMENT}.csv").read_text().splitlines()[1 : len(rows) + 1] == rows
+    assert whole.splitlines()[1 : len(rows) + 1] == rows
+    if unlock:
+        project.run(*unlock)
+    # The engine knows nothing of its end, deletes the checkpoint, and asks for it again: no step is taken twice.
+    project.run(*start)
+    assert contents(checkpoint) == made
+    # Rows tell seconds, which no second training would repeat.
+    assert log.read_text() == whole
     (elsewhere := tmp_path / "elsewhere").mkdir()
     shutil.copy(project.folder / "params.yaml", elsewhere)
     for command in ("prepare digits", "init adm-128", f"train {SEGMENT}"):
         ended = children.run(*command.split(), folder=elsewhere)
         assert ended.code == 0, ended.printed
-    assert contents(project.folder / CHECKPOINT) == contents(elsewhere / CHECKPOINT)
-
-
-def test_a_job_that_outlives_its_engine_has_trained_for_good(training):
-    """The engine knows nothing of its end, deletes the checkpoint, and asks for it again: no step is taken twice."""
-    project, engine, start, unlock = training
-    engine.kill()
-    engine.wait()
-    checkpoint, log = project.folder / CHECKPOINT, project.folder / ROOT / "training" / f"{SEGMENT}.csv"
-    while at_work(project.folder):
-        time.sleep(0.05)
-    made, rows = contents(checkpoint), log.read_text()
-    if unlock:
-        project.run(*unlock)
-    project.run(*start)
-    assert contents(checkpoint) == made
-    # Rows tell seconds, which no second training would repeat.
-    assert log.read_text() == rows
+    assert made == contents(elsewhere / CHECKPOINT)
 
 
 def at_work(folder):

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
 from miniature import miniature_params, warmed
 
+from adm.errors import UserError
 from adm.fork_server import PLACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("locks")]
@@ -40,6 +42,13 @@ def project(new_project, tmp_path_factory):
     stage.write_text(stage.read_text().replace(line, WAITING + line))
     with warmed(project.folder, tmp_path_factory.mktemp("warm"), project.environment) as project.environment:
         yield project
+
+
+@pytest.fixture
+def locks(project, monkeypatch):
+    """The module of `make unlock` and `make clean`, in the project's folder; it imports DVC."""
+    monkeypatch.chdir(project.folder)
+    return import_module("locks")
 
 
 @pytest.fixture
@@ -76,8 +85,8 @@ def unlock(project, succeeds=True):
     return project.run(sys.executable, "workflow/locks.py", "unlock", succeeds=succeeds)
 
 
-# Two of Snakemake meet its own lock, which is not ours to test.
-@pytest.mark.parametrize(("first", "second"), [("snakemake", "dvc"), ("dvc", "snakemake"), ("dvc", "dvc")])
+# Two of Snakemake meet its own lock and two of DVC that one's, which are not ours to test.
+@pytest.mark.parametrize(("first", "second"), [("snakemake", "dvc"), ("dvc", "snakemake")])
 def test_the_second_says_that_the_first_holds_the_lock(project, data, first, second):
     with started(project, ENGINES[first]) as process:
         # One that is let in waits like the first.
@@ -108,10 +117,7 @@ def test_unlock_takes_away_what_a_kill_leaves(project, data, engine, monkeypatch
         assert "Directory cannot be locked" in project.run(*ENGINES[engine], succeeds=False)
     unlock(project)
     project.run(*ENGINES[engine])
-    before = {path: path.read_bytes() for path in data.iterdir()}
-    # Where nothing is locked it does no harm.
-    unlock(project)
-    assert {path: path.read_bytes() for path in data.iterdir()} == before
+    assert (data / "manifest.json").is_file()
 
 
 def test_other_results_are_not_locked(project, data):
@@ -132,45 +138,53 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data, what):
+def test_whatever_makes_results_is_seen(project, locks, data, what):
     command, folder = ELSEWHERE[what]
-    left = [project.folder / "results" / scale / kind for scale in ("embedded", "other") for kind in ("work", "shards")]
-    for path in (*left, project.folder / folder):
-        path.mkdir(parents=True, exist_ok=True)
+    (project.folder / folder).mkdir(parents=True, exist_ok=True)
     with started(project, command, folder) as process:
+        assert any(f"(PID {process.pid})" in told for told in locks.at_work())
+    assert process.returncode == 0
+    assert (data / "manifest.json").is_file()
+    assert locks.at_work() == []
+
+
+def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data):
+    left = [project.folder / "results" / scale / kind for scale in ("embedded", "other") for kind in ("work", "shards")]
+    for path in left:
+        path.mkdir(parents=True, exist_ok=True)
+    with started(project, ELSEWHERE["a stage by hand"][0]) as process:
         for target in ("unlock", "clean"):
             printed = project.make(target, succeeds=False)
             assert f"{target}: " in printed
             assert f"(PID {process.pid})" in printed
         assert all(path.is_dir() for path in left)
-    assert process.returncode == 0
     project.make("clean")
     assert not any(path.exists() for path in left)
     assert (data / "manifest.json").is_file()
 
 
-def test_a_file_of_an_engines_name_holds_nothing_up(project):
+def test_a_file_of_an_engines_name_holds_nothing_up(project, locks):
     (project.folder / "dvc").write_text("import time; time.sleep(60)")
     for command in (["tail", "-f", "adm/cli.py", "dvc"], [sys.executable, "-c", "import time; time.sleep(60)", "dvc"]):
         with subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL) as process:
             try:
-                unlock(project)
+                assert locks.at_work() == []
             finally:
                 process.kill()
     (project.folder / "dvc").unlink()
 
 
-def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, data):
-    record = project.folder / ".dvc" / "tmp" / "rwlock"
-    record.parent.mkdir(exist_ok=True)
-    for left in ("[]", '{"write": {"'):
-        record.write_text(left)
-        printed = project.run(*ENGINES["snakemake"], succeeds=False)
-        (line,) = [line for line in printed.splitlines() if "make unlock" in line]
-        assert line.startswith(".dvc/tmp/rwlock: ")
-        assert "Traceback" not in printed
-    assert ".dvc/tmp/rwlock: " in project.make("clean", succeeds=False)
-    unlock(project)
+def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, locks, data):
     (project.folder / "go").touch()
     project.run(*ENGINES["snakemake"])
-    assert (data / "manifest.json").is_file()
+    before = {path: path.read_bytes() for path in data.iterdir()}
+    assert data / "manifest.json" in before
+    record = project.folder / ".dvc" / "tmp" / "rwlock"
+    for left in ("[]", '{"write": {"'):
+        record.write_text(left)
+        with pytest.raises(UserError, match=r"^\.dvc/tmp/rwlock: .*`make unlock`"):
+            locks.hold("results/embedded")
+    assert ".dvc/tmp/rwlock: " in project.make("clean", succeeds=False)
+    unlock(project)
+    assert not record.exists()
+    assert {path: path.read_bytes() for path in data.iterdir()} == before

@@ -137,10 +137,9 @@ def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_t
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
-def test_compiled_shards_are_gathered_to_the_bytes_of_the_whole_and_differ_from_plain_ones_by_rounding(
-    project, monkeypatch
-):
+def test_a_compiled_shard_is_part_of_the_whole_and_differs_from_a_plain_one_by_rounding(project, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(project.folder / "kernels"))
     # Without guidance, whose program takes a minute to compile; tests/diffusion/test_samplers.py compiles a small one.
     unguided = RUN.model_copy(update={"gradient_scale": 0.0, "classifier": None})
@@ -148,17 +147,15 @@ def test_compiled_shards_are_gathered_to_the_bytes_of_the_whole_and_differ_from_
     project.sample("plain", run=unguided)
     project.sample("whole", run=run)
     assert list((project.folder / "kernels").rglob("*.so"))
-    for shard in ("1-of-2", "2-of-2"):
-        torch.compiler.reset()  # as in a process of its own
-        project.sample(f"{shard}.npz", shard, run=run)
-    parts = {f"shards/{number}-of-2": project.folder / f"{number}-of-2.npz" for number in (1, 2)}
-    project.gather(run, parts)
-    assert project.files("gathered") == project.files("whole")
+    torch.compiler.reset()  # as in a process of its own
+    project.sample("shard.npz", "2-of-2", run=run)
     versions = read_manifest(project.folder / "whole", "sample").versions
     assert versions["compiler"] == cpp_compiler()
     assert versions["instructions"] == vector_instructions()
     plain, compiled = (read_batch(project.folder / name).images.astype(int) for name in ("plain", "whole"))
     assert abs(plain - compiled).max() <= 1
+    with np.load(project.folder / "shard.npz") as shard:
+        np.testing.assert_array_equal(shard["arr_0"], compiled[BLOCKS["2-of-2"][0] * RUN.micro_batch :])
 
 
 def test_without_a_compiler_a_compiled_run_is_refused_in_one_line(project, monkeypatch):

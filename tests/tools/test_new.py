@@ -51,17 +51,27 @@ def project(tmp_path, monkeypatch):
 
 
 def write_images(folder, count=45, side=32, mode="RGB"):
+    """Noise, which of large images is coarse: as PNGs they are written sooner."""
     folder.mkdir(parents=True)
-    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)):
-        Image.fromarray(pixels).convert(mode).save(folder / f"{number:03d}.png")
+    drawn = min(side, 32)
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, drawn, drawn, 3), np.uint8)):
+        image = Image.fromarray(pixels).convert(mode)
+        image.resize((side, side), Image.Resampling.NEAREST).save(folder / f"{number:03d}.png")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Two classes whose names YAML would take for something else."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for name in ("no", "007"):
+        write_images(folder / name)
+    return folder
 
 
 @pytest.fixture
-def images(tmp_path):
-    """Two classes whose names YAML would take for something else."""
-    for name in ("no", "007"):
-        write_images(tmp_path / "images" / name)
-    return tmp_path / "images"
+def images(drawn, tmp_path):
+    """A copy of the images of two classes."""
+    return shutil.copytree(drawn, tmp_path / "images")
 
 
 def written(name="mine"):

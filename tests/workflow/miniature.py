@@ -136,13 +136,17 @@ class Project:
         """The graph of its params file, as DVC has it: runs are sampled whole."""
         return Pipeline(load(self.folder / "params.yaml"), 1)
 
-    def needed(self, params="params.yaml"):
+    def needed(self):
         """The jobs that Snakemake would run now; the parts of a run, and what gathers them, count as the run."""
-        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed", params)
-        return {
-            re.sub(r"^(?:gather|sample_shard)/([^/]+)(/.*)?$", r"sample/\1", name)
-            for name in json.loads(printed.splitlines()[-1])
-        }
+        return self.needed_of("params.yaml")[0]
+
+    def needed_of(self, *files):
+        """The jobs that it would run now, if the params file were each of these, which one process tells."""
+        printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed", *files)
+        return [
+            {re.sub(r"^(?:gather|sample_shard)/([^/]+)(/.*)?$", r"sample/\1", name) for name in names}
+            for names in json.loads(printed.splitlines()[-1])
+        ]
 
     def repro(self, *options):
         """Run DVC; return the jobs that it ran."""
@@ -169,20 +173,27 @@ class Project:
         finally:
             path.write_text(content)
 
+    @staticmethod
+    def with_values(text, values):
+        """The text of a params file with other values by their places, such as `{"runs__through__steps": "4"}`."""
+        params = yaml.safe_load(text)
+        for place, value in values.items():
+            *keys, last = place.split("__")
+            section = params
+            for key in keys:
+                section = section[key]
+            section[last] = value
+        return yaml.safe_dump(params, sort_keys=False)
+
     def changed(self, **values):
-        """Another params file for a while: values by their places, such as `runs__through__steps="4"`."""
+        """Another params file for a while, with such values."""
+        return self.edited("params.yaml", lambda text: self.with_values(text, values))
 
-        def edit(text):
-            params = yaml.safe_load(text)
-            for place, value in values.items():
-                *keys, last = place.split("__")
-                section = params
-                for key in keys:
-                    section = section[key]
-                section[last] = value
-            return yaml.safe_dump(params, sort_keys=False)
-
-        return self.edited("params.yaml", edit)
+    def variant(self, name, values):
+        """Write a params file with such values beside the one that is; return its path."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(self.with_values((self.folder / "params.yaml").read_text(), values))
+        return path
 
     def artifacts(self):
         """The bytes of everything that the stages made."""
@@ -233,14 +244,18 @@ def new_project(projects, template):
     return lambda name, params, **elsewhere: Project(projects / name, params, template, **elsewhere)
 
 
-@contextmanager
-def run_by(command, project, folder):
-    """A project that an engine has run; jobs are forks of one process, also later ones, as Snakemake's many are."""
-    # Which Snakemake need not start for a second; it does in tests of kills.
+def start_no_forks(project):
+    """Have Snakemake not start a process of which jobs are forks, for a second; it does in tests of kills."""
     rules = project.folder / "workflow" / "common.smk"
     text = rules.read_text()
     assert text.count(MANY) == 1
     rules.write_text(text.replace(MANY, "MANY = 1000"))
+
+
+@contextmanager
+def run_by(command, project, folder):
+    """A project that an engine has run; jobs are forks of one process, also later ones, as Snakemake's many are."""
+    start_no_forks(project)
     with warmed(project.folder, folder, project.environment) as project.environment:
         project.run(*command)
         yield project

@@ -1,7 +1,8 @@
 """What each engine plans, as JSON on stdout: `python plans.py VERB`, in a project's folder.
 
-`snakemake [FILE]` gives the jobs of a params file, `dvc` the stages of each dvc.yaml, `needed [FILE]` the names of the
-jobs that Snakemake would run now. Snakemake's jobs are called as `adm.pipeline` calls them.
+`snakemake [FILE]` gives the jobs of a params file, `dvc` the stages of each dvc.yaml, `needed FILE ...` the names of
+the jobs that Snakemake would run now, if params.yaml were each of these files. Snakemake's jobs are called as
+`adm.pipeline` calls them.
 """
 # ruff: noqa: PLC0415
 
@@ -32,9 +33,17 @@ def name_of(job):
     return "/".join([job.rule.name, *dict(job.wildcards).values()])
 
 
-def needed(*params_files):
-    with snakemake_dag(params_files, forceall=False) as dag:
-        return sorted({name_of(job) for job in dag.needrun_jobs() if job.rule.name != "all"})
+def needed(*files):
+    texts, params, found = [Path(file).read_text() for file in files], Path("params.yaml"), []
+    before = params.read_text()
+    try:
+        for text in texts:
+            params.write_text(text)
+            with snakemake_dag([params], forceall=False) as dag:
+                found.append(sorted({name_of(job) for job in dag.needrun_jobs() if job.rule.name != "all"}))
+    finally:
+        params.write_text(before)
+    return found
 
 
 def snakemake_plan(*params_files):

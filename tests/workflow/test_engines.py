@@ -6,6 +6,7 @@ import os
 import pytest
 from miniature import after, rerun
 
+from adm.params import load
 from adm.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
@@ -49,9 +50,8 @@ def test_dvc_finds_nothing_to_do_after_snakemake_once_told(by_snakemake):
 def test_snakemake_finds_nothing_to_do_after_dvc_once_told(by_dvc):
     assert by_dvc.repro() == set()
     by_dvc.make("sync")
-    assert by_dvc.needed() == set()
-    with by_dvc.changed(runs__scale__seed=7):
-        assert by_dvc.needed() != set()
+    nothing, something = by_dvc.needed_of("params.yaml", by_dvc.variant("changed", {"runs__scale__seed": 7}))
+    assert nothing == set() != something
 
 
 CHANGES = {
@@ -62,21 +62,6 @@ CHANGES = {
 """Changed values, which leave the jobs and edges as they were."""
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_snakemake_runs_what_the_graph_says_of_a_changed_value(by_snakemake, change):
-    before = by_snakemake.pipeline()
-    with by_snakemake.changed(**CHANGES[change]):
-        assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
-
-
-def test_dvc_runs_what_the_graph_says_of_changed_values(by_dvc):
-    """Without another dvc.yaml."""
-    before = by_dvc.pipeline()
-    with by_dvc.changed(**CHANGES["of a study and of a table"]):
-        assert by_dvc.repro() == rerun(before, by_dvc.pipeline())
-    assert by_dvc.repro() <= {"resolve"}
-
-
 NEW_RUN = {
     "runs__new": {"checkpoint": "adm-64", "steps": "2", "num_samples": 6},
     "figures__figure_24__run": "scale-0",
@@ -85,29 +70,35 @@ NEW = {"a run, and another one in a figure": NEW_RUN, "a checkpoint": {"models__
 """What has other jobs or edges."""
 
 
-@pytest.mark.parametrize("new", NEW)
-def test_snakemake_runs_what_is_new(by_snakemake, new):
-    before = by_snakemake.pipeline()
-    with by_snakemake.changed(**NEW[new]):
-        assert by_snakemake.needed() == rerun(before, by_snakemake.pipeline())
+def test_snakemake_runs_what_the_graph_says_of_changed_values_and_of_what_is_new(by_snakemake):
+    files = [by_snakemake.variant(f"changed-{n}", each) for n, each in enumerate((CHANGES | NEW).values())]
+    expected = [rerun(by_snakemake.pipeline(), Pipeline(load(file), 1)) for file in files]
+    assert len({*map(frozenset, expected)}) == len(files)
+    found = by_snakemake.needed_of(*files)
+    for what, jobs, graph in zip(CHANGES | NEW, found, expected, strict=True):
+        assert jobs == graph, what
 
 
-def test_dvc_refuses_what_is_new_and_names_the_command(by_dvc):
+def test_dvc_runs_what_the_graph_says_of_changed_values(by_dvc):
+    """Without another dvc.yaml. What was made before is there again where values are as they were: see below."""
+    before = by_dvc.pipeline()
+    with by_dvc.changed(**CHANGES["of a study and of a table"]):
+        assert by_dvc.repro() == rerun(before, by_dvc.pipeline())
+
+
+def test_dvc_refuses_what_is_new_and_runs_it_alone_by_the_command_that_it_names(by_dvc):
+    before = by_dvc.pipeline()
     with by_dvc.changed(**NEW_RUN):
         printed = by_dvc.dvc("repro", succeeds=False)
         (line,) = [line for line in printed.splitlines() if line.startswith("error: ")]
-        assert "adm dvc --params params.yaml" in line
+        command = "adm dvc --params params.yaml"
+        assert command in line
         assert by_dvc.named(printed) == {"resolve"}
-    assert by_dvc.repro() <= {"resolve"}
-
-
-def test_dvc_runs_what_is_new_alone_once_its_stages_are_renewed(by_dvc):
-    before = by_dvc.pipeline()
-    with by_dvc.edited("dvc.yaml", "{}\n".format), by_dvc.changed(**NEW_RUN):
-        by_dvc.run("python", "-m", "adm", "dvc", "--params", "params.yaml")
-        ran = rerun(before, by_dvc.pipeline())
-        assert {"sample/new", "features/new", "evaluate/new", "figure/figure_24"} <= ran
-        assert by_dvc.repro() == ran
+        with by_dvc.edited("dvc.yaml", "{}\n".format):  # is as it was, at the end
+            by_dvc.run("python", "-m", *command.split())
+            ran = rerun(before, by_dvc.pipeline())
+            assert {"sample/new", "features/new", "evaluate/new", "figure/figure_24"} <= ran
+            assert by_dvc.repro() == ran
     assert by_dvc.repro() <= {"resolve"}
 
 
@@ -122,7 +113,6 @@ def test_dates_and_comments_run_nothing_again(by_snakemake, by_dvc):
         with project.edited(STAGE, "{}\n# A comment.\n".format):
             # DVC sees other files, of which the first stage makes what it made.
             assert ran() <= {"resolve"}
-    by_dvc.repro()
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
@@ -135,21 +125,16 @@ def test_changed_code_runs_its_stages_again_unless_it_is_accepted(by_snakemake, 
             project.run("python", "-m", "adm", "accept", "neighbours", "--reason", "A statement that nothing reads.")
             assert run() <= {"resolve"}
         assert run() == {"resolve", *after(pipeline, {"neighbours/near"})}
-    if engine == "dvc":
-        by_dvc.repro()
 
 
-@pytest.mark.parametrize(("cores", "shards"), [(1, 1), (2, 4)])
-def test_samples_are_the_same_for_any_shards_and_cores(by_snakemake, cores, shards):
-    """A run has three blocks: of four shards one is empty."""
+def test_samples_are_the_same_for_any_shards(by_snakemake):
+    """A run has three blocks: of four shards one is empty; that the whole has the same bytes by DVC, is told above."""
     samples = by_snakemake.folder / "results" / "embedded" / "samples" / "scale-2"
     before = {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")}
     (samples / "samples.npz").unlink()
-    rule = "sample" if shards == 1 else "sample_shard"
-    with by_snakemake.changed(execution__shards=shards):
-        by_snakemake.snakemake(
-            "--cores", str(cores), "--forcerun", rule, "--quiet", "all", "--", "results/embedded/samples/scale-2"
-        )
+    with by_snakemake.changed(execution__shards=4):
+        target = ("--", "results/embedded/samples/scale-2")
+        by_snakemake.snakemake("--forcerun", "sample_shard", "--quiet", "all", *target)
     assert {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")} == before
 
 

@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from miniature import ROOT, run_by
+from miniature import ROOT, start_no_forks, warmed
 from PIL import Image
+
+from adm.fork_server import PLACE
 
 BESIDE = Path(__file__).with_name("beside")
 
@@ -35,29 +38,32 @@ MADE = ["subspaces/plane-2/basis.npy", "subspaces/plane-3/basis.npy", "sheets/gr
 
 
 @pytest.fixture(scope="module")
-def run(projects, new_project, tmp_path_factory):
-    """Make a project beside the package, with some photographs, and have an engine run it."""
+def run(projects, template, new_project, tmp_path_factory):
+    """Make a project beside the package, with some photographs, and have an engine run it; jobs are forks of one."""
+    environment = {**template.environment, "PYTHONPATH": f"{BESIDE}:{template.folder}"}
 
-    def made(*command):
-        project = new_project(name := f"kinds-{command[0]}", OF_PHOTOS, PYTHONPATH=f"{BESIDE}:{projects / name}")
+    def made(forks, *command):
+        name = f"kinds-{command[0]}"
+        project = new_project(name, OF_PHOTOS, PYTHONPATH=f"{BESIDE}:{projects / name}", **{PLACE: forks[PLACE]})
+        start_no_forks(project)
         (project.folder / "photos").mkdir()
         for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), np.uint8)):
             Image.fromarray(pixels).save(project.folder / "photos" / f"{number:02}.png")
-        return run_by(command, project, tmp_path_factory.mktemp("warm"))
+        project.run(*command)
+        return project
 
-    return made
+    with warmed(template.folder, tmp_path_factory.mktemp("warm"), environment) as forks:
+        yield partial(made, forks)
 
 
 @pytest.fixture(scope="module")
 def by_snakemake(run):
-    with run("snakemake", "--cores", "2") as made:
-        yield made
+    return run("snakemake", "--cores", "2")
 
 
 @pytest.fixture(scope="module")
 def by_dvc(run):
-    with run("dvc", "repro") as made:
-        yield made
+    return run("dvc", "repro")
 
 
 def results(made):
@@ -72,14 +78,12 @@ def test_both_engines_run_them_to_the_same_bytes(by_snakemake, by_dvc):
 
 @pytest.mark.slow
 def test_what_they_rest_on_has_them_run_again(by_snakemake):
-    def needed():
-        return {name for name in by_snakemake.needed() if name.partition("/")[0] in ("subspace", "sheet")}
-
-    assert needed() == set()
-    with by_snakemake.changed(subspaces__plane__iterations=51):
-        assert needed() == {"subspace/plane-2", "subspace/plane-3"}
-    with by_snakemake.changed(gan_runs__some__seed=1):
-        assert needed() == {"sheet/grid"}
+    changes = {"subspaces__plane__iterations": 51}, {"gan_runs__some__seed": 1}
+    files = [by_snakemake.variant(f"changed-{n}", values) for n, values in enumerate(changes)]
+    ran = by_snakemake.needed_of("params.yaml", *files)
+    expected = set(), {"subspace/plane-2", "subspace/plane-3"}, {"sheet/grid"}
+    for names, here in zip(ran, expected, strict=True):
+        assert {name for name in names if name.partition("/")[0] in ("subspace", "sheet")} == here
 
 
 @pytest.mark.slow
@@ -92,9 +96,9 @@ def test_images_that_are_added_changed_or_removed_are_prepared_again(by_snakemak
     ran = {"prepare/photos", "subspace/plane-2", "subspace/plane-3"}
     for _ in changes(by_snakemake.folder / "photos"):
         assert by_snakemake.needed() - {"resolve"} == ran
-    for _ in changes(by_dvc.folder / "photos"):
-        stages = re.findall(r"^Running stage '(?!resolve)(.+)':", by_dvc.dvc("repro"), flags=re.MULTILINE)
-        assert sorted(stages) == sorted(name.replace("/", "-") for name in ran)
+    assert len(list(changes(by_dvc.folder / "photos"))) == 3
+    stages = re.findall(r"^Running stage '(?!resolve)(.+)':", by_dvc.dvc("repro"), flags=re.MULTILINE)
+    assert sorted(stages) == sorted(name.replace("/", "-") for name in ran)
 
 
 @pytest.mark.parametrize(
