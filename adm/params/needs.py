@@ -108,12 +108,15 @@ def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
     """
     refs = [named for one in exhibits for named in references(type(one), one)]
     whole = {named.key for named in refs if named.ref.of == "models" and "sizes" in named.ref.reads}
+    # What nothing is read of is taken without what it names.
+    entries = {id(getattr(params, one.ref.of)[one.key]) for one in refs if not one.ref.reads}
+    read = [one for one in refs if one.ref.reads]
     waiting = [
-        *((one.ref.of, key) for one in refs for key in (params.members(one.key) if one.ref.groups else [one.key])),
+        *((one.ref.of, key) for one in read for key in (params.members(one.key) if one.ref.groups else [one.key])),
         *(("datasets", key) for key in needs.data),
         *(("checkpoints", key) for key in needs.training),
     ]
-    reached, entries = set[tuple[str, str]](), set[int]()
+    reached = set[tuple[str, str]]()
     while waiting:
         of, key = waiting.pop()
         if (of, key) in reached:
