@@ -44,13 +44,6 @@ def _sizes(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(SIZES, "", {}, models=graph.params.models)
 
 
-def _throughput_cost(job: Job) -> Iterator[Passes]:
-    timed, model = job.sections["throughput"], job.sections["model"]
-    updates = PASSES * timed.steps * timed.repetitions
-    yield Passes(model, updates * timed.naive_batch, "float32")
-    yield Passes(model, updates * timed.optimised_batch, timed.optimised_precision)
-
-
 INIT = Kind(
     name="init",
     help="Write a model's initial checkpoint.",
@@ -92,7 +85,6 @@ THROUGHPUT = Kind(
     help="Measure how fast this machine trains a model, naively and as we do.",
     outputs={"out": "throughput/{key}.json"},
     section="throughput",
-    cost=_throughput_cost,
     libraries=("torch",),
 )
 

@@ -1,6 +1,6 @@
 """What a params file costs, before anything runs: operations of all jobs, and days of devices.
 
-Features are not counted: of the paper's scale they are one V100-day of 7,211.
+Features and timings are not counted: of the paper's scale they are one V100-day of 7,211.
 """
 
 import math
@@ -113,7 +113,7 @@ def share_of(model: AnyModel, precision: Precision) -> float:
 
 def plan(params: Params) -> Iterator[str]:
     """Yield the lines of a plan, in Markdown."""
-    groups, alone = defaultdict[str, list[Cost]](list), "features, and processors alone"
+    groups, alone = defaultdict[str, list[Cost]](list), "not counted"
     for cost in costs_of(Pipeline(params)).values():
         groups[cost.group if cost.work else alone].append(cost)
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
