@@ -17,6 +17,7 @@ from adm.nets.cost import forward_flops
 from adm.paper import table_cells
 from adm.params import Params
 from adm.pipeline import Job, Pipeline
+from adm.pipeline.cost import Passes
 from adm.report.compute import DEVICES, SECONDS_PER_DAY, Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -30,25 +31,16 @@ SINGLE_SHARE = 0.6
 
 
 @dataclass(frozen=True)
-class Work:
-    """Operations of one kind, in float32 or not, and the share of a device's peak that they reach, in (0, 1]."""
-
-    flops: float
-    share: float
-    single: bool
-
-
-@dataclass(frozen=True)
 class Cost:
     """The cost of a job, independent of the machine.
 
     Attributes:
         job: The job.
-        work: Its work on accelerators.
+        passes: Those of networks, on accelerators.
     """
 
     job: Job
-    work: tuple[Work, ...]
+    passes: tuple[Passes, ...]
 
     @property
     def group(self) -> str:
@@ -59,27 +51,29 @@ class Cost:
     @property
     def flops(self) -> float:
         """Floating-point operations on accelerators."""
-        return sum(work.flops for work in self.work)
+        return sum(flops_of(one) for one in self.passes)
 
 
 def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
     """Count the cost of each job, by its name."""
-    costs = dict[str, Cost]()
-    for name, job in pipeline.jobs.items():
-        work = [
-            Work(one.count * forward_flops(one.model), share_of(one.model, one.precision), one.precision in SINGLE)
-            for one in (job.kind.cost(job) if job.kind.cost else ())
-            if one.count
-        ]
-        costs[name] = Cost(job, tuple(work))
-    return costs
+    return {
+        name: Cost(job, tuple(one for one in job.kind.cost(job) if one.count) if job.kind.cost else ())
+        for name, job in pipeline.jobs.items()
+    }
+
+
+def flops_of(passes: Passes) -> float:
+    """Count the floating-point operations of passes of a network."""
+    return passes.count * forward_flops(passes.model)
 
 
 def seconds_on(cost: Cost, device: Device) -> float:
     """Estimate the seconds that one device computes for a job."""
-    return sum(
-        work.flops / ((device.single_flops if work.single else device.half_flops) * work.share) for work in cost.work
-    )
+    seconds = 0.0
+    for one in cost.passes:
+        peak = device.single_flops if one.precision in SINGLE else device.half_flops
+        seconds += flops_of(one) / (peak * share_of(one.model, one.precision))
+    return seconds
 
 
 @cache
@@ -115,7 +109,7 @@ def plan(params: Params) -> Iterator[str]:
     """Yield the lines of a plan, in Markdown."""
     groups, alone = defaultdict[str, list[Cost]](list), "not counted"
     for cost in costs_of(Pipeline(params)).values():
-        groups[cost.group if cost.work else alone].append(cost)
+        groups[cost.group if cost.passes else alone].append(cost)
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
     table = pd.DataFrame([*rows, _times("all", [cost for costs in groups.values() for cost in costs])])
     yield "What the jobs compute, and days of one device at the shares of its peak that the paper reached:"
