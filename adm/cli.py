@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -92,10 +92,7 @@ def environment(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        try:
-            print(version("adm"))
-        except PackageNotFoundError:
-            print("unknown, as adm is not installed")
+        print(version("adm"))
         raise typer.Exit
 
 

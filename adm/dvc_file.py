@@ -16,11 +16,6 @@ MEASURED = frozenset({"table_7", "figure_5_seconds", "speed"})
 """Keys of tables, figures and claims that are measured in seconds: no comparison of results takes them in."""
 
 
-def command_of(params: Path) -> str:
-    """Write the command that generates the file again."""
-    return f"adm dvc --params {params}"
-
-
 def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     """Write the text of the dvc.yaml of a params file, relative to the project's root; `files` are it and its bases.
 
@@ -36,7 +31,7 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
     files = [*files, *dict.fromkeys(watched)]
     folder = params.parent
     root = os.path.relpath(Path(), folder)
-    lines = [f"# Generated from {params}: do not edit.", "#", f"#   {command_of(params)}", "", "stages:"]
+    lines = [f"# Generated from {params}: do not edit.", "#", f"#   adm dvc --params {params}", "", "stages:"]
     for job in whole.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
     lines += _metrics(whole, folder)
@@ -56,7 +51,7 @@ def check_stages(path: Path, params: Path, pipeline: Pipeline) -> None:
     """
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if text != render(params, read(params).files, pipeline):
-        raise UserError(f"{path}: its stages are not those of {params}; type: {command_of(params)}")
+        raise UserError(f"{path}: its stages are not those of {params}; type: adm dvc --params {params}")
 
 
 def _stage(job: Job, params: Path, files: list[Path], root: str) -> list[str]:

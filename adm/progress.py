@@ -74,14 +74,11 @@ class progress(tqdm):  # type: ignore[type-arg]  # noqa: N801 -- a verb, as tqdm
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, and log a line if one is due; log the end of the work only if a line came before."""
-        closing, elapsed = self.disable, self.format_dict["elapsed"]
-        least, most = 10.0, 60.0  # seconds between lines; in between, a sixtieth of the elapsed time
-        if self._told is None:
-            due = elapsed >= least
-        elif closing:
-            due = self.n != self._told
-        else:
-            due = elapsed - self._told_at >= min(max(least, elapsed / 60), most)
+        elapsed = self.format_dict["elapsed"]
+        if self.disable:  # it closes
+            due = self._told not in (None, self.n)
+        else:  # between lines are ten seconds, then a sixtieth of the elapsed time, then a minute
+            due = elapsed - self._told_at >= min(max(10.0, elapsed / 60), 60.0)
         if due:
             self._told, self._told_at = self.n, elapsed
             logger.info(self._line())

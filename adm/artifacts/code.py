@@ -10,7 +10,6 @@ nothing.
 import ast
 import dataclasses
 import hashlib
-import json
 import os
 import re
 import sys
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
-from adm.errors import UserError, brief
+from adm.artifacts.reading import read_json
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -115,11 +114,7 @@ def read_accepted() -> dict[str, dict[str, dict[str, str]]]:
     Raises:
         UserError: The file is no JSON, as after a merge that was left half-way.
     """
-    try:
-        accepted: dict[str, dict[str, dict[str, str]]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{ACCEPTED}: is no readable JSON ({brief(error)})") from error
-    return accepted
+    return read_json(ACCEPTED)
 
 
 def code_of(verb: str, rows: Iterable[str] = ()) -> dict[str, str]:

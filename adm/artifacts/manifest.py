@@ -134,8 +134,6 @@ def read_manifest(folder: Path, *stages: str, checked: slice = EVERY) -> Manifes
     Raises:
         UserError: There is no such artifact, another stage made it, or a file is missing or has other content.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: does not exist")
     manifest = read_record(folder)
     if stages and manifest.stage not in stages:
         raise UserError(f"{folder}: was made by {manifest.stage!r}, not by {' or '.join(map(repr, stages))}")

@@ -33,12 +33,9 @@ class PublishedFile(Config):
 
     @model_validator(mode="after")
     def _url_names_a_file(self) -> Self:
-        try:
-            parts = urlsplit(self.url)
-            is_local = parts.scheme == "file" and parts.hostname in (None, "localhost") and parts.path.startswith("/")
-            is_remote = parts.scheme in ("http", "https") and parts.hostname
-        except ValueError as error:
-            raise ValueError(f"url {self.url!r} is no URL: {error}") from error
+        parts = urlsplit(self.url)
+        is_local = parts.scheme == "file" and parts.hostname in (None, "localhost") and parts.path.startswith("/")
+        is_remote = parts.scheme in ("http", "https") and parts.hostname
         if not self.url.isprintable() or not (is_local or is_remote):
             raise ValueError(f"url {self.url!r} is not accepted; write https://host/name or file:///folder/name")
         if not FILENAME.fullmatch(self.filename) or self.filename == "manifest.json":

@@ -135,14 +135,6 @@ def _check_features(params: Params) -> None:
         if getattr(params.graphs[batch.extractor], "network", None) is not None:
             name = "references" if key in params.references else "published.references"
             raise ValueError(f"{name}.{key}.extractor: {batch.extractor!r} gives pooled features alone, as judges may")
-    for key, reference in params.references.items():
-        dataset = params.datasets[reference.dataset]
-        most, of_them = dataset.most_images, " that are not held out" if dataset.held_out else ""
-        if most is not None and reference.num_images > most:
-            raise ValueError(
-                f"references.{key}.num_images: {reference.num_images} is not accepted; dataset {reference.dataset!r} "
-                f"has {most} images{of_them}"
-            )
 
 
 def _check_training(params: Params, place: str, model: ModelParams, dataset: DatasetParams) -> None:

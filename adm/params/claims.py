@@ -23,13 +23,6 @@ class Claim(Section):
     statement: refs.Words
     source: refs.Words
 
-    @model_validator(mode="after")
-    def _compares_two_things(self) -> Self:
-        keys = [named.key for named in references(type(self), self) if named.ref.reads]
-        if repeated := [key for key in keys if keys.count(key) > 1]:
-            raise ValueError(f"{repeated[0]!r} stands twice in the claim; each must differ")
-        return self
-
 
 class ComparisonClaim(Claim):
     """`metric` of `run` is lower, or higher, than that of the run `than` by more than `by`."""

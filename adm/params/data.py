@@ -11,9 +11,6 @@ from adm.params.references import Dataset, Graph, Model
 from adm.params.runs import ScoredParams
 from adm.params.section import Key, Section
 
-DIGITS = 1797
-"""Images of the source `digits`."""
-
 
 class DatasetParams(Section, ImageSource):
     """A labelled dataset, or a view of one.
@@ -29,13 +26,6 @@ class DatasetParams(Section, ImageSource):
         if self.image_size is None and self.of is not None:
             raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self
-
-    @property
-    def most_images(self) -> int | None:
-        """No more images than these are trained on; None if the source does not tell."""
-        if self.source != "digits" or self.classes:
-            return None
-        return DIGITS - int(DIGITS * self.held_out)
 
     @property
     def prepared(self) -> Self:

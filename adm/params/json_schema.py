@@ -14,7 +14,6 @@ from adm.config.marks import sections_of
 from adm.params.entries import DEFAULTS, ITERATION, LIKE, ROLES, SEEDS, added_fields
 from adm.params.expansion import ROOT
 from adm.params.reading import BASE, SWEEP, VARIANTS
-from adm.params.references import NAMES
 from adm.params.schema import Params, kinds_of_entries, params_class
 from adm.params.section import Section
 
@@ -105,7 +104,7 @@ def _cleaned(part: Any) -> Any:
             cleaned["anyOf" if name == "oneOf" else name] = _cleaned(value)
     if "patternProperties" in cleaned:
         cleaned["additionalProperties"] = False
-    if "minItems" in cleaned and any(NAMES in one for one in (cleaned["items"], *cleaned["items"].get("anyOf", ()))):
+    if "minItems" in cleaned:
         cleaned["minItems"] = 1  # the key of a sweep stands for all of its entries
     return cleaned
 

@@ -1,7 +1,6 @@
 """What each table, figure and group of claims is made from: keys of artifacts, and the part of the params file."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,13 +11,13 @@ from adm.params.data import PublishedSection
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.references import Read, keys_in, keys_read, references
 from adm.params.schema import Params, Sections
-from adm.params.section import Section, count_key, judged, parts
+from adm.params.section import Section, count_key, judged
 from adm.params.studies import NeighboursParams
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Keys of the artifacts that a table, a figure or claims are made from, by their kind; `sizes` is one file."""
+    """Keys of the artifacts that a table, a figure or claims are made from, by kind; `sizes` is one file, of key ""."""
 
     metrics: list[str] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)
@@ -27,11 +26,11 @@ class Needs:
     training: list[str] = field(default_factory=list)
     studies: list[str] = field(default_factory=list)
     throughput: list[str] = field(default_factory=list)
-    sizes: bool = False
+    sizes: list[str] = field(default_factory=list)
 
-    def items(self) -> Iterator[tuple[str, list[str]]]:
-        """Give kinds and keys; the file of sizes has the key ""."""
-        yield from {**vars(self), "sizes": [""] if self.sizes else []}.items()
+    def items(self) -> ItemsView[str, list[str]]:
+        """Give kinds and keys."""
+        return vars(self).items()
 
 
 def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
@@ -51,7 +50,7 @@ def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
         data=named("data"),
         studies=named("studies"),
         throughput=named("throughput"),
-        sizes=bool(named("sizes")),
+        sizes=[""] if named("sizes") else [],
     )
     for one in exhibits:
         needs = _completed(params, one, needs)
@@ -70,7 +69,7 @@ def _completed(params: Sections, exhibit: BaseModel, needs: Needs) -> Needs:
         if exhibit.x == "evaluations":
             return needs
         if exhibit.x == "flops":
-            return replace(needs, sizes=True)
+            return replace(needs, sizes=[""])
         checkpoints = [params.checkpoint_of(run) for run in keys_read(exhibit, "metrics")]
         return replace(needs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
     if isinstance(exhibit, NeighboursFigureParams):
@@ -92,81 +91,67 @@ def members_of(params: Sections, keys: Iterable[str]) -> list[str]:
     return keys_in(run for key in keys for run in params.members(key))
 
 
-OF = {
-    "checkpoints": "checkpoint",
-    "models": "model",
-    **dict.fromkeys(("runs", "scored"), "run"),
-}
-"""Kind of what a reference names, by its type, where tables, figures and claims read on from one entry to another."""
-
-SECTIONS = {
-    **dict.fromkeys(("runs", "upsampled_runs", "gan_runs"), "run"),
-    **dict.fromkeys(("interpolations", "neighbours", "likelihoods"), "study"),
-    **{"datasets": "dataset", "extractors": "graph", "references": "reference", "throughput": "throughput"},
-}
-"""Sections whose entries are taken as they are, and what they are."""
-
-PUBLISHED = {"samples": "run", "graphs": "graph"}
-"""The same, of published files."""
+FOLLOWED = frozenset({"checkpoints", "models", "runs", "scored"})
+"""What tables, figures and claims read on to from one entry to another, by what references are to."""
 
 
-def excerpt(params: Params, needs: Needs, models: Iterable[str] = ()) -> Sections:
-    """Take out the sections that some artifacts were made with, and all that these name.
+def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
+    """Take out the sections that tables, figures or claims name, and all that these name.
 
-    Of a model only the checkpoints stay that are named: another one that is kept changes no excerpt.
+    Of a model only the checkpoints stay that are named, unless its size is asked for: another one that is kept changes
+    no excerpt.
 
     Args:
         params: The whole.
-        needs: The artifacts.
-        models: Models with all of their checkpoints.
+        needs: The artifacts that they are made from.
+        exhibits: The tables, figures or claims.
     """
-    opinions, whole = [parts(key) for key in needs.judged], list(models)
+    refs = [named for one in exhibits for named in references(type(one), one)]
+    whole = {named.key for named in refs if named.ref.of == "models" and "sizes" in named.ref.reads}
+    # What nothing is read of is taken without what it names.
+    entries = {id(getattr(params, one.ref.of)[one.key]) for one in refs if not one.ref.reads}
+    read = [one for one in refs if one.ref.reads]
     waiting = [
-        *(("run", run) for run in (*needs.metrics, *needs.samples, *(run for run, _ in opinions))),
-        *(("graph", judge) for _, judge in opinions),
-        *(("dataset", key) for key in needs.data),
-        *(("checkpoint", key) for key in needs.training),
-        *(("study", key) for key in needs.studies),
-        *(("throughput", key) for key in needs.throughput),
-        *(("model", key) for key in whole),
+        *((one.ref.of, key) for one in read for key in (params.members(one.key) if one.ref.groups else [one.key])),
+        *(("datasets", key) for key in needs.data),
+        *(("checkpoints", key) for key in needs.training),
     ]
-    reached: defaultdict[str, set[str]] = defaultdict(set)
+    reached = set[tuple[str, str]]()
     while waiting:
-        kind, key = waiting.pop()
-        if key not in reached[kind]:
-            reached[kind].add(key)
-            waiting += _named(params, kind, key)
-    kept = {}
-    for key in (key for key in params.models if key in reached["model"]):
-        stops = params.models[key].checkpoints
-        named = [stop for stop in stops if key in whole or f"{key}-{count_key(stop)}" in reached["checkpoint"]]
-        kept[key] = params.models[key].model_copy(update={"checkpoints": named})
+        of, key = waiting.pop()
+        if (of, key) in reached:
+            continue
+        reached.add((of, key))
+        if of == "checkpoints":
+            waiting.append(("models", params.model_of(key)))
+        elif of != "models":
+            entry = getattr(params, of)[key]
+            entries.add(id(entry))
+            waiting += [(one.ref.of, one.key) for one in references(type(entry), entry) if one.ref.of in FOLLOWED]
+            if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
+                waiting.append(("all_references", params.scored[entry.run].reference))
 
-    def taken(sections: Section, kinds: dict[str, str]) -> dict[str, Any]:
+    def taken(sections: Section, *names: str) -> dict[str, Any]:
         return {
-            name: {key: entry for key, entry in getattr(sections, name).items() if key in reached[kind]}
-            for name, kind in kinds.items()
+            name: {key: entry for key, entry in getattr(sections, name).items() if id(entry) in entries}
+            for name in names
         }
 
+    models = {}
+    for key in (key for key in params.models if ("models", key) in reached):
+        stops = params.models[key].checkpoints
+        named = [stop for stop in stops if key in whole or ("checkpoints", f"{key}-{count_key(stop)}") in reached]
+        models[key] = params.models[key].model_copy(update={"checkpoints": named})
     # The last iteration of an adopted model is that of its checkpoints.
     adopted = {
         key: entry
         for key, entry in params.published.checkpoints.items()
-        if key in reached["checkpoint"] or entry.model in whole
+        if ("checkpoints", key) in reached or entry.model in whole
     }
-    groups = {key: members for key, members in params.groups.items() if reached["run"].issuperset(members)}
-    published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, PUBLISHED))
-    return Sections.model_construct(models=kept, published=published, groups=groups, **taken(params, SECTIONS))
-
-
-def _named(params: Params, kind: str, key: str) -> Iterator[tuple[str, str]]:
-    """Tell what an entry names: what each is, and its key."""
-    if kind == "checkpoint":
-        yield "model", params.model_of(key)
-    entries: dict[str, Mapping[str, Section]]
-    entries = {"run": params.scored, "study": params.studies, "throughput": params.throughput}
-    entry = entries.get(kind, {}).get(key)
-    if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
-        yield "reference", params.scored[entry.run].reference
-    if entry is not None:
-        yield from ((OF[named.ref.of], named.key) for named in references(type(entry), entry) if named.ref.of in OF)
+    runs = taken(params, "runs", "upsampled_runs", "gan_runs")
+    published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, "samples", "graphs"))
+    scored = {*published.samples, *(key for section in runs.values() for key in section)}
+    groups = {key: members for key, members in params.groups.items() if scored.issuperset(members)}
+    others = taken(params, "datasets", "extractors", "references", "interpolations", "neighbours", "likelihoods")
+    others |= taken(params, "throughput")
+    return Sections.model_construct(models=models, published=published, groups=groups, **runs, **others)

@@ -1,5 +1,6 @@
 """Reading of params files: safe YAML, and bases, of which a file says what differs."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,11 +47,7 @@ def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
     if not isinstance(base, str) or not base:
         raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
     where, chain = path.parent / base, [*below, path]
-    try:
-        is_circle = where.resolve() in [file.resolve() for file in chain]
-    except (OSError, RuntimeError, ValueError) as error:  # circular links, or characters that no path may have
-        raise UserError(f"{path}: base: {base!r} is no path: {error}") from error
-    if is_circle:
+    if os.path.normpath(where) in map(os.path.normpath, chain):
         raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
     inherited = read(where, chain)
     if not isinstance(inherited.data, dict):

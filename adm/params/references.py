@@ -10,17 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, GetJsonSchemaHandler, StringConstraints
+from pydantic import BaseModel, BeforeValidator, StringConstraints
 
 from adm.config import marks
 from adm.params.section import Key, Section
 
 Read = Literal["metrics", "samples", "data", "studies", "throughput", "sizes"]
 """Artifacts that a table, a figure or a claim reads of what it names."""
-
-
-NAMES = "x-names"
-"""Tells in a JSON schema of which sections the key is."""
 
 JOINED = {
     "graphs": "extractors and published.graphs",
@@ -49,9 +45,6 @@ class Ref:
     def sections(self) -> str:
         """The sections of the params file that hold what it may name, in words."""
         return JOINED.get(self.of, self.of)
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), NAMES: self.sections}
 
 
 Dataset = Annotated[Key, Ref("datasets")]

@@ -25,7 +25,7 @@ from adm.params.figures import (
     RunCurvesParams,
 )
 from adm.params.needs import members_of, opinions_in
-from adm.params.references import keys_read
+from adm.params.references import keys_read, references
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Params, Sections
 from adm.params.tables import (
@@ -135,7 +135,7 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
 
 def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
-    compared = keys_read(claim, "metrics")
+    compared = [named.key for named in references(type(claim), claim) if "metrics" in named.ref.reads]
     _check_seeds(params, place, compared)
     seeded, single = ([key for key in compared if (key in params.groups) is is_group] for is_group in (True, False))
     if seeded and single:
@@ -202,9 +202,6 @@ def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
 
 def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
     """Check that groups of runs, a draw of samples each, are of enough seeds of each kind, and share no image."""
-    for group in groups:
-        if not all(isinstance(params.scored[run], SamplingParams) for run in params.members(group)):
-            raise ValueError(f"{place}: {group!r} is sampled from no trained model; name runs of a diffusion model")
     _check_seeds_of_lottery(params, place, groups[0])
     if len(groups) < FEWEST_DRAWS:
         raise ValueError(

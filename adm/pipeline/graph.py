@@ -17,7 +17,7 @@ from adm.params.claims import grouped
 from adm.params.execution import JobResources, ProcessResources
 from adm.params.needs import Needs, needs_of
 from adm.params.references import Named, references
-from adm.params.schema import GROUP, declared
+from adm.params.schema import declared
 from adm.params.section import Section, parts
 from adm.params.studies import ThroughputParams
 from adm.pipeline import data, report, sampling, scoring, training
@@ -47,15 +47,10 @@ def kinds() -> dict[str, Kind]:
     """List every kind of job by its name, in the order of the pipeline: those of packages beside this one last.
 
     Raises:
-        UserError: Two have one name, or a package's cannot be loaded.
+        UserError: One of a package cannot be loaded.
     """
     own = [kind for chapter in (data, training, sampling, scoring, report) for kind in chapter.KINDS]
-    by_name: dict[str, Kind] = {}
-    for kind in [*own, *declared()]:
-        if kind.name in by_name:
-            raise UserError(f"{GROUP}: two packages declare a kind of job {kind.name!r}; uninstall one")
-        by_name[kind.name] = kind
-    return by_name
+    return {kind.name: kind for kind in (*own, *declared())}
 
 
 class Pipeline:

@@ -9,7 +9,7 @@ from adm.artifacts.code import STAGES, code_digest, code_of_record
 from adm.config.base import plain
 from adm.config.registry import rows_in
 from adm.params.section import Section
-from adm.pipeline.cost import Counts, Quantity
+from adm.pipeline.cost import Passes
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -28,7 +28,7 @@ class Kind:
         entry: The name by which its stage takes the entry; by default its own.
         reads: Datasets whose sections the stage takes, too, by the fields of the entry that name them.
         jobs: Lists its jobs; if not given, there is one for each entry of the section, with what this names as inputs.
-        cost: Lists the quantities that a job costs; nothing, if it takes no time.
+        cost: Lists the passes of networks that a job costs; nothing, if it takes no time on accelerators.
         verb: The verb that carries it out; by default its name.
         stage: The module of the verb's stage; by default one of `adm.stages`.
         made_by: The verb that its outputs name as their maker; by default its own.
@@ -49,7 +49,7 @@ class Kind:
     entry: str = ""
     reads: tuple[str, ...] = ()
     jobs: "Callable[[Pipeline], Iterator[Job]] | None" = None
-    cost: "Callable[[Job, Counts], Iterator[Quantity]] | None" = None
+    cost: "Callable[[Job], Iterator[Passes]] | None" = None
     verb: str = ""
     stage: str = ""
     made_by: str = ""

@@ -10,8 +10,7 @@ from adm.params.claims import grouped
 from adm.params.figures import GridParams
 from adm.params.load import write
 from adm.params.needs import excerpt, needs_of
-from adm.params.references import keys_in, keys_read
-from adm.params.tables import GradientScalesParams, HyperparametersParams, OwnTableParams
+from adm.params.tables import OwnTableParams
 from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
 from adm.report.page.content import Content, Exhibit, digest_of_parts
@@ -63,11 +62,7 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
     params = graph.params
     for key, table in params.tables.items():
         needs = needs_of(params, table)
-        models = keys_read(table, "sizes") if isinstance(table, HyperparametersParams) else []
-        read = excerpt(params, needs, models=models)
-        if isinstance(table, GradientScalesParams):  # it prints values of the params file alone
-            runs = keys_in([*table.ddpm, *table.ddim])
-            read = read.model_copy(update={"runs": {run: params.runs[run] for run in runs}})
+        read = excerpt(params, needs, table)
         words = {"caption": _caption(key, table), "paper": _paper(key, table)}
         yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
 
@@ -75,15 +70,14 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
 def _figures(graph: "Pipeline") -> Iterator[Job]:
     for key, figure in graph.params.figures.items():
         needs = needs_of(graph.params, figure)
-        read, caption = excerpt(graph.params, needs), _caption(key, figure)
+        read, caption = excerpt(graph.params, needs, figure), _caption(key, figure)
         yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
 
 
 def _claims(graph: "Pipeline") -> Iterator[Job]:
     for group, claims in grouped(graph.params.claims).items():
         needs = needs_of(graph.params, *claims.values())
-        models = [model for one in claims.values() for model in keys_read(one, "sizes")]
-        read = excerpt(graph.params, needs, models=models)
+        read = excerpt(graph.params, needs, *claims.values())
         yield graph.job(CLAIMS, group, graph.needed(needs), claims=claims, read=read)
 
 

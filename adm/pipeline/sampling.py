@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adm.params.runs import SamplingParams
-from adm.pipeline.cost import Counts, Quantity, sampled
+from adm.pipeline.cost import Passes, sampled
 from adm.pipeline.jobs import Job, Kind
 from adm.sampling.blocks import WHOLE, Shard
 
@@ -45,7 +45,7 @@ def _gathered(graph: "Pipeline") -> Iterator[Job]:
         yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run, **sections})
 
 
-def _sample_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _sample_cost(job: Job) -> Iterator[Passes]:
     read, shard = job.sections, Shard.parse(job.shard) if job.shard else WHOLE
     yield from sampled(read["run"], read["model"], read.get("classifier_model"), read.get("guide_model"), shard)
 

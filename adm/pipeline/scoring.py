@@ -56,17 +56,6 @@ def _features_of_datasets(graph: "Pipeline") -> Iterator[Job]:
             yield _features(graph, DATASET_FEATURES, key, graph.dataset(dataset), extractor, **size)
 
 
-def _features_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
-    key, _ = parts(job.key)
-    if job.kind is FEATURES:
-        images = counts.params.scored[key].num_samples
-    elif job.kind is REFERENCE_FEATURES:
-        images = counts.of_reference(key)
-    else:
-        images = counts.datasets[counts.params.references[key].dataset]
-    yield cost.Seen(job.sections["extractor"], images)
-
-
 def _fitted(graph: "Pipeline") -> Iterator[Job]:
     for key, reference in graph.params.references.items():
         inputs = {"features": graph.path("dataset_features", key), "data": graph.dataset(reference.dataset)}
@@ -123,19 +112,18 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
         yield replace(job, threads=max(run.threads for run in runs.values()))
 
 
-def _curve_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
+def _curve_cost(job: Job) -> Iterator[cost.Passes]:
     models = job.sections["models"]
     for run in job.sections["runs"].values():
         networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
         yield from cost.sampled(run, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
-        yield cost.Seen(job.sections["extractor"], run.num_samples)
 
 
 def _steps(model: DiffusionModelParams, steps: str | None) -> int:
     return number_of_steps(model.noise.timesteps, steps or str(model.noise.timesteps))
 
 
-def _interpolate_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
+def _interpolate_cost(job: Job) -> Iterator[cost.Passes]:
     study, model = job.sections["interpolation"], job.sections["model"]
     steps = _steps(model, study.steps)
     # Pairs are encoded with all steps but the last, and decoded with all. Reconstructions are encoded so twice and
@@ -158,7 +146,7 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
 
 
-def _likelihood_cost(job: Job, counts: cost.Counts) -> Iterator[cost.Quantity]:
+def _likelihood_cost(job: Job) -> Iterator[cost.Passes]:
     study, model = job.sections["likelihood"], job.sections["model"]
     yield cost.Passes(model, study.num_images * _steps(model, study.steps), study.precision)
 
@@ -168,7 +156,6 @@ FEATURES = Kind(
     help="Compute the features of a run, or of reference/KEY or dataset/KEY.",
     outputs={"out": "features/{key}/"},
     jobs=_features_of_samples,
-    cost=_features_cost,
     resources="features",
     in_several=True,
 )

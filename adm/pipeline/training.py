@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adm.pipeline.cost import Counts, Passes, Quantity
+from adm.pipeline.cost import Passes
 from adm.pipeline.jobs import Job, Kind
 from adm.report.compute import PASSES
 
@@ -33,7 +33,7 @@ def _trained(graph: "Pipeline") -> Iterator[Job]:
         yield replace(job, threads=model.training.threads)
 
 
-def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
+def _train_cost(job: Job) -> Iterator[Passes]:
     segment, model, start = (job.sections[name] for name in ("segment", "model", "start"))
     training = model.training
     yield Passes(model, PASSES * (segment.stop - start) * training.batch_size, training.precision)
@@ -42,13 +42,6 @@ def _train_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
 def _sizes(graph: "Pipeline") -> Iterator[Job]:
     if graph.params.models:
         yield graph.job(SIZES, "", {}, models=graph.params.models)
-
-
-def _throughput_cost(job: Job, counts: Counts) -> Iterator[Quantity]:
-    timed, model = job.sections["throughput"], job.sections["model"]
-    updates = PASSES * timed.steps * timed.repetitions
-    yield Passes(model, updates * timed.naive_batch, "float32")
-    yield Passes(model, updates * timed.optimised_batch, timed.optimised_precision)
 
 
 INIT = Kind(
@@ -92,7 +85,6 @@ THROUGHPUT = Kind(
     help="Measure how fast this machine trains a model, naively and as we do.",
     outputs={"out": "throughput/{key}.json"},
     section="throughput",
-    cost=_throughput_cost,
     libraries=("torch",),
 )
 

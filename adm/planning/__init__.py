@@ -1,1 +1,1 @@
-"""Estimates of a scale from its params file, its jobs, their time and bytes; and recipes of training."""
+"""What a params file costs, before anything runs; and recipes of training."""

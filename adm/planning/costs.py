@@ -1,4 +1,7 @@
-"""What a params file costs, before anything runs: operations of all jobs, days of devices, and numbers of images."""
+"""What a params file costs, before anything runs: operations of all jobs, and days of devices.
+
+Features and timings are not counted: of the paper's scale they are one V100-day of 7,211.
+"""
 
 import math
 import re
@@ -6,18 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.data.sources import SOURCES, parts_of
 from adm.nets.cost import forward_flops
 from adm.paper import table_cells
-from adm.params import Params, UserError
-from adm.params.data import DatasetParams, PublishedGraphParams
+from adm.params import Params
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import Counts, Passes, Seen
+from adm.pipeline.cost import Passes
 from adm.report.compute import DEVICES, SECONDS_PER_DAY, Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})
@@ -29,27 +29,6 @@ CLASSIFIER_SHARE = 0.11
 SINGLE_SHARE = 0.6
 """Share of a device's float32 peak that a network reaches. An assumption, because nothing is published."""
 
-GRAPH_FLOPS = 11.426e9
-"""Operations of the 2015 Inception graph's products for one image; a multiply-add counts as two."""
-
-NETWORK_FLOPS = {"dinov2-vitl14": 161.98e9}
-"""Operations of the products of other published networks for one image, counted by torch's own counter."""
-
-FIXED = {"digits": 1_797, "idx": 60_000}
-"""Images of sources with a fixed number: scikit-learn's digits, and training sets in the format of MNIST."""
-
-FOLDERS = {"imagenet": 1_281_167, "bedroom": 3_033_042, "horse": 2_000_340, "cat": 1_657_266}
-"""Numbers of training images, by a folder in their path. Source: ILSVRC 2012; Yu et al. 2015 (LSUN)."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """Operations of one kind, in float32 or not, and the share of a device's peak that they reach, in (0, 1]."""
-
-    flops: float
-    share: float
-    single: bool
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -57,11 +36,11 @@ class Cost:
 
     Attributes:
         job: The job.
-        work: Its work on accelerators.
+        passes: Those of networks, on accelerators.
     """
 
     job: Job
-    work: tuple[Work, ...]
+    passes: tuple[Passes, ...]
 
     @property
     def group(self) -> str:
@@ -72,74 +51,29 @@ class Cost:
     @property
     def flops(self) -> float:
         """Floating-point operations on accelerators."""
-        return sum(work.flops for work in self.work)
+        return sum(flops_of(one) for one in self.passes)
 
 
 def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
-    """Count the cost of each job, by its name.
-
-    Raises:
-        UserError: The images of a dataset cannot be counted.
-    """
-    costs, counts = dict[str, Cost](), count_images(pipeline)
-    for name, job in pipeline.jobs.items():
-        work = list[Work]()
-        for quantity in job.kind.cost(job, counts) if job.kind.cost else ():
-            match quantity:
-                case Passes(model, count, precision) if count:
-                    share = share_of(model, precision)
-                    work.append(Work(count * forward_flops(model), share, precision in SINGLE))
-                case Seen(PublishedGraphParams() as graph, images) if images:  # small extractors are not counted
-                    flops = NETWORK_FLOPS.get(graph.network or "", GRAPH_FLOPS)
-                    work.append(Work(images * flops, SINGLE_SHARE, single=True))
-        costs[name] = Cost(job, tuple(work))
-    return costs
+    """Count the cost of each job, by its name."""
+    return {
+        name: Cost(job, tuple(one for one in job.kind.cost(job) if one.count) if job.kind.cost else ())
+        for name, job in pipeline.jobs.items()
+    }
 
 
-def count_images(pipeline: Pipeline) -> Counts:
-    """Count the images that the jobs of a params file process.
-
-    Raises:
-        UserError: The images of a dataset cannot be counted.
-    """
-    counts, listed = dict[str, int](), dict[str, int]()
-    for key, dataset in pipeline.params.datasets.items():
-        # A folder is listed only once, even if its images are prepared or read at several sizes.
-        same = dataset.model_dump_json(exclude={"image_size", "shard_size", "stored", "of"})
-        if same not in listed:
-            listed[same] = images_of_dataset(key, dataset)
-        counts[key] = listed[same]
-    return Counts(pipeline.params, counts)
-
-
-def images_of_dataset(key: str, dataset: DatasetParams) -> int:
-    """Count the images that a dataset keeps.
-
-    They are counted if the root exists. Otherwise the number is that of a dataset with a known name; if only some
-    classes are kept, all classes are assumed to have equally many images.
-
-    Raises:
-        UserError: The root does not exist and its name is unknown, or it does not fit the dataset's section.
-    """
-    if dataset.root is not None and Path(dataset.root).is_dir():
-        return sum(map(len, parts_of(SOURCES[dataset.source](dataset), dataset).values()))
-    known = (FOLDERS[part] for part in PurePosixPath(dataset.root or "").parts if part in FOLDERS)
-    count = FIXED.get(dataset.source) or next(known, None)
-    if count is None:
-        raise UserError(
-            f"datasets.{key}.root: {dataset.root!r} does not exist, so its images cannot be counted; accepted are a "
-            f"folder that exists, or one with {', '.join(FOLDERS)} in its path, whose numbers of images are known"
-        )
-    if dataset.classes is not None:
-        count = round(count * len(dataset.classes) / dataset.num_classes)
-    return count
+def flops_of(passes: Passes) -> float:
+    """Count the floating-point operations of passes of a network."""
+    return passes.count * forward_flops(passes.model)
 
 
 def seconds_on(cost: Cost, device: Device) -> float:
     """Estimate the seconds that one device computes for a job."""
-    return sum(
-        work.flops / ((device.single_flops if work.single else device.half_flops) * work.share) for work in cost.work
-    )
+    seconds = 0.0
+    for one in cost.passes:
+        peak = device.single_flops if one.precision in SINGLE else device.half_flops
+        seconds += flops_of(one) / (peak * share_of(one.model, one.precision))
+    return seconds
 
 
 @cache
@@ -172,14 +106,10 @@ def share_of(model: AnyModel, precision: Precision) -> float:
 
 
 def plan(params: Params) -> Iterator[str]:
-    """Yield the lines of a plan, in Markdown.
-
-    Raises:
-        UserError: The images of a dataset cannot be counted.
-    """
-    groups, alone = defaultdict[str, list[Cost]](list), "processors alone"
+    """Yield the lines of a plan, in Markdown."""
+    groups, alone = defaultdict[str, list[Cost]](list), "not counted"
     for cost in costs_of(Pipeline(params)).values():
-        groups[cost.group if cost.work else alone].append(cost)
+        groups[cost.group if cost.passes else alone].append(cost)
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
     table = pd.DataFrame([*rows, _times("all", [cost for costs in groups.values() for cost in costs])])
     yield "What the jobs compute, and days of one device at the shares of its peak that the paper reached:"

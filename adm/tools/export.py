@@ -30,10 +30,8 @@ def run(
 
     Raises:
         UserError: SOURCE cannot be read or does not fit, a run has no such field, the released code cannot express the
-            network, or OUT is a folder.
+            network, or OUT cannot be written.
     """
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder, but a file is to be written there")
     match "folder" if source.is_dir() else source.suffix, out.suffix:
         case "folder" | ".safetensors" | ".pt" as kind, ".safetensors":
             if kind == ".pt" and preset is None and source.exists():

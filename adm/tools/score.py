@@ -1,6 +1,5 @@
 """`score`: Inception Score, FID, sFID, precision and recall of samples, or of a network, against a reference."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,8 +37,6 @@ def run(
     Raises:
         UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
-    if out is not None:
-        _check_place(out)
     with TemporaryDirectory(prefix="images-to-score-") as folder:
         samples = placed(samples)
         drawn = _drawn(samples, reference, options, params.threads, Path(folder)) if is_network(samples) else samples
@@ -60,15 +57,6 @@ def _drawn(network: Path, reference: Path, options: Options, threads: int, folde
     call = {"num": num, "device": options.device, "threads": threads}
     generate.run(generate.call_of(str(network.absolute()), call), place)
     return place / SAMPLES
-
-
-def _check_place(out: Path) -> None:
-    """Check that the place can be written, before anything is computed."""
-    if out.is_dir():
-        raise UserError(f"--out {out}: is a folder; the scores are one json file")
-    there = next(folder for folder in out.absolute().parents if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"--out {out}: cannot be written; {there} is {'no folder' if there.is_file() else 'read-only'}")
 
 
 def _print_scores(title: str, report: dict[str, Any]) -> None:

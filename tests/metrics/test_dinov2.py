@@ -5,13 +5,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from adm.metrics import dinov2
 from adm.metrics.dinov2 import SIDE, Dinov2, VisionTransformer, empty_network, prepare
 from adm.params import load
-from adm.planning.costs import NETWORK_FLOPS
 
 SMALL = {"width": 12, "depth": 3, "heads": 3, "patch": 14, "trained_side": 70}
 
@@ -68,12 +66,6 @@ def test_it_is_as_large_as_the_published_file(root):
     count = sum(value.numel() for value in empty_network(file.network).state_dict().values())
     # Float32, the token of masked patches, and some hundred bytes a tensor.
     assert 0 <= file.size - 4 * (count + 1024) < 150_000
-
-
-def test_its_operations_are_counted_by_torch():
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        empty_network("dinov2-vitl14")(torch.empty(1, 3, SIDE, SIDE))
-    assert counter.get_total_flops() == pytest.approx(NETWORK_FLOPS["dinov2-vitl14"], rel=1e-3)
 
 
 def test_an_executor_gives_pooled_features_alone_whatever_the_batches(tmp_path, monkeypatch):

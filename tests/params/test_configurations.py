@@ -80,6 +80,10 @@ def test_runs_of_one_configuration_are_no_claim(entry):
     assert expected in refusal(claimed(entry))
 
 
+def test_a_run_is_not_compared_with_itself():
+    assert "'plain' and 'plain' are of one configuration" in refusal(claimed({}, run="plain"))
+
+
 def test_the_order_of_clipping_without_guidance_does_nothing():
     data = claimed({"sampler": "ddim", "clipping_order": "after"}, than="even")
     data["runs"]["even"] = data["runs"]["plain"] | {"sampler": "ddim"}

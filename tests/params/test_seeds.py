@@ -342,7 +342,7 @@ def test_a_lottery_reads_all_draws_of_all_models():
         ({"runs": ["drawn-0", "plain"]}, "'plain-seed-w1-d1-n1' share seeds of images"),
         ({"runs": ["drawn-0", "early"]}, "'early' is of other checkpoints than 'drawn-0'"),
         ({"runs": ["drawn-0", "nothing"]}, "tables.lottery.runs: 'nothing' is not among runs"),
-        ({"runs": ["gan"]}, "is sampled from no trained model"),
+        ({"runs": ["gan"]}, "is sampled from no checkpoint"),
     ],
 )
 def test_a_lottery_that_tells_nothing_is_refused_in_one_line(changes, expected):

@@ -360,16 +360,6 @@ BAD = {
     "number in quotes": ("runs: {plain: {num_samples: '8'}}", "runs.plain.num_samples: '8' ", "write 8"),
     "text that is a number": ("figures: {a: {run: plain, rows: 1, columns: 1, caption: 7}}", "figures.a.caption: 7 "),
     "unknown field": ("runs: {plain: {num_sample: 8}}", "runs.plain: ", "'num_sample'", "num_samples"),
-    "reference larger than its dataset": (
-        "references: {real: {num_images: 14000}}",
-        "references.real.num_images: 14000 ",
-        "1797",
-    ),
-    "reference larger than what is not held out": (
-        "references: {real: {num_images: 1500}}\ndatasets: {digits: {held_out: 0.2}}",
-        "references.real.num_images: 1500 ",
-        "1438",
-    ),
 }
 
 

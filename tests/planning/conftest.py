@@ -13,15 +13,5 @@ def paper(root):
 
 
 @pytest.fixture(scope="session")
-def embedded(root):
-    return load(root / "tests" / "coloured.yaml")
-
-
-@pytest.fixture(scope="session")
-def fashion(root):
-    return load(root / "scales" / "fashion" / "params.yaml")
-
-
-@pytest.fixture(scope="session")
 def costs(paper):
     return costs_of(Pipeline(paper))

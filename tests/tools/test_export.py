@@ -219,7 +219,7 @@ def good(path, state):
     torch.save(state, path)
 
 
-@case("{out}: is a folder, but a file is to be written there")
+@case("{out}: cannot be made: Is a directory")
 def out_is_a_folder(path, state):
     torch.save(state, path)
     path.with_name("out.safetensors").mkdir()
