@@ -17,8 +17,7 @@ def run(published: PublishedFile, out: Path, made_by: MadeBy) -> None:
     """
     # Beside the folder, because the folder is removed when a try fails.
     waiting = out.with_name(f".{out.name}.{published.filename}")
-    name = name_of(published)  # one that `adm fetch` fetched is copied
-    if name and (kept := released_path(name)).is_file():
+    if (name := name_of(published)) and (kept := released_path(name)).is_file():  # `adm fetch` fetched it
         published = published.model_copy(update={"url": kept.resolve().as_uri()})
     download(published, waiting)
     with new_folder(out) as folder:

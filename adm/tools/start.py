@@ -75,10 +75,9 @@ def run(folder: Path, carry_out: Callable[[Path, str, str], None]) -> None:
 
 def write(device: str) -> None:
     """Write the params file for this machine and a device, "cpu" or "cuda"."""
-    text = Template(TEMPLATE.read_text(encoding="utf-8"))
     values = {"device": device, "sampling": SAMPLING[device], "threads": available_cores(), "precision": PRECISION}
     with new_file(FILE) as path:
-        path.write_text(text.substitute(values), encoding="utf-8")
+        path.write_text(Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
 
 
 def _undone(pipeline: Pipeline) -> Iterator[Job]:
