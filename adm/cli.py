@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -122,6 +122,21 @@ def resolve(
         from adm.stages import resolve as stage
 
         stage.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
+
+
+@app.command(rich_help_panel=START)
+def start(
+    what: Annotated[Literal["released"], typer.Argument(help="released: ImageNet 64x64, and its classifier.")],
+    folder: Annotated[Path | None, typer.Argument(help="Keeps the files; as of `adm fetch` if not given.")] = None,
+) -> None:
+    """Fetch a released network, sample 64 images, score them, show them; goes on where an earlier try stopped."""
+    from adm.artifacts.released_files import FOLDER, released_folder
+    from adm.tools import start as tool
+
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; make it, or leave it out")
+    os.environ[FOLDER] = str(folder or released_folder())
+    tool.run(released_folder(), lambda *job: resolve(job[0]) if job[1] == "resolve" else carry_out(*job))
 
 
 KEY = typer.Argument(help="Its key in the params file.")

@@ -31,11 +31,12 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)
 """HTTP statuses after which a new try may succeed."""
 
 
-def download(file: PublishedFile, out: Path) -> None:
+def download(file: PublishedFile, out: Path, elsewhere: str = "") -> None:
     """Download a file, or copy it if its URL is of scheme `file`.
 
     The bytes are kept beside `out` under the ending `.part` until the file is complete. A later call resumes from
     there, if the server says that its file has not changed. An existing `out` is replaced, unless it has the checksums.
+    `elsewhere` says what one who has the file already can do.
 
     Raises:
         UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
@@ -52,7 +53,7 @@ def download(file: PublishedFile, out: Path) -> None:
             raise UserError(f"{file.url}: there is no such file")
         shutil.copyfile(source, part)
     else:
-        _receive(file, part)
+        _receive(file, part, elsewhere)
     if difference := _difference(part, file):
         _discard(part)
         raise UserError(f"{file.url}: has {difference}; what was downloaded is removed")
@@ -62,7 +63,7 @@ def download(file: PublishedFile, out: Path) -> None:
     _discard(part)
 
 
-def _receive(file: PublishedFile, part: Path) -> None:
+def _receive(file: PublishedFile, part: Path, elsewhere: str) -> None:
     failures = 0
     while True:
         before = _length(part)
@@ -76,11 +77,9 @@ def _receive(file: PublishedFile, part: Path) -> None:
                 raise UserError(f"{file.url}: {brief(error)}") from error
             failures = 1 if _length(part) > before else failures + 1
             if failures == TRIES:
-                raise UserError(
-                    f"{file.url}: {brief(error)}, {TRIES} times; {_length(part)} bytes are here; run again, or "
-                    f"give {file.filename} from elsewhere: its path in the place of the name, --graph FILE for the "
-                    "graph, in a params file url: file:///folder/FILE"
-                ) from error
+                here = f"{TRIES} times; {_length(part)} bytes are here; run again, or "
+                here += elsewhere or f"give {file.filename} from elsewhere: url: file:///folder/{file.filename}"
+                raise UserError(f"{file.url}: {brief(error)}, {here}") from error
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 

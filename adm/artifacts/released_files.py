@@ -48,8 +48,14 @@ def fetch_released(name: str, to: Path | None = None) -> Path:
     """
     path, file = released_path(name, to), _file(name)
     if file.sha256 or file.md5 or not path.is_file():
-        download(file, path)
+        wrong = ", where another file has this name" if path.is_file() else ""
+        download(file, path, f"put {path.name} from elsewhere into {path.parent}{wrong}")
     return path
+
+
+def name_of(file: PublishedFile) -> str | None:
+    """Return the name of a released file by its URL; None if it is not one."""
+    return next((name for name, released in RELEASED.items() if released.url == file.url), None)
 
 
 def placed(path: Path) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import MadeBy, sha256, write_manifest
+from adm.artifacts.released_files import name_of, released_path
 from adm.artifacts.writing import link_or_copy, new_folder
 from adm.config.files import PublishedFile
 
@@ -16,6 +17,8 @@ def run(published: PublishedFile, out: Path, made_by: MadeBy) -> None:
     """
     # Beside the folder, because the folder is removed when a try fails.
     waiting = out.with_name(f".{out.name}.{published.filename}")
+    if (name := name_of(published)) and (kept := released_path(name)).is_file():  # `adm fetch` fetched it
+        published = published.model_copy(update={"url": kept.resolve().as_uri()})
     download(published, waiting)
     with new_folder(out) as folder:
         path = folder / published.filename
