@@ -14,6 +14,7 @@ from adm.params.references import keys_in, keys_read
 from adm.params.tables import GradientScalesParams, HyperparametersParams, OwnTableParams
 from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
+from adm.report.names import stands_for
 from adm.report.page.content import Content, Exhibit, digest_of_parts
 
 if TYPE_CHECKING:
@@ -68,15 +69,17 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
         if isinstance(table, GradientScalesParams):  # it prints values of the params file alone
             runs = keys_in([*table.ddpm, *table.ddim])
             read = read.model_copy(update={"runs": {run: params.runs[run] for run in runs}})
-        words = {"caption": _caption(key, table), "paper": _paper(key, table)}
+        named = read.models or [params.model_of(params.checkpoint_of(run)) for run in read.runs]
+        words = {"caption": _caption(key, table), "names": stands_for(params, named), "paper": _paper(key, table)}
         yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
 
 
 def _figures(graph: "Pipeline") -> Iterator[Job]:
     for key, figure in graph.params.figures.items():
         needs = needs_of(graph.params, figure)
-        read, caption = excerpt(graph.params, needs), _caption(key, figure)
-        yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
+        read = excerpt(graph.params, needs)
+        words = {"caption": _caption(key, figure), "names": stands_for(graph.params, read.models)}
+        yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, **words)
 
 
 def _claims(graph: "Pipeline") -> Iterator[Job]:
