@@ -13,7 +13,7 @@ SIDE = 256
 
 
 def stands_for(params: Sections, models: Iterable[str]) -> str:
-    """Say what the paper's names stand for: "Here adm-256: 28×28, twice as deep."
+    """Say what the paper's names stand for, as "Here adm-256: 28×28, twice as deep." does.
 
     Depth and width are compared with those of the first model of the same kind, which is the paper's smallest one.
 
