@@ -83,10 +83,11 @@ def environment(
     if job.kind.name == "report":
         from adm.pipeline.report import content_of_page
         from adm.tools.jobs import states
+        from adm.tools.reproduced import compared
 
         by_name = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
         stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
-        given.content = content_of_page(pipeline, file, stale)
+        given.content = content_of_page(pipeline, file, stale, compared(pipeline.root))
     return given
 
 

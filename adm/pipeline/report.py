@@ -1,7 +1,7 @@
 """Kinds of jobs that report: tables, figures, verdicts on claims, and all of them on one page."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,23 @@ from adm.report.page.content import Content, Exhibit, digest_of_parts
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
 
+SHEET = "images.png"
+"""The contact sheet that `adm new` writes beside a params file."""
+
 USUAL = Path("params.yaml")
 """The params file that a command need not name."""
 
 
-def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) -> Content:
+def content_of_page(
+    pipeline: "Pipeline", file: Path, stale: Mapping[str, str], compared: Sequence[str] = ()
+) -> Content:
     """Gather what the page of a params file shows.
 
     Args:
         pipeline: Its jobs.
         file: The params file, as commands are to name it.
         stale: By the name of a job, why it would be done again.
+        compared: How its results compare with what is published of them.
     """
     params = pipeline.params
     named = "" if file == USUAL else f" --params {file}"
@@ -50,8 +56,18 @@ def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) 
     for key, segment in params.segments.items():
         logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
     everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
-    name = Path(params.paths.results).name
-    return Content(name, params, write(params), exhibits, logs, _scores(pipeline), f"adm report{named}", everything)
+    return Content(
+        name=Path(params.paths.results).name,
+        params=params,
+        written=write(params),
+        exhibits=exhibits,
+        logs=logs,
+        scores=_scores(pipeline),
+        command=f"adm report{named}",
+        everything=everything,
+        sheet=file.with_name(SHEET),
+        compared=compared,
+    )
 
 
 def _scores(graph: "Pipeline") -> dict[str, Path]:

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
-from adm.tools.compare import Number, held, is_measured
+from adm.report.sides import Number
+from adm.tools.compare import held, is_measured
 from adm.tools.publish import ARCHIVE, processors, published
 
 RETRAINING = 3.2

@@ -15,8 +15,8 @@ import yaml
 from adm.artifacts.seal import write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
-from adm.tools import publish, reproduced
 from adm.report.sides import Number
+from adm.tools import publish, reproduced
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 

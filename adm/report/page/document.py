@@ -1,9 +1,11 @@
 """The page of a scale, from its template."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,6 +15,7 @@ from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.params.figures import GridParams
+from adm.params.tables import OwnTableParams
 from adm.report.metrics import read_log, read_metrics
 from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
@@ -64,6 +67,8 @@ def document(content: Content) -> str:
         content=content,
         first=glance,
         numbers=numbers,
+        sheet=picture({"png": content.sheet}) if content.sheet.is_file() else None,
+        stop=_when_to_stop(content, tables),
         claims=claims,
         tables=tables,
         figures=pictures,
@@ -124,6 +129,17 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     for several in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
         chosen += [figures[key] for key in [*several][:1]]
     return chosen, numbers
+
+
+def _when_to_stop(content: Content, tables: Sequence[Shown]) -> list[str]:
+    """List what tables with the losses of held-out images say of their checkpoints, a sentence each."""
+    sentences = list[str]()
+    for one in tables:
+        section = content.params.tables[one.exhibit.key]
+        if isinstance(section, OwnTableParams) and section.losses and one.table:
+            caption = ElementTree.fromstring(one.table).findtext("caption", "")  # noqa: S314
+            sentences += re.split(r"(?<=\.) (?=[A-Z])", caption.removeprefix(section.caption).strip())
+    return sentences
 
 
 def _scores(content: Content, run: str) -> dict[str, float]:
