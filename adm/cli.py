@@ -165,12 +165,21 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     if kinds[0].flag:
 
         def page(
+            a: Annotated[str | None, typer.Argument(help="A results folder, to be set beside B.")] = None,
+            b: Annotated[str | None, typer.Argument(help="Another one; the params file's if not given.")] = None,
             params: ParamsFile = Path("params.yaml"),
             up_to_date: Annotated[
                 bool, typer.Option(kinds[0].flag, help="Take what there is for up to date, as engines may.")
             ] = False,
+            out: Annotated[Path, typer.Option(help="The page of A beside B.")] = Path("beside.html"),
         ) -> None:
-            carry_out(params, verb, "", is_current=up_to_date)
+            if a is None:
+                carry_out(params, verb, "", is_current=up_to_date)
+                return
+            from adm.tools import compare as tool
+
+            with extras_named():
+                tool.page(a, b, params, out)
 
         return page
     if not kinds[0].wildcards:

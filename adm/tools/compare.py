@@ -24,6 +24,7 @@ from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.report.metrics import Score, read_scores
+from adm.report.page.beside import beside
 from adm.report.sides import Held, Number, differences_of
 from adm.report.verdicts import read_verdicts
 from adm.tools.jobs import params_kept
@@ -57,12 +58,8 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     Raises:
         UserError: A side is none, is damaged, or holds nothing to compare.
     """
-    with TemporaryDirectory() as scratch:
-        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
+    sides = _sides(a, b, params)
     folders = [side.results for side in sides if side.results is not None]
-    for side in sides:
-        if not side.scores and not side.claims and not (side.results and _files(side.results)):
-            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
     files = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
     for path, one in files.items():
         if one.kind != Kind.EQUAL:
@@ -94,6 +91,33 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         with new_file(out) as partial:
             write_json(partial, report)
     return set(kinds_of) <= SOUND if files else not differences
+
+
+def page(a: str, b: str | None, params: Path, out: Path) -> None:
+    """Set two results side by side on one page.
+
+    Args:
+        a: As of `run`.
+        b: As of `run`.
+        params: The params file.
+        out: The html file to write.
+
+    Raises:
+        UserError: As of `run`, or a table, a picture or samples are not as this version writes them.
+    """
+    text = beside(*_sides(a, b, params))
+    with new_file(out) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(out)
+
+
+def _sides(a: str, b: str | None, params: Path) -> tuple[Held, Held]:
+    with TemporaryDirectory() as scratch:
+        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
+    for side in sides:
+        if not side.scores and not side.claims and not (side.results and _files(side.results)):
+            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
+    return sides
 
 
 def held(name: str | None, params: Path, scratch: Path) -> Held:

@@ -62,8 +62,8 @@ def document(content: Content) -> str:
     glance, numbers = _first(content, {one.exhibit.key: one for one in pictures if one.is_there})
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
         content=content,
         first=glance,
         numbers=numbers,
@@ -82,6 +82,12 @@ def document(content: Content) -> str:
         trained=trained,
         trainings=trainings,
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Write a page from its template."""
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(values)
 
 
 def _shown(exhibit: Exhibit) -> Shown:
