@@ -85,13 +85,18 @@ def _both(first: Iterable[str], second: Iterable[str]) -> list[str]:
     )
 
 
+def _titles(a: Held, b: Held) -> tuple[str, str]:
+    """Name the sides in short: "A: embedded"."""
+    return f"A: {Path(a.name).name}", f"B: {Path(b.name).name}"
+
+
 def _rank(side: Held, key: str) -> int:
     return WORST_FIRST.index(side.claims[key].verdict)
 
 
 def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
     """Print rows with a column for each side; nothing if there are no rows."""
-    columns = [*labels, f"A: {a.name}", f"B: {b.name}"]
+    columns = [*labels, *_titles(a, b)]
     table = html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else ""
     return Markup(table)  # noqa: S704
 
@@ -155,8 +160,7 @@ def _samples(a: Held, b: Held) -> Iterator[Stacked]:
         if len(seeds) == 1 and shown < RUNS:
             images = [read_batch(folder).images[:COLUMNS] for folder in folders]
             side = max(each.shape[1] for each in images)
-            names = (f"A: {a.name}", f"B: {b.name}")
-            rows = {name: {"": _enlarged(each, side)} for name, each in zip(names, images, strict=True)}
+            rows = {name: {"": _enlarged(each, side)} for name, each in zip(_titles(a, b), images, strict=True)}
             caption = f"The first samples of {run}, seeds from {seeds.pop()} on: above A, below B."
             shown += 1
             yield run, [(caption, pixels_of(comparison(rows, COLUMNS)))]
@@ -175,12 +179,12 @@ def _figures(a: Held, b: Held) -> Iterator[Stacked]:
     """Yield the figures that both have, A's above B's."""
     for name in _both(_names(a, "figures"), _names(b, "figures")):
         found = []
-        for letter, side in zip("AB", (a, b), strict=True):
+        for name_of_side, side in zip(_titles(a, b), (a, b), strict=True):
             stem = side.folder / "figures" / name
             drawn = picture({e: path for e in ("svg", "png") if (path := stem.with_suffix(f".{e}")).is_file()})
             if drawn is not None:
                 told = drawn.caption.removeprefix(f"{title(name)}: ")
-                found.append((f"{letter}: {side.name}{'. ' if told else ''}{told}", drawn))
+                found.append((f"{name_of_side}{'. ' if told else ''}{told}", drawn))
         yield title(name), found
 
 
