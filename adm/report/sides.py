@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adm.artifacts.manifest import DEFAULT, differing
+from adm.errors import one_line
 from adm.report.verdicts import Verdict
 
 
@@ -96,3 +97,11 @@ def words(claim: Verdict) -> str:
     if claim.estimate is None or claim.low is None or claim.high is None:
         return claim.verdict
     return f"{claim.verdict}: {Number(claim.estimate, claim.low, claim.high)}"
+
+
+def told(value: Any) -> str:
+    """Print a side of a change in 60 characters at most."""
+    if value is None or isinstance(value, dict):
+        return "-" if value is None else "there"
+    text = one_line(str(value))
+    return text if len(text) <= 60 else f"{text[:56]} ..."

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tabulate import tabulate
 
@@ -18,14 +17,13 @@ from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, 
 from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
-from adm.errors import one_line
 from adm.metrics.intervals import block_of, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.report.metrics import Score, read_scores
 from adm.report.page.beside import beside
-from adm.report.sides import Held, Number, differences_of
+from adm.report.sides import Held, Number, differences_of, told
 from adm.report.verdicts import read_verdicts
 from adm.tools.jobs import params_kept
 from adm.tools.publish import ARCHIVE, NOTE, unpack
@@ -72,7 +70,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     differences, counts = differences_of(*sides)
     if differences:
         rows = [
-            [one.kind, one.name, _text(one.a), _text(one.b), "" if one.moved is None else f"{one.moved:+.4g}"]
+            [one.kind, one.name, told(one.a), told(one.b), "" if one.moved is None else f"{one.moved:+.4g}"]
             for one in differences
         ]
         print(tabulate(rows, ["", "", *names, "moved"], "github", disable_numparse=True))
@@ -200,10 +198,3 @@ def _metrics(score: Score) -> Iterator[tuple[str, Number]]:
         if name in score.jackknife:
             ends = t_interval(block_of([score.jackknife[name]]))[1:]
         yield name, Number(*(float(f"{number:.6g}") for number in (value, *ends)))
-
-
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, dict):
-        return "-" if value is None else "there"
-    text = one_line(str(value))
-    return text if len(text) <= 60 else f"{text[:56]} ..."

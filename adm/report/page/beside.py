@@ -19,7 +19,7 @@ from adm.report.grids import Images, comparison
 from adm.report.page.document import rendered
 from adm.report.page.pictures import Picture, picture, pixels_of
 from adm.report.run_tables import HERE
-from adm.report.sides import Held, differences_of, words
+from adm.report.sides import Held, differences_of, told, words
 from adm.report.tables import html_table, table_in, title
 from adm.report.verdicts import WORST_FIRST
 from adm.sampling.batch import read_batch
@@ -42,7 +42,7 @@ def beside(a: Held, b: Held) -> str:
         UserError: A table, a picture or a batch of samples is not as this version writes it.
     """
     changes, counts = differences_of(a, b)
-    params = [(change.name, _shortened(change.a), _shortened(change.b)) for change in changes if change.kind == "param"]
+    params = [(change.name, told(change.a), told(change.b)) for change in changes if change.kind == "param"]
     tables = {name: _cells(a, b, name) for name in _both(_names(a, "tables"), _names(b, "tables"))}
     claims = [key for key in a.claims if key in b.claims]
     claims.sort(key=lambda key: (a.claims[key].verdict == b.claims[key].verdict, _rank(a, key), _rank(b, key)))
@@ -65,7 +65,7 @@ def beside(a: Held, b: Held) -> str:
             for name, cells in tables.items()
             if cells
         ],
-        params=_table(a, b, params, "Params that differ; – is what the params file leaves out", "Param"),
+        params=_table(a, b, params, "Params that differ; - is what the params file leaves out", "Param"),
         alone=[*_alone(a, b)],
     )
 
@@ -139,7 +139,7 @@ def _printed(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     html, intervals = path.with_suffix(".html"), [[""] * len(headings)] * len(rows)
     if html.is_file():
         body = ElementTree.fromstring(table_in(html)).iterfind("tbody/tr")  # noqa: S314
-        intervals = [[f"({told})" if (told := cell.findtext("span")) else "" for cell in row] for row in body]
+        intervals = [[f"({interval})" if (interval := cell.findtext("span")) else "" for cell in row] for row in body]
     before, seen, cells = headings.index(HERE) if HERE in headings else 1, Counter[str](), dict[tuple[str, str], Any]()
     for row, beside_it in zip(rows, intervals, strict=True):
         label = ", ".join(filter(None, row[:before]))
@@ -183,8 +183,8 @@ def _figures(a: Held, b: Held) -> Iterator[Stacked]:
             stem = side.folder / "figures" / name
             drawn = picture({e: path for e in ("svg", "png") if (path := stem.with_suffix(f".{e}")).is_file()})
             if drawn is not None:
-                told = drawn.caption.removeprefix(f"{title(name)}: ")
-                found.append((f"{name_of_side}{'. ' if told else ''}{told}", drawn))
+                caption = drawn.caption.removeprefix(f"{title(name)}: ")
+                found.append((f"{name_of_side}{'. ' if caption else ''}{caption}", drawn))
         yield title(name), found
 
 
@@ -196,8 +196,3 @@ def _alone(a: Held, b: Held) -> Iterator[tuple[str, list[str]]]:
         for kind, (its, others) in kinds.items():
             if only := [name for name in _both(its, its) if name not in others]:
                 yield f"{letter} alone, {kind}", only
-
-
-def _shortened(value: object) -> str:
-    text = "–" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:56]} ..."
