@@ -83,10 +83,11 @@ def environment(
     if job.kind.name == "report":
         from adm.pipeline.report import content_of_page
         from adm.tools.jobs import states
+        from adm.tools.reproduced import compared
 
         by_name = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
         stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
-        given.content = content_of_page(pipeline, file, stale)
+        given.content = content_of_page(pipeline, file, stale, compared(pipeline.root))
     return given
 
 
@@ -176,12 +177,21 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     if kinds[0].flag:
 
         def page(
+            a: Annotated[str | None, typer.Argument(help="A results folder, to be set beside B.")] = None,
+            b: Annotated[str | None, typer.Argument(help="Another one; the params file's if not given.")] = None,
             params: ParamsFile = Path("params.yaml"),
             up_to_date: Annotated[
                 bool, typer.Option(kinds[0].flag, help="Take what there is for up to date, as engines may.")
             ] = False,
+            out: Annotated[Path, typer.Option(help="The page of A beside B.")] = Path("beside.html"),
         ) -> None:
-            carry_out(params, verb, "", is_current=up_to_date)
+            if a is None:
+                carry_out(params, verb, "", is_current=up_to_date)
+                return
+            from adm.tools import compare as tool
+
+            with extras_named():
+                tool.page(a, b, params, out)
 
         return page
     if not kinds[0].wildcards:

@@ -1,7 +1,7 @@
 """Kinds of jobs that report: tables, figures, verdicts on claims, and all of them on one page."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +13,29 @@ from adm.params.needs import excerpt, needs_of
 from adm.params.tables import OwnTableParams
 from adm.pipeline.data import RESOLVE
 from adm.pipeline.jobs import Job, Kind
+from adm.report.names import stands_for
 from adm.report.page.content import Content, Exhibit, digest_of_parts
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
 
+SHEET = "images.png"
+"""The contact sheet that `adm new` writes beside a params file."""
+
 USUAL = Path("params.yaml")
 """The params file that a command need not name."""
 
 
-def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) -> Content:
+def content_of_page(
+    pipeline: "Pipeline", file: Path, stale: Mapping[str, str], compared: Sequence[str] = ()
+) -> Content:
     """Gather what the page of a params file shows.
 
     Args:
         pipeline: Its jobs.
         file: The params file, as commands are to name it.
         stale: By the name of a job, why it would be done again.
+        compared: How its results compare with what is published of them.
     """
     params = pipeline.params
     named = "" if file == USUAL else f" --params {file}"
@@ -48,8 +55,18 @@ def content_of_page(pipeline: "Pipeline", file: Path, stale: Mapping[str, str]) 
     for key, segment in params.segments.items():
         logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
     everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
-    name = Path(params.paths.results).name
-    return Content(name, params, write(params), exhibits, logs, _scores(pipeline), f"adm report{named}", everything)
+    return Content(
+        name=Path(params.paths.results).name,
+        params=params,
+        written=write(params),
+        exhibits=exhibits,
+        logs=logs,
+        scores=_scores(pipeline),
+        command=f"adm report{named}",
+        everything=everything,
+        sheet=file.with_name(SHEET),
+        compared=compared,
+    )
 
 
 def _scores(graph: "Pipeline") -> dict[str, Path]:
@@ -63,15 +80,17 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
     for key, table in params.tables.items():
         needs = needs_of(params, table)
         read = excerpt(params, needs, table)
-        words = {"caption": _caption(key, table), "paper": _paper(key, table)}
+        named = read.models or [params.model_of(params.checkpoint_of(run)) for run in read.runs]
+        words = {"caption": _caption(key, table), "names": stands_for(params, named), "paper": _paper(key, table)}
         yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
 
 
 def _figures(graph: "Pipeline") -> Iterator[Job]:
     for key, figure in graph.params.figures.items():
         needs = needs_of(graph.params, figure)
-        read, caption = excerpt(graph.params, needs, figure), _caption(key, figure)
-        yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, caption=caption)
+        read = excerpt(graph.params, needs, figure)
+        words = {"caption": _caption(key, figure), "names": stands_for(graph.params, read.models)}
+        yield graph.job(FIGURE, key, graph.needed(needs), figure=figure, read=read, **words)
 
 
 def _claims(graph: "Pipeline") -> Iterator[Job]:

@@ -65,6 +65,7 @@ def captioned(figure: Figure, caption: str) -> Figure:
     with mpl.rc_context(STYLE):
         # The layout is fixed first; otherwise it would fill the caption's room, too.
         FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+        _thin_out(figure)
         figure.set_layout_engine("none")
         width, height = figure.get_size_inches()
         wider = max(width, 4.0)
@@ -83,6 +84,19 @@ def captioned(figure: Figure, caption: str) -> Figure:
         figure.set_size_inches(wider, taller)
         figure.text(CAPTION_MARGIN / wider, CAPTION_MARGIN / taller, text, fontsize=8, va="bottom")
     return figure
+
+
+def _thin_out(figure: Figure) -> None:
+    """Take labels of ticks away that would overprint the one before, as those of a logarithmic axis of many decades."""
+    for axes in figure.axes:
+        for side, axis in enumerate((axes.xaxis, axes.yaxis)):
+            low, high = sorted(axis.get_view_interval())
+            labels = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            boxes = [(label.get_window_extent(), label) for label in labels if label.get_visible()]
+            reached = -math.inf
+            for box, label in sorted(boxes, key=lambda one: float(one[0].min[side])):
+                label.set_visible(box.min[side] >= reached)
+                reached = box.max[side] if label.get_visible() else reached
 
 
 def write_figure(stem: Path, figure: Figure, caption: str) -> None:

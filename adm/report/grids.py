@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +41,9 @@ LABEL_SIZE = 8
 
 CHARACTER = 0.6 * LABEL_SIZE / 72 * DPI
 """Approximate width of a character in pixels."""
+
+LINE = 1.2 * LABEL_SIZE / 72 * DPI
+"""Approximate height of a line of it."""
 
 WHITE = 255
 """The background of a mosaic."""
@@ -241,13 +244,23 @@ def _mosaic(
 
 
 def _ticks(spans: Sequence[Span], starts: NDArray[np.int64], size: int, room: float) -> tuple[list[float], list[str]]:
-    """Find positions and texts of labels, wrapped to the larger of their span and `room`, in pixels."""
-    places = [(starts[first] + starts[last] + size - 1) / 2 for first, last, _ in spans]
-    texts = []
+    """Find positions and texts of labels, wrapped to the larger of their span and `room`, in pixels.
+
+    Labels with room, those of rows, are wider where they would be higher than their span; in labels of columns words
+    are broken that would reach the next one.
+    """
+    places, texts = list[float](), list[str]()
     for first, last, text in spans:
-        characters = int(max(room, starts[last] + size - starts[first]) / CHARACTER)
+        span = int(starts[last] + size - starts[first])
         # Between two dollars matplotlib reads a formula.
-        texts.append(fill(text.replace("$", r"\$"), max(1, characters), break_long_words=False, break_on_hyphens=False))
+        plain, width = text.replace("$", r"\$"), max(1, int(max(room, span) / CHARACTER))
+        breaks = not room and max(map(len, plain.split(" "))) * CHARACTER > span + WIDE_GAP
+        lines = wrap(plain, width, break_long_words=breaks, break_on_hyphens=breaks)
+        while room and len(lines) > max(1, span // LINE) and width < len(plain):
+            width += 1
+            lines = wrap(plain, width, break_long_words=False, break_on_hyphens=False)
+        places.append((starts[first] + starts[last] + size - 1) / 2)
+        texts.append("\n".join(lines))
     return places, texts
 
 

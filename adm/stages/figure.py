@@ -12,7 +12,7 @@ from adm.report.metrics import Inputs
 from adm.report.tables import title
 
 
-def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, out: Path) -> None:
+def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, out: Path, names: str = "") -> None:
     """Write a figure with its caption as `<out>.png`, `.pdf` and `.svg`.
 
     Args:
@@ -21,6 +21,7 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
         read: The sections that it rests on.
         artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
+        names: What the caption says of the paper's names.
 
     Raises:
         UserError: An artifact that the figure needs is missing or does not fit.
@@ -28,5 +29,5 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
     words = figure.caption or captions()[key]
     with about(f"figures.{key}"):
         drawn, remark = draw(read, figure, artifacts)
-    caption = f"{title(key)}: {words} {remark}".strip()
+    caption = " ".join(filter(None, (f"{title(key)}: {words}", names, remark)))
     write_figure(out, captioned(drawn, caption), caption)

@@ -35,7 +35,7 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame
 """The function that makes each kind of table of the paper."""
 
 
-def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path) -> None:
+def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path, names: str = "") -> None:
     """Write a table as `<out>.csv`, `.md`, `.tex` and `.html`.
 
     Args:
@@ -44,6 +44,7 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         read: The sections that it rests on.
         artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
+        names: What the caption says of the paper's names.
 
     Raises:
         UserError: An artifact that the table needs is missing, or does not fit.
@@ -58,4 +59,4 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         else:
             made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
             made, caption = named(made, key), captions()[key]
-    write_table(out, made, title(key), " ".join(filter(None, (caption, words_on_judge(artifacts)))))
+    write_table(out, made, title(key), " ".join(filter(None, (caption, names, words_on_judge(artifacts)))))

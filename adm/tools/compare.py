@@ -6,28 +6,27 @@ published holds scores and verdicts and no other artifacts.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tabulate import tabulate
 
 from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, compare_files
-from adm.artifacts.manifest import DEFAULT, differing
 from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
-from adm.errors import one_line
 from adm.metrics.intervals import block_of, t_interval
 from adm.params import Params, UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.report.metrics import Score, read_scores
-from adm.report.verdicts import Verdict, read_verdicts
+from adm.report.page.beside import beside
+from adm.report.sides import Held, Number, differences_of, told
+from adm.report.verdicts import read_verdicts
 from adm.tools.jobs import params_kept
-from adm.tools.publish import ARCHIVE, unpack
+from adm.tools.publish import ARCHIVE, NOTE, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -36,48 +35,6 @@ SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "wo
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
 """Endings of files that show the same content as the file of another ending beside them."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A measured number and its 95 % interval; one without an interval has itself as both ends."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g}" + (f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else "")
-
-
-@dataclass(frozen=True)
-class Change:
-    """A difference of a param, a metric or a claim; None is what one side does not have."""
-
-    kind: str
-    name: str
-    a: Any
-    b: Any
-    moved: float | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """The content of a results folder, or of a published one; what is measured in seconds is left out.
-
-    Attributes:
-        name: What the user calls it.
-        values: What the params file says beyond defaults, without where results lie; None if today's code refuses it.
-        scores: The scores of each run, by run and metric.
-        claims: The verdict of each claim, with its interval.
-        results: The results folder, if it is one that is not published.
-    """
-
-    name: str
-    values: Mapping[str, Any] | None
-    scores: Mapping[str, Mapping[str, Number]]
-    claims: Mapping[str, str]
-    results: Path | None = None
 
 
 def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | None) -> bool:
@@ -99,12 +56,8 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     Raises:
         UserError: A side is none, is damaged, or holds nothing to compare.
     """
-    with TemporaryDirectory() as scratch:
-        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
+    sides = _sides(a, b, params)
     folders = [side.results for side in sides if side.results is not None]
-    for side in sides:
-        if not side.scores and not side.claims and not (side.results and _files(side.results)):
-            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
     files = _compare_folders(folders[0], folders[1], tolerance) if len(folders) == 2 else {}
     for path, one in files.items():
         if one.kind != Kind.EQUAL:
@@ -117,7 +70,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     differences, counts = differences_of(*sides)
     if differences:
         rows = [
-            [one.kind, one.name, _text(one.a), _text(one.b), "" if one.moved is None else f"{one.moved:+.4g}"]
+            [one.kind, one.name, told(one.a), told(one.b), "" if one.moved is None else f"{one.moved:+.4g}"]
             for one in differences
         ]
         print(tabulate(rows, ["", "", *names, "moved"], "github", disable_numparse=True))
@@ -138,35 +91,31 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
     return set(kinds_of) <= SOUND if files else not differences
 
 
-def differences_of(a: Held, b: Held) -> tuple[list[Change], dict[str, int]]:
-    """List what differs between two sides; count the numbers that both have, and those that moved and how."""
-    first, second = (
-        {f"{run}: {name}": number for run, named in side.scores.items() for name, number in named.items()}
-        for side in (a, b)
-    )
-    both = [(name, number, second[name]) for name, number in first.items() if name in second]
-    apart = [(name, x, y) for name, x, y in both if x.high < y.low or y.high < x.low]
-    params = [] if a.values is None or b.values is None else differing(a.values, b.values)
-    differences = [
-        *(
-            Change("param", name, *(None if value is DEFAULT else value for value in values))
-            for name, *values in params
-        ),
-        *(Change("metric", name, x, y, y.value - x.value) for name, x, y in apart),
-        *(
-            Change("claim", key, a.claims.get(key), b.claims.get(key))
-            for key in dict.fromkeys([*a.claims, *b.claims])
-            if a.claims.get(key, "").partition(":")[0] != b.claims.get(key, "").partition(":")[0]
-        ),
-    ]
-    beyond = sum(x.low < x.high or y.low < y.high for _, x, y in apart)
-    return differences, {
-        "numbers": len(both),
-        "beyond": beyond,
-        "within": sum(x.value != y.value for _, x, y in both) - len(apart),
-        "without": len(apart) - beyond,
-        "alone": len(first) + len(second) - 2 * len(both),
-    }
+def page(a: str, b: str | None, params: Path, out: Path) -> None:
+    """Set two results side by side on one page.
+
+    Args:
+        a: As of `run`.
+        b: As of `run`.
+        params: The params file.
+        out: The html file to write.
+
+    Raises:
+        UserError: As of `run`, or a table, a picture or samples are not as this version writes them.
+    """
+    text = beside(*_sides(a, b, params))
+    with new_file(out) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(out)
+
+
+def _sides(a: str, b: str | None, params: Path) -> tuple[Held, Held]:
+    with TemporaryDirectory() as scratch:
+        sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
+    for side in sides:
+        if not side.scores and not side.claims and not (side.results and _files(side.results)):
+            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
+    return sides
 
 
 def held(name: str | None, params: Path, scratch: Path) -> Held:
@@ -182,18 +131,21 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     """
     if name is None:
         loaded = load(params)
-        return _read(loaded.paths.results, loaded, Path(loaded.paths.results), is_whole=True)
-    folder = Path(name)
+        folder = Path(loaded.paths.results)
+        return _read(str(folder), loaded, folder, folder, is_whole=True)
+    root = folder = Path(name)
     if not folder.is_dir():
         raise UserError(f"{name}: is no folder of results; of a commit, `git worktree add` makes one")
-    is_whole = not (folder / ARCHIVE).is_file()
-    folder = folder if is_whole else unpack(folder, scratch)
-    file, kept = params_kept(folder), None
+    if is_published := (folder / ARCHIVE).is_file():
+        root = unpack(folder, scratch)
+    elif (folder / NOTE).is_file():  # published without its scores
+        return _read(name, None, folder, folder, is_whole=False)
+    file, kept = params_kept(root), None
     try:
         kept = load(file)
     except UserError as error:
         logger.warning("params are not compared: %s", error)
-    return _read(name, kept, folder, is_whole)
+    return _read(name, kept, root, folder, is_whole=not is_published)
 
 
 def is_measured(path: Path) -> bool:
@@ -224,16 +176,16 @@ def _files(results: Path) -> set[Path]:
     }
 
 
-def _read(name: str, params: Params | None, root: Path, is_whole: bool = False) -> Held:
+def _read(name: str, params: Params | None, root: Path, folder: Path, is_whole: bool) -> Held:
     def files(kind: str, output: str) -> list[Path]:
         paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))
         return [path for path in paths if path.stem not in MEASURED]
 
     read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
     scores = {run: dict(_metrics(score)) for by_run in read for run, score in by_run.items()}
-    claims = {one.key: _words(one) for path in files("claims", "csv") for one in read_verdicts(path)}
+    claims = {one.key: one for path in files("claims", "csv") for one in read_verdicts(path)}
     values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
-    return Held(name, values, scores, claims, root if is_whole else None)
+    return Held(name, folder, values, scores, claims, root if is_whole else None)
 
 
 def _metrics(score: Score) -> Iterator[tuple[str, Number]]:
@@ -246,16 +198,3 @@ def _metrics(score: Score) -> Iterator[tuple[str, Number]]:
         if name in score.jackknife:
             ends = t_interval(block_of([score.jackknife[name]]))[1:]
         yield name, Number(*(float(f"{number:.6g}") for number in (value, *ends)))
-
-
-def _words(claim: Verdict) -> str:
-    if claim.estimate is None or claim.low is None or claim.high is None:
-        return claim.verdict
-    return f"{claim.verdict}: {Number(claim.estimate, claim.low, claim.high)}"
-
-
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, dict):
-        return "-" if value is None else "there"
-    text = one_line(str(value))
-    return text if len(text) <= 60 else f"{text[:56]} ..."

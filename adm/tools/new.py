@@ -31,6 +31,7 @@ from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
 from adm.params.section import value_key
 from adm.pipeline import Pipeline
+from adm.pipeline.report import SHEET
 from adm.planning.recipe import JUDGE, OBJECTIVE, STAGES, Recipe, Request, channel_multiplier, choose, rounded
 from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
@@ -46,8 +47,8 @@ HELD_OUT = 0.2
 FEWEST, FEWEST_OF_CLASS = 40, 5
 """Images of all classes, and of each, of which a fifth is held out."""
 
-SHEET, SHOWN = "images.png", 100
-"""The contact sheet beside the params file, and how many images it shows at most."""
+SHOWN = 100
+"""How many images the contact sheet beside the params file shows at most."""
 
 JUDGE_PASSES = 12
 """Of an extractor over its images, at most. After more it knows them by heart: of 1,526 emoji, after 12 passes FID of

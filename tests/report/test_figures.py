@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -484,3 +485,35 @@ def test_a_caption_stands_beneath_and_nothing_is_cut_off(draw):
     for axes, share in before.items():
         assert axes.get_position().height * taller == pytest.approx(share * height)
         assert axes.get_position().y0 * taller >= box.y1
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda: curves.ablation_curves(
+            {"": {"many": pd.DataFrame({"evaluations": [1, 9, 10, 11, 250, 256], "fid": [9.0, 8, 7, 6, 5, 4]})}},
+            "evaluations",
+        ),
+        lambda: curves.ablation_curves(
+            {"": {"of six decades": pd.DataFrame({"seconds": [3.0, 9e5], "fid": [9e5, 0.03]})}}, "seconds"
+        ),
+        lambda: grids.class_grid(
+            np.zeros((4, 8, 8, 3), np.uint8), np.arange(4), [0, 1, 2, 3], 2, ["a name of a great many words " * 4] * 4
+        ),
+        lambda: grids.comparison(
+            {"": dict.fromkeys(["classifier-free guidance", "DPM-Solver++(2M)"], np.zeros((2, 8, 8, 3), np.uint8))}, 1
+        ),
+    ],
+)
+def test_labels_of_ticks_never_overprint(drawn):
+    figure = figures.captioned(drawn(), "Caption.")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for side, axis in enumerate((axes.xaxis, axes.yaxis)):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            labels = [label for tick in ticks for label in (tick.label1, tick.label2) if label.get_visible()]
+            ends = sorted(
+                tuple(label.get_window_extent().get_points()[:, side]) for label in labels if label.get_text()
+            )
+            assert all(before[1] <= after[0] + 0.5 for before, after in pairwise(ends))

@@ -5,8 +5,11 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
 from collections import Counter
+from html import escape
 from html.parser import HTMLParser
+from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +26,7 @@ from adm.pipeline.report import content_of_page
 from adm.report.metrics import read_metrics
 from adm.report.page.document import document
 from adm.report.page.pictures import picture
+from adm.sampling.batch import read_batch
 
 CAPTION = 'Runs with <b>bold</b> & "quoted" names.'
 
@@ -316,6 +320,128 @@ def test_a_picture_is_as_large_on_the_page_as_in_print(tmp_path):
     Image.new("RGB", (500, 300)).save(tmp_path / "image.png")
     found = picture({"png": tmp_path / "image.png"})
     assert (found.width, found.height) == (240, 144)
+
+
+def test_whether_it_is_reproduced_is_said_first_where_something_is_published(made):
+    pipeline, lines = Pipeline(load(made / "params.yaml")), ("reproduced to the byte: 3 of 3 files", "more")
+    for compared in ((), lines):
+        parsed = Parsed(document(content_of_page(pipeline, made / "params.yaml", {}, compared)))
+        (first,) = [one for one in parsed.of("section") if one.get("id") == "first"]
+        assert ("Reproduced to the byte" in first["text"]) == bool(compared)
+    listed = [one["text"] for one in parsed.of("li") if "details" in one["within"]]
+    assert listed[:2] == ["3 of 3 files", "more"]
+
+
+def test_own_images_are_seen_beside_samples_with_when_to_stop_and_no_boxes_of_verdicts(tmp_path, made):
+    """The params file of a project of one's own: a contact sheet beside it, held-out losses, and no claims."""
+    content = yaml.safe_load((made / "params.yaml").read_text())
+    del content["claims"]
+    content["datasets"]["x"]["held_out"] = 0.2
+    loss = {"checkpoint": "m", "part": "held_out", "num_images": 2, "sweep": {"iteration": [4, 9]}}
+    content["likelihoods"] = {"l": loss}
+    content["tables"]["mine"] |= {"metrics": ["fid", "kid_held_out", "copies"], "losses": ["l-4", "l-9"]}
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(content))
+    Image.new("RGB", (300, 200)).save(tmp_path / "images.png")
+    pipeline = Pipeline(load(file))
+    page = content_of_page(pipeline, file, {})
+    html = pipeline.jobs["table/mine"].outputs["html"]
+    before = html.read_text()
+    told = escape(CAPTION) + " Best by loss: 4 iterations (1.2). No memorising is found."
+    html.write_text(before.replace(escape(CAPTION), told))
+    try:
+        parsed = Parsed(document(page))
+    finally:
+        html.write_text(before)
+    assert [one for one in parsed.of("section") if one.get("id") == "summary"] == []
+    articles = [one["id"] for one in parsed.of("article")]
+    assert articles[:3] == ["figure-images", "sheet", "stop"]
+    items = [one["text"] for one in parsed.of("li") if "article" in one["within"]]
+    assert items == ["Best by loss: 4 iterations (1.2).", "No memorising is found."]
+
+
+@pytest.fixture
+def two(scale, adm, tmp_path):
+    """Two results: one whole, and its copy in which a verdict, a cell, a batch of samples and a table's name differ."""
+    adm("resolve", "--params", scale)
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "tiny", other)
+    claims = other / "claims" / "own.csv"
+    claims.write_text(claims.read_text().replace(",does not hold,", ",undecided,"))
+    table = other / "tables" / "mine.md"
+    table.write_text(table.read_text().replace(" 9.00 ", " 7.25 "))
+    shutil.copy(table, other / "tables" / "new.md")
+    params = load(scale)
+    images = np.full((8, 16, 16, 3), 200, np.uint8)
+    shutil.rmtree(other / "samples" / "a-9")
+    write_batch(other / "samples" / "a-9", "sample", params.runs["a-9"], {}, images, np.arange(8))
+    return tmp_path / "tiny", other
+
+
+def beside_of(two, adm, tmp_path):
+    code, out, err = adm("report", *two, "--out", tmp_path / "beside.html")
+    assert (code, out, err) == (0, f"{tmp_path / 'beside.html'}\n", "")
+    return Parsed((tmp_path / "beside.html").read_text(encoding="utf-8"))
+
+
+class TestBeside:
+    """Two results on one page."""
+
+    def test_verdicts_that_differ_stand_first_and_cells_that_differ_beside_each_other(self, two, adm, tmp_path):
+        parsed = beside_of(two, adm, tmp_path)
+        rows = [one["text"] for one in parsed.of("tr") if "tbody" in one["within"]]
+        assert rows[0].startswith("Longer is worse")
+        assert "does not hold" in rows[0]
+        assert "undecided" in rows[0]
+        assert rows[1].startswith("Longer is better")
+        (cell,) = [row for row in rows if "7.25" in row]
+        assert re.fullmatch(r"a-4FID9\.00 \(95 %: 8\.\d+ to 9\.\d+\)7\.25 \(95 %: .*\)", cell)
+
+    def test_samples_of_one_seed_stand_in_one_column_whatever_their_sizes(self, two, adm, tmp_path):
+        parsed = beside_of(two, adm, tmp_path)
+        (drawn,) = [one["src"] for one in parsed.of("img") if one.get("alt", "").startswith("The first samples of a-9")]
+        pixels = np.asarray(Image.open(BytesIO(b64decode(drawn.partition(",")[2]))).convert("RGB")).astype(int)
+        images = read_batch(two[0] / "samples" / "a-9").images
+        cell = 96  # sixteen pixels, six times as large each
+        is_b = (pixels == 200).all(axis=2)
+        # Not the shades of letters, which are of few pixels.
+        tops, lefts = (np.flatnonzero(is_b.sum(axis=axis) >= cell) for axis in (1, 0))
+        left, above = int(lefts[0]), int(tops[0]) - 16 - cell
+        first = pixels[above : above + cell, left : left + cell]
+        assert (first[6::12, 6::12] == images[0]).all()
+
+    def test_what_one_side_has_alone_is_named(self, two, adm, tmp_path):
+        parsed = beside_of(two, adm, tmp_path)
+        alone = [" ".join(one["text"].split()) for one in parsed.of("details") if "alone" in one["text"]]
+        assert alone == ["B alone, tables: 1 new"]
+
+    def test_results_beside_themselves_differ_in_nothing(self, two, adm, tmp_path):
+        parsed = beside_of((two[0], two[0]), adm, tmp_path)
+        counts = [" ".join(one["text"].split()) for one in parsed.of("li") if one.get("class") == "holds"]
+        assert [count.split()[0] for count in counts] == ["0", "0", "0"]
+
+    def test_it_asks_no_host_and_every_link_leads_somewhere(self, two, adm, tmp_path):
+        parsed = beside_of(two, adm, tmp_path)
+        places = [one[name] for one in parsed.elements for name in ("src", "href") if name in one]
+        assert [place for place in places if not place.startswith(("#", "data:"))] == []
+        ids = Counter(one["id"] for one in parsed.elements if "id" in one)
+        assert max(ids.values()) == 1
+        named = [name for one in parsed.elements for name in one.get("aria-labelledby", "").split()]
+        assert {*named, *(place[1:] for place in places if place.startswith("#"))} <= ids.keys()
+
+    @pytest.mark.parametrize("spoilt", ["none", "empty", "table"])
+    def test_what_cannot_be_set_beside_is_one_line_and_writes_nothing(self, two, adm, tmp_path, spoilt):
+        a, b = two
+        if spoilt == "none":
+            b = tmp_path / "nowhere"
+        elif spoilt == "empty":
+            (b := tmp_path / "empty").mkdir()
+        else:
+            (b / "tables" / "mine.md").write_text("no table")
+        code, out, err = adm("report", a, b, "--out", tmp_path / "beside.html")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert str(b) in err
+        assert not (tmp_path / "beside.html").exists()
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import verdicts
 import yaml
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
-from adm.tools import publish
-from adm.tools.compare import Number
+from adm.report.sides import Number
+from adm.tools import publish, reproduced
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 
@@ -237,11 +236,11 @@ def other(made, tmp_path, monkeypatch):
 
 
 def test_results_are_compared_with_the_published_ones(made, other):
-    same = list(verdicts.comparison(made / "results" / "embedded"))
+    same = list(reproduced.comparison(made / "results" / "embedded"))
     assert len(same) == 1
     words = [int(word) for word in same[0].split() if word.isdigit()]
     assert words[0] == words[1] > 5
-    moved = "\n".join(verdicts.comparison(other))
+    moved = "\n".join(reproduced.comparison(other))
     counts = [int(word) for word in moved.split() if word.isdigit()]
     # Two files have other bytes, and one score lies apart.
     assert counts[1] - counts[0] == 2
@@ -250,7 +249,7 @@ def test_results_are_compared_with_the_published_ones(made, other):
     assert "made on" not in moved
     for path in (other / "logs").rglob("*.txt"):
         path.write_text(path.read_text().replace("  processor: ", "  processor: another than "))
-    assert "another than" in "\n".join(verdicts.comparison(other))
+    assert "another than" in "\n".join(reproduced.comparison(other))
 
 
 def test_a_score_of_another_training_lies_within_for_99_in_100():
@@ -259,5 +258,5 @@ def test_a_score_of_another_training_lies_within_for_99_in_100():
     ratio, sampled = 3.2, 0.5
     trained = rng.normal(0, ratio * sampled, (count, 2)) + rng.normal(0, sampled, (count, 2))
     scores = [[Number(x, x - 1.96 * sampled, x + 1.96 * sampled) for x in pair] for pair in trained]
-    assert np.mean([verdicts.within(*pair, ratio) for pair in scores]) == pytest.approx(0.99, abs=0.003)
-    assert np.mean([verdicts.within(*pair, 0.0) for pair in scores]) < 0.7
+    assert np.mean([reproduced.within(*pair, ratio) for pair in scores]) == pytest.approx(0.99, abs=0.003)
+    assert np.mean([reproduced.within(*pair, 0.0) for pair in scores]) < 0.7

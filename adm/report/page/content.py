@@ -56,6 +56,8 @@ class Content:
         scores: The scores of each run that a grid shows, by its key; some or all may not exist.
         command: The command that makes the page.
         everything: The command that makes all that it shows.
+        sheet: A contact sheet of the images that are trained on, which may not exist.
+        compared: How it compares with what is published of the scale, in lines; none if nothing is.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Content:
     scores: Mapping[str, Path]
     command: str
     everything: str
+    sheet: Path
+    compared: Sequence[str] = ()
 
 
 def digest_of_parts() -> str:

@@ -1,9 +1,11 @@
 """The page of a scale, from its template."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,6 +15,7 @@ from adm.config.metrics import METRICS
 from adm.errors import UserError
 from adm.metrics.intervals import TAIL
 from adm.params.figures import GridParams
+from adm.params.tables import OwnTableParams
 from adm.report.metrics import read_log, read_metrics
 from adm.report.page.content import FOLDER, Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
@@ -59,11 +62,13 @@ def document(content: Content) -> str:
     glance, numbers = _first(content, {one.exhibit.key: one for one in pictures if one.is_there})
     trained, trainings = _trainings(content)
     verdicts = [(one.exhibit, verdict) for one in claims for verdict in one.verdicts]
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
         content=content,
         first=glance,
         numbers=numbers,
+        sheet=picture({"png": content.sheet}) if content.sheet.is_file() else None,
+        stop=_when_to_stop(content, tables),
         claims=claims,
         tables=tables,
         figures=pictures,
@@ -77,6 +82,12 @@ def document(content: Content) -> str:
         trained=trained,
         trainings=trainings,
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Write a page from its template."""
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(values)
 
 
 def _shown(exhibit: Exhibit) -> Shown:
@@ -124,6 +135,17 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     for several in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
         chosen += [figures[key] for key in [*several][:1]]
     return chosen, numbers
+
+
+def _when_to_stop(content: Content, tables: Sequence[Shown]) -> list[str]:
+    """List what tables with the losses of held-out images say of their checkpoints, a sentence each."""
+    sentences = list[str]()
+    for one in tables:
+        section = content.params.tables[one.exhibit.key]
+        if isinstance(section, OwnTableParams) and section.losses and one.table:
+            caption = ElementTree.fromstring(one.table).findtext("caption", "")  # noqa: S314
+            sentences += re.split(r"(?<=\.) (?=[A-Z])", caption.removeprefix(section.caption).strip())
+    return sentences
 
 
 def _scores(content: Content, run: str) -> dict[str, float]:

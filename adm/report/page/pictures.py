@@ -55,7 +55,7 @@ def picture(files: Mapping[str, Path]) -> Picture | None:
             return drawing
     if "png" not in files:
         return None
-    pixels = _of_png(files["png"])
+    pixels = _of_png(files["png"].read_bytes(), str(files["png"]))
     # Below the drawing the png has its caption, which the page shows as text.
     return replace(drawing, source=pixels.source) if drawing else pixels
 
@@ -71,11 +71,17 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
     return Picture(_uri("svg+xml", content), width, height, caption), has_pixels
 
 
-def _of_png(path: Path) -> Picture:
+def _of_png(content: bytes, name: str) -> Picture:
     """Show a png as an image of a page."""
-    with readable(path, "is no readable png"), Image.open(path) as image:
+    with readable(name, "is no readable png"), Image.open(BytesIO(content)) as image:
         width, height = (round(side * CSS_INCH / DPI) for side in image.size)
-    return Picture(_uri("png", path.read_bytes()), width, height)
+    return Picture(_uri("png", content), width, height)
+
+
+def pixels_of(figure: Figure) -> Picture:
+    """Show a figure of images as an image of a page."""
+    figure.savefig(written := BytesIO(), format="png", metadata={"Software": None})
+    return _of_png(written.getvalue(), "the drawing")
 
 
 def _uri(kind: str, content: bytes) -> str:

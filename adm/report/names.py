@@ -1,0 +1,50 @@
+"""What the paper's names of models stand for at a scale whose images are not the paper's."""
+
+import re
+from collections.abc import Iterable
+
+from adm.params.schema import Sections
+
+PAPERS = re.compile(r"(?P<name>(adm|classifier|lsun)-.+?)(-seed-.*)?")
+"""A name of the paper, and which of its seeds."""
+
+SIDE = 256
+"""Of the paper's images where a name tells none: LSUN's, and an upsampler's."""
+
+
+def stands_for(params: Sections, models: Iterable[str]) -> str:
+    """Say what the paper's names stand for, as "Here adm-256: 28×28, twice as deep." does.
+
+    Depth and width are compared with those of the first model of the same kind, which is the paper's smallest one.
+
+    Args:
+        params: All models of the params file, and its datasets.
+        models: Keys of models; those that are no name of the paper, or have the paper's size, are left out, and so are
+            classifiers beside what they guide.
+    """
+    keys = [key for key in models if PAPERS.fullmatch(key)]
+    guided = [key for key in keys if params.models[key].kind != "classifier"]
+    told: dict[str, dict[str, None]] = {}
+    for key in guided or keys:
+        name = PAPERS.fullmatch(key)["name"]  # type: ignore[index]
+        side = re.search(r"\d+", name)
+        if params.models[key].network.image_size != (int(side[0]) if side else SIDE):
+            told.setdefault(_described(params, key), {})[name] = None
+    listed = "; ".join(f"{', '.join(names)}: {words}" for words, names in told.items())
+    return f"Here {listed}." if listed else ""
+
+
+def _described(params: Sections, key: str) -> str:
+    """Describe a model: "8×8, twice as deep, without classes"."""
+    model = params.models[key]
+    first = next(one for one in params.models.values() if one.kind == model.kind)
+    network, side = model.network, model.network.image_size
+    below = getattr(network, "low_resolution", None)
+    words = [f"{below}×{below} to {side}×{side}" if below else f"{side}×{side}"]
+    for field, adjective in (("depth", "deep"), ("channels", "wide")):
+        if (ratio := getattr(network, field) / getattr(first.network, field)) != 1:
+            words.append(f"{'twice' if ratio == 2 else f'{ratio:.3g} times'} as {adjective}")
+    dataset = params.datasets.get(model.dataset) if model.dataset else None
+    if dataset and dataset.classes:
+        words.append(f"class{'es' * (len(dataset.classes) > 1)} {', '.join(map(str, dataset.classes))}")
+    return ", ".join(words)

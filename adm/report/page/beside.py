@@ -1,0 +1,198 @@
+"""Two results side by side on one page: pictures above each other, and what differs of verdicts, scores and tables."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from PIL import Image
+
+from adm.artifacts.manifest import read_record
+from adm.artifacts.reading import readable
+from adm.config.metrics import METRICS
+from adm.report.grids import Images, comparison
+from adm.report.page.document import rendered
+from adm.report.page.pictures import Picture, picture, pixels_of
+from adm.report.run_tables import HERE
+from adm.report.sides import Held, differences_of, told, words
+from adm.report.tables import html_table, table_in, title
+from adm.report.verdicts import WORST_FIRST
+from adm.sampling.batch import read_batch
+
+COLUMNS, RUNS = 12, 12
+"""Samples of a run that are shown, and the most runs of which some are."""
+
+Stacked = tuple[str, list[tuple[str, Picture]]]
+"""A title, and pictures that stand above each other, each after its caption."""
+
+
+def beside(a: Held, b: Held) -> str:
+    """Write the page as HTML: what differs, what only one side has, and how much is equal.
+
+    Args:
+        a: Results; those of another scale will do.
+        b: Other results.
+
+    Raises:
+        UserError: A table, a picture or a batch of samples is not as this version writes it.
+    """
+    changes, counts = differences_of(a, b)
+    params = [(change.name, told(change.a), told(change.b)) for change in changes if change.kind == "param"]
+    tables = {name: _cells(a, b, name) for name in _both(_names(a, "tables"), _names(b, "tables"))}
+    claims = [key for key in a.claims if key in b.claims]
+    claims.sort(key=lambda key: (a.claims[key].verdict == b.claims[key].verdict, _rank(a, key), _rank(b, key)))
+    rows = [(a.claims[key].statement, words(a.claims[key]), words(b.claims[key])) for key in claims]
+    differ = sum(a.claims[key].verdict != b.claims[key].verdict for key in claims)
+    return rendered(
+        "beside.html.j2",
+        sides=(a, b),
+        counts=counts,
+        samples=[*_samples(a, b)],
+        figures=[*_figures(a, b)],
+        claims=len(claims),
+        differ=differ,
+        verdicts=_table(a, b, rows[:differ], "Claims whose verdicts differ", "Claim"),
+        alike=_table(a, b, rows[differ:], "Claims of one verdict", "Claim"),
+        scores=_table(a, b, _scores(a, b), "Scores that differ, those apart first", "Run", "Score"),
+        compared=len(tables),
+        tables=[
+            (title(name), _table(a, b, cells, "Cells that differ", "Row", "Column"))
+            for name, cells in tables.items()
+            if cells
+        ],
+        params=_table(a, b, params, "Params that differ; - is what the params file leaves out", "Param"),
+        alone=[*_alone(a, b)],
+    )
+
+
+def _names(side: Held, kind: str) -> list[str]:
+    """List the tables or figures of a side, or the runs that have samples."""
+    folder, ending = side.folder / kind, {"tables": "*.md", "figures": "*.png", "samples": "*"}[kind]
+    return [path.stem if path.is_file() else path.name for path in folder.glob(ending)]
+
+
+def _both(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """List what is in both, 2 before 10."""
+    shared = {*first} & {*second}
+    return sorted(
+        shared,
+        key=lambda name: [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name)],
+    )
+
+
+def _titles(a: Held, b: Held) -> tuple[str, str]:
+    """Name the sides in short: "A: embedded"."""
+    return f"A: {Path(a.name).name}", f"B: {Path(b.name).name}"
+
+
+def _rank(side: Held, key: str) -> int:
+    return WORST_FIRST.index(side.claims[key].verdict)
+
+
+def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
+    """Print rows with a column for each side; nothing if there are no rows."""
+    columns = [*labels, *_titles(a, b)]
+    table = html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else ""
+    return Markup(table)  # noqa: S704
+
+
+def _scores(a: Held, b: Held) -> list[tuple[str, str, str, str]]:
+    """List scores that both have and that differ, those first whose intervals have no point in common."""
+    pairs = [
+        (x.is_apart_from(b.scores[run][name]), run, name, x, b.scores[run][name])
+        for run in a.scores
+        for name, x in a.scores[run].items()
+        if name in b.scores.get(run, {})
+    ]
+    pairs.sort(key=lambda pair: not pair[0])
+    return [
+        (run, METRICS[name].label if name in METRICS else name, str(x), str(y))
+        for _, run, name, x, y in pairs
+        if x != y
+    ]
+
+
+def _cells(a: Held, b: Held, name: str) -> list[tuple[str, ...]]:
+    """List the cells of a table that both have and that differ in print, with intervals where they are told."""
+    first, second = (_printed(side.folder / "tables" / f"{name}.md") for side in (a, b))
+    return [
+        (*place, " ".join(first[place]).strip(), " ".join(second[place]).strip())
+        for place in first
+        if place in second and first[place][0] != second[place][0]
+    ]
+
+
+def _printed(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Read a table as Markdown: by row and column the text of each cell, and the interval that the html beside it has.
+
+    A row is named by what stands before the column HERE, else by its first cell; the second of a name gets a number.
+    """
+    with readable(path, "is no table as this version writes it"):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        split = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+        headings, _, *rows = split
+    html, intervals = path.with_suffix(".html"), [[""] * len(headings)] * len(rows)
+    if html.is_file():
+        body = ElementTree.fromstring(table_in(html)).iterfind("tbody/tr")  # noqa: S314
+        intervals = [[f"({interval})" if (interval := cell.findtext("span")) else "" for cell in row] for row in body]
+    before, seen, cells = headings.index(HERE) if HERE in headings else 1, Counter[str](), dict[tuple[str, str], Any]()
+    for row, beside_it in zip(rows, intervals, strict=True):
+        label = ", ".join(filter(None, row[:before]))
+        seen[label] += 1
+        label = label if seen[label] == 1 else f"{label} ({seen[label]})"
+        cells |= {
+            (label, heading): cell for heading, cell in zip(headings, zip(row, beside_it, strict=True), strict=True)
+        }
+    return cells
+
+
+def _samples(a: Held, b: Held) -> Iterator[Stacked]:
+    """Yield the first samples of runs that both have from the same seed, those of A above those of B."""
+    shown = 0
+    for run in _both(_names(a, "samples"), _names(b, "samples")):
+        folders = [side.folder / "samples" / run for side in (a, b)]
+        seeds = {read_record(folder).params.get("run", {}).get("seed", 0) for folder in folders}
+        if len(seeds) == 1 and shown < RUNS:
+            images = [read_batch(folder).images[:COLUMNS] for folder in folders]
+            side = max(each.shape[1] for each in images)
+            rows = {name: {"": _enlarged(each, side)} for name, each in zip(_titles(a, b), images, strict=True)}
+            caption = f"The first samples of {run}, seeds from {seeds.pop()} on: above A, below B."
+            shown += 1
+            yield run, [(caption, pixels_of(comparison(rows, COLUMNS)))]
+
+
+def _enlarged(images: Images, side: int) -> Images:
+    """Enlarge images to a side, so that those of two sizes stand in the same columns."""
+    if images.shape[1] == side:
+        return np.asarray(images)
+    return np.stack(
+        [np.asarray(Image.fromarray(each).resize((side, side), Image.Resampling.NEAREST)) for each in images]
+    )
+
+
+def _figures(a: Held, b: Held) -> Iterator[Stacked]:
+    """Yield the figures that both have, A's above B's."""
+    for name in _both(_names(a, "figures"), _names(b, "figures")):
+        found = []
+        for name_of_side, side in zip(_titles(a, b), (a, b), strict=True):
+            stem = side.folder / "figures" / name
+            drawn = picture({e: path for e in ("svg", "png") if (path := stem.with_suffix(f".{e}")).is_file()})
+            if drawn is not None:
+                caption = drawn.caption.removeprefix(f"{title(name)}: ")
+                found.append((f"{name_of_side}{'. ' if caption else ''}{caption}", drawn))
+        yield title(name), found
+
+
+def _alone(a: Held, b: Held) -> Iterator[tuple[str, list[str]]]:
+    """Yield what only one side has, by side and kind."""
+    for letter, side, other in (("A", a, b), ("B", b, a)):
+        kinds = {kind: [_names(each, kind) for each in (side, other)] for kind in ("tables", "figures", "samples")}
+        kinds |= {"scored runs": [[*side.scores], [*other.scores]], "claims": [[*side.claims], [*other.claims]]}
+        for kind, (its, others) in kinds.items():
+            if only := [name for name in _both(its, its) if name not in others]:
+                yield f"{letter} alone, {kind}", only

@@ -1,0 +1,47 @@
+"""What captions say of the names of the paper: what the params file tells, and nothing where they are the paper's."""
+
+from pathlib import Path
+
+import pytest
+
+from adm.params import load
+from adm.pipeline import Pipeline
+from adm.report.names import stands_for
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    return load(ROOT / "params.yaml")
+
+
+def test_sizes_depths_and_classes_are_those_of_the_params(embedded):
+    assert stands_for(embedded, ["adm-128", "adm-256"]) == "Here adm-128: 8×8; adm-256: 8×8, twice as deep."
+    assert stands_for(embedded, ["adm-u", "lsun-cat"]) == "Here adm-u: 4×4 to 8×8; lsun-cat: 8×8, classes 7, 8, 9."
+
+
+def test_names_that_are_not_the_papers_are_left_out_and_so_are_classifiers_beside_what_they_guide(embedded):
+    assert stands_for(embedded, ["ablation-base", "short-seed-1"]) == ""
+    assert "classifier" not in stands_for(embedded, ["adm-128", "classifier-128"])
+    assert stands_for(embedded, ["classifier-64"]) == "Here classifier-64: 4×4."
+
+
+def test_seeds_of_a_model_are_told_once():
+    digits = load(ROOT / "scales" / "digits" / "params.yaml")
+    assert stands_for(digits, ["adm-128-seed-1", "adm-128-seed-2"]) == "Here adm-128: 8×8."
+
+
+@pytest.mark.parametrize("scale", ["paper", "released"])
+def test_models_of_the_papers_sizes_need_no_words(scale):
+    params = load(ROOT / "scales" / scale / "params.yaml")
+    assert stands_for(params, params.models) == ""
+
+
+def test_every_table_and_figure_of_a_model_with_a_name_of_the_paper_says_what_it_stands_for(embedded):
+    told = {job.key: job.sections["names"] for job in Pipeline(embedded).jobs.values() if "names" in job.sections}
+    assert "adm-64: 4×4" in told["table_14"]  # which reads of its runs their scales alone
+    assert "adm-256: 8×8, twice as deep" in told["figure_24"]
+    assert {key for key, words in told.items() if not words} == {
+        *("table_6", "seeds", "lottery", "figure_5", "figure_5_seconds")
+    }
