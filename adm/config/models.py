@@ -128,12 +128,6 @@ class TrainingParams(Config):
         seed = self.seed
         return seed if isinstance(seed, TrainingSeeds) else TrainingSeeds(weights=seed, data=seed, noise=seed)
 
-    @model_validator(mode="after")
-    def _accumulation_divides_batch(self) -> Self:
-        if self.batch_size % self.accumulation:
-            raise ValueError(f"accumulation {self.accumulation} does not divide batch_size {self.batch_size}")
-        return self
-
 
 class _Model(Config):
     training: TrainingParams

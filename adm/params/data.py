@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from adm.config.base import PositiveInt
 from adm.config.data import Extractor, ImageSource, NetworkGraph
@@ -20,12 +20,6 @@ class DatasetParams(Section, ImageSource):
     """
 
     of: Key | None = None
-
-    @model_validator(mode="after")
-    def _a_view_has_a_size(self) -> Self:
-        if self.image_size is None and self.of is not None:
-            raise ValueError("image_size is missing; it is the side of the images in pixels")
-        return self
 
     @property
     def prepared(self) -> Self:

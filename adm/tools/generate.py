@@ -88,10 +88,8 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
         return checked(Call, {"checkpoint": checkpoint, **options})
     if options:
         raise UserError(f"--{next(iter(options))}: is not accepted beside {checkpoint}, which tells all but --out")
-    content = read_json(Path(checkpoint)).get("call")
-    if not isinstance(content, dict):
-        raise UserError(f"{checkpoint}: repeats no call: it holds no object `call`")
-    return _seen_from(Path(), checked(Call, content, f"{checkpoint}: "), Path(checkpoint).parent)
+    content = checked(Call, read_json(Path(checkpoint)).get("call", {}), f"{checkpoint}: ")
+    return _seen_from(Path(), content, Path(checkpoint).parent)
 
 
 def _seen_from(place: Path, call: Call, start: Path) -> Call:

@@ -220,8 +220,6 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
             raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
-        if not name.isprintable():
-            raise UserError(f"{images}: class {name!r} has a name that cannot be printed; rename its folder")
 
 
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:

@@ -87,7 +87,12 @@ UNFIT = {
         "models.adm-128.noise",
         "timesteps 20",
     ),
-    "accumulation that does not divide": ({f"{TRAINING}.accumulation": 5}, TRAINING, "accumulation 5", "16"),
+    "accumulation that does not divide": (
+        {f"{TRAINING}.accumulation": 5},
+        "resources.train.processes",
+        "5 micro-batches",
+        "16",
+    ),
     "checkpoints that go back": ({"models.adm-128.checkpoints": [9, 5]}, "models.adm-128.checkpoints", "[9, 5]"),
     "checkpoints of no dataset": ({"models.adm-128.dataset": None}, "models.adm-128", "dataset"),
     "eta without ddim": ({"runs.scale-2.eta": 0.5}, "runs.scale-2", "eta 0.5", "'ddpm'"),

@@ -64,7 +64,11 @@ WRONG = {
         "datasets.small.held_out: 0.1",
         "'photos'",
     ),
-    "a view without a size": ({"datasets": {"small": {"of": "photos"}}}, "datasets.small: image_size is missing", ""),
+    "a view without a size": (
+        {"datasets": {"small": {"of": "photos"}}},
+        "models.judge.dataset: 'small' has no image_size",
+        "",
+    ),
     "pixels without a size": (
         {"datasets": {"photos": STORE, "digits": {"source": "digits", "num_classes": 10}}},
         "datasets.digits: image_size is missing",
