@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adm.artifacts.writing import new_file, new_files, write_json
-from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, ProcessParams
+from adm.artifacts.writing import new_files, write_json
+from adm.config.models import AnyModel, ClassifierModel, ProcessParams
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.config.respacing import LARGEST_SIGMA
-from adm.config.sampling import GuidedSampling
+from adm.config.sampling import Sampling
 from adm.errors import UserError
 from adm.nets.opening import LoadedNetwork
 from adm.nets.weights import output_channels, write_tensors
@@ -43,6 +43,9 @@ VARIANCE_TYPES = {"beta_tilde": "fixed_small", "beta": "fixed_large", "learned_r
 
 ORDERS = {"ddim": 1, "dpm_solver_pp": 2}
 """The order of the DPM-Solver++ that a sampler of ours is; DDIM is that of order 1, with or without noise."""
+
+GUIDED = ("gradient_scale", "cfg_scale", "guidance_interval", "clipping", "clipping_order")
+"""Fields of a run that the pipeline goes by."""
 
 FIXED = {
     "time_embedding.first": "time_embedding.linear_1",
@@ -76,58 +79,46 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) 
         write_json(scheduler, scheduler_config(model.noise))
 
 
-def export_pipeline(
-    out: Path, code: Mapping[str, str], opened: LoadedNetwork, classifier: LoadedNetwork | None, run: GuidedSampling
+def write_pipeline(
+    folder: Path, code: Mapping[str, str], opened: LoadedNetwork, classifier: LoadedNetwork | None, run: Sampling
 ) -> None:
     """Write what `DiffusionPipeline.from_pretrained` loads, which samples as a run does if nothing else is said.
 
     Args:
-        out: The folder; other files in it stay.
+        folder: A new one, for which nothing need be atomic; other files in it stay.
         code: The texts of `pipeline.py` and `classifier.py`, by these names.
         opened: The diffusion model.
         classifier: What guides it; None if no classifier does.
         run: How it is sampled.
 
     Raises:
-        UserError: Diffusers cannot express a network, or a field of the run; says why. Nothing is written.
+        UserError: Diffusers cannot express a network, or its pipeline a field of the run; says why. Nothing is written.
     """
-    model, guiding = opened.model, classifier and classifier.model
-    reason = inexpressible(model) or _unsampled(run, guiding is not None)
-    if guiding and (other := _inexpressible(guiding.network)):
-        reason = reason or f"of the classifier, {other}"
-    if reason:
-        raise UserError(f"{out}: cannot be written for diffusers: {reason}")
-    assert isinstance(model, DiffusionModel)
-    scheduler = run_scheduler_config(model.noise, run)
+    networks = {"unet": opened, **({"classifier": classifier} if classifier else {})}
+    reasons = [inexpressible(opened.model), *_unsampled(run, classifier is not None)]
+    reasons += [_inexpressible(one.model.network) for one in networks.values()]
+    if reason := next(filter(None, reasons), None):
+        raise UserError(reason)
+    noise, index = opened.model.noise, folder / "model_index.json"
+    assert isinstance(noise, ProcessParams)
+    sampling = run.model_dump(include={*GUIDED})
+    sampling |= {"timesteps": noise.visited(run.steps)[::-1], "predicts": noise.predicts}
+    sampling |= {"num_classes": opened.model.network.num_classes or 1, "class_names": opened.class_names}
+    if classifier and opened.model.network.num_classes is None:
+        sampling |= {"num_classes": classifier.model.network.num_classes, "class_names": classifier.class_names}
+    for name, one in networks.items():
+        (folder / name).mkdir()
+        config, tensors = (folder / name / file for file in FILES[:2])
+        _write_network(config, tensors, one.network.state_dict(), one.model)
+    (folder / "scheduler").mkdir()
+    scheduler = scheduler_config(noise, run)
+    write_json(folder / "scheduler" / FILES[2], scheduler)
+    (folder / "pipeline.py").write_text(code["pipeline.py"], encoding="utf-8")
     parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", scheduler["_class_name"]]}
-    names = opened.class_names or (classifier.class_names if classifier else None)
-    counts = [each.network.num_classes for each in (model, guiding) if each is not None]
-    sampling = {
-        "timesteps": model.noise.visited(run.steps)[::-1],
-        "predicts": model.noise.predicts,
-        "guidance_scale": run.gradient_scale if classifier else run.cfg_scale or 1.0,
-        "interval": run.guidance_interval,
-        "clips": run.clipping == "static",
-        "clips_after": run.clipping_order == "after",
-        "num_classes": next(filter(None, counts), 1),
-        "class_names": names and [*names],
-    }
-    with new_files(*(out / "unet" / name for name in FILES[:2])) as (config, tensors):
-        _write_network(config, tensors, opened.network.state_dict(), model)
-    if classifier is not None:
+    if classifier:
+        (folder / "classifier" / "classifier.py").write_text(code["classifier.py"], encoding="utf-8")
         parts["classifier"] = ["classifier", "NoisyClassifier"]
-        with new_files(*(out / "classifier" / name for name in (*FILES[:2], "classifier.py"))) as (
-            config,
-            tensors,
-            text,
-        ):
-            _write_network(config, tensors, classifier.network.state_dict(), classifier.model)
-            text.write_text(code["classifier.py"], encoding="utf-8")
-    with new_file(out / "scheduler" / FILES[2]) as path:
-        write_json(path, scheduler)
-    with new_files(out / "pipeline.py", out / "model_index.json") as (pipeline, index):
-        pipeline.write_text(code["pipeline.py"], encoding="utf-8")
-        write_json(index, {"_class_name": ["pipeline", "GuidedPipeline"], **parts, "sampling": sampling})
+    write_json(index, {"_class_name": ["pipeline", "GuidedPipeline"], **parts, "sampling": sampling})
 
 
 def _write_network(config: Path, tensors: Path, weights: Mapping[str, Tensor], model: AnyModel) -> None:
@@ -142,17 +133,14 @@ def _write_network(config: Path, tensors: Path, weights: Mapping[str, Tensor], m
     write_tensors(tensors, named, {"format": "pt"})
 
 
-def _unsampled(run: GuidedSampling, by_classifier: bool) -> str | None:
-    """Say why the pipeline cannot sample as a run does; None if it can."""
+def _unsampled(run: Sampling, by_classifier: bool) -> list[str]:
+    """Say what of a run the pipeline has not."""
     fixed = {"noise_temperature": 1, "epsilon_temperature": 1, "gradient_at": "x_t", "guide": None}
-    others = [f"{name} {getattr(run, name)!r}" for name, value in fixed.items() if getattr(run, name) != value]
-    if run.sampler not in ("ddpm", *ORDERS):
-        others.append(f"sampler {run.sampler!r}")
-    if run.eta not in (0, 1):
-        others.append(f"eta {run.eta:g}")
-    if by_classifier and run.denoiser_scale is not None:
-        others.append(f"cfg_scale {run.cfg_scale:g} beside a classifier")
-    return f"its pipeline has no {others[0]}" if others else None
+    fixed |= {"cfg_scale": None} if by_classifier else {}
+    others = {name: getattr(run, name) for name, value in fixed.items() if getattr(run, name) != value}
+    others |= {} if run.sampler in ("ddpm", *ORDERS) else {"sampler": run.sampler}
+    others |= {} if run.eta in (0, 1) else {"eta": run.eta}
+    return [f"the pipeline has no {name} {value!r}" for name, value in others.items()]
 
 
 def inexpressible(model: AnyModel) -> str | None:
@@ -203,36 +191,33 @@ def unet_config(network: Network, out_channels: int) -> dict[str, Any]:
     }
 
 
-def scheduler_config(noise: ProcessParams) -> dict[str, Any]:
-    """Configure the DDPMScheduler that samples as our DDPM, over all timesteps or evenly spaced ones."""
+def scheduler_config(noise: ProcessParams, run: Sampling | None = None) -> dict[str, Any]:
+    """Configure the DDPMScheduler that samples as our DDPM, over all timesteps or evenly spaced ones.
+
+    With a run it is the scheduler that steps as the run does from x_0, which was guided and clipped before.
+    """
     schedule: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
     if noise.schedule == "linear":
         scale = 1000 / noise.timesteps
         schedule = {"beta_schedule": "linear", "beta_start": scale * 1.0e-4, "beta_end": scale * 0.02}
+    schedule |= {"num_train_timesteps": noise.timesteps, "timestep_spacing": "linspace"}
+    if run and run.sampler in ORDERS:
+        return {
+            "_class_name": "DPMSolverMultistepScheduler",
+            **schedule,
+            "algorithm_type": "sde-dpmsolver++" if run.eta else "dpmsolver++",
+            "solver_order": ORDERS[run.sampler],
+            "prediction_type": "sample",
+            "final_sigmas_type": "zero",
+            "lambda_min_clipped": -math.log(LARGEST_SIGMA),
+        }
     return {
         "_class_name": "DDPMScheduler",
-        "num_train_timesteps": noise.timesteps,
         **schedule,
         "variance_type": VARIANCE_TYPES[noise.variance],
-        "prediction_type": PREDICTION_TYPES[noise.predicts],
-        "clip_sample": True,
+        "prediction_type": "sample" if run else PREDICTION_TYPES[noise.predicts],
+        "clip_sample": run is None,
         "clip_sample_range": 1.0,
-        "timestep_spacing": "linspace",
-    }
-
-
-def run_scheduler_config(noise: ProcessParams, run: GuidedSampling) -> dict[str, Any]:
-    """Configure the scheduler that steps as a run does, given x_0 that was guided and clipped before."""
-    common = scheduler_config(noise) | {"prediction_type": "sample", "clip_sample": False}
-    if run.sampler == "ddpm":
-        return common
-    names = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type", "timestep_spacing")
-    return {name: common[name] for name in names if name in common} | {
-        "_class_name": "DPMSolverMultistepScheduler",
-        "algorithm_type": "sde-dpmsolver++" if run.eta else "dpmsolver++",
-        "solver_order": ORDERS[run.sampler],
-        "final_sigmas_type": "zero",
-        "lambda_min_clipped": -math.log(LARGEST_SIGMA),
     }
 
 
