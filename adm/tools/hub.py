@@ -167,7 +167,9 @@ def _made(model: Model, classes: list[int] | None, num: int, seed: int) -> dict[
 
 
 def _processor(model: Model) -> str:
-    return torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else processor_name()
+    if model.device.type == "cuda":
+        return torch.cuda.get_device_name(model.device)
+    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _read_scores(path: Path, network: Path) -> dict[str, Any]:
