@@ -206,17 +206,56 @@ def compare(
 
 @tools.command(rich_help_panel=SHARE)
 def publish(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A folder for a model hub, with a network. Without it, the scale's results are published."),
+    ] = None,
     params: ParamsFile = Path("params.yaml"),
     again: Annotated[
         bool, typer.Option("--again", help="Make what is published anew, from the scores that are published.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if a table or claim does not follow from the scores.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing; fail if a table or claim does not follow from the scores, or if FOLDER's images are "
+            "not remade.",
+        ),
     ] = False,
+    network: Annotated[
+        str | None, typer.Option(help="What FOLDER is to hold: a name, a file, or the folder of a checkpoint.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Its scores: a json of `adm score --out`, or results/NAME/metrics/RUN.json.")
+    ] = None,
+    license_: Annotated[
+        str | None, typer.Option("--license", help="Of its weights, as the hub calls it: mit, cc-by-4.0 and so on.")
+    ] = None,
+    upload: Annotated[str | None, typer.Option(metavar="USER/NAME", help="Where FOLDER is uploaded to.")] = None,
 ) -> None:
-    """Write what a scale shows, and its scores, to a folder for git."""
+    """Write what a scale shows, and its scores, to a folder for git; or a network to one for a model hub."""
+    if folder is None:
+        _publish_scale(params, again, check, "--network" if network else "--upload" if upload else None)
+        return
+    from adm.tools import hub
+
+    if not (network or check or upload):
+        raise UserError(f"{folder}: what is to be done? --network NAME writes it; or --check, or --upload USER/NAME")
+    if upload:
+        hub.client()
+    if network:
+        hub.write(folder, network, scores, license_)
+    if check and not hub.remakes(folder):
+        raise typer.Exit(1)
+    if upload:
+        hub.upload(folder, upload)
+
+
+def _publish_scale(params: Path, again: bool, check: bool, other: str | None) -> None:
     from adm.tools import publish as tool
 
+    if other:
+        raise UserError(f"{other}: goes with FOLDER, as in: adm publish FOLDER --network NAME")
     pipeline = Pipeline(load(params))
     if again:
         tool.again(pipeline)

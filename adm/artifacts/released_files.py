@@ -18,6 +18,10 @@ PACKAGED = {path.stem: path for path in (Path(__file__).parents[1] / "networks")
 """Small networks that come with the package, by name."""
 
 
+WEIGHTS, RECORD = "model.safetensors", "samples.json"
+"""Files of a network's folder for a model hub: its weights, and what made the images beside them."""
+
+
 def released_folder() -> Path:
     """Find the folder that keeps released files: that of the environment variable, else one in the user's cache."""
     return Path(os.environ.get(FOLDER) or user_cache_path("adm") / "files")
@@ -61,11 +65,18 @@ def name_of(file: PublishedFile) -> str | None:
 def placed(path: Path) -> Path:
     """Take a path as it is or, where there is nothing, as the name of a released file, which is fetched if need be.
 
-    The name of a network of this package is that network, unless a checkpoint is there.
+    The name of a network of this package is that network, unless a checkpoint is there; a folder for a model hub is
+    its weights.
 
     Raises:
-        UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has.
+        UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has,
+            or a folder for a model hub lacks its weights.
     """
+    if path.is_dir() and not (path / MANIFEST).exists():
+        if (path / WEIGHTS).is_file():
+            return path / WEIGHTS
+        if (path / RECORD).exists() or (path / "model_index.json").exists():
+            raise UserError(f"{path}: lacks its weights, {WEIGHTS}; fetch the folder whole")
     if str(path) in PACKAGED and not (path / MANIFEST).exists():
         return PACKAGED[str(path)]
     is_name = not path.suffix or any(file.filename == path.name for file in RELEASED.values())

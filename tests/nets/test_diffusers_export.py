@@ -2,18 +2,30 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from making import make
 
+from adm.api import Model
+from adm.data.batches import to_uint8
 from adm.diffusion.process import Diffusion
-from adm.diffusion.samplers import DDPM
+from adm.diffusion.samplers import DDPM, last
 from adm.diffusion.samplers import sample as denoise
 from adm.errors import UserError
-from adm.nets.diffusers_export import FILES, export_diffusers, inexpressible, renamed, unet_config
+from adm.nets.diffusers_export import (
+    FILES,
+    export_diffusers,
+    inexpressible,
+    renamed,
+    unet_config,
+    write_pipeline,
+)
+from adm.nets.opening import Card, LoadedNetwork
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
 from adm.stages import init
+from adm.tools.hub import TEMPLATES
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: see requirements-rivals.lock")
 
@@ -24,6 +36,7 @@ NETWORKS = {
     "heads of one width": {"heads": 2, "head_channels": None, "attention_resolutions": [4, 2]},
     "addition": {"conditioning": "addition", "groups": 8, "attention_resolutions": []},
     "fixed variance": {"variance": "beta_tilde", "objective": "simple"},
+    "the other fixed variance": {"variance": "beta", "objective": "simple"},
     "upsampler": {"kind": "upsampler"},
     "v": {"predicts": "v"},
     "x_0": {"predicts": "x_0"},
@@ -81,7 +94,10 @@ def test_outputs_are_the_same(name, exported, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("legacy", "50"), *((name, "10") for name in ("new", "fixed variance", "upsampler", "v", "x_0"))],
+    [
+        ("legacy", "50"),
+        *((name, "10") for name in ("new", "fixed variance", "the other fixed variance", "upsampler", "v", "x_0")),
+    ],
 )
 def test_trajectories_are_the_same(name, steps, exported):
     model, network, theirs, scheduler = exported(name)
@@ -99,6 +115,45 @@ def test_trajectories_are_the_same(name, steps, exported):
     for t, wanted in zip(scheduler.timesteps, expected, strict=True):
         x_t = scheduler.step(rival(x_t, t), t, x_t, generator=again).prev_sample
         torch.testing.assert_close(x_t, wanted, rtol=tolerance, atol=tolerance)
+
+
+PIPELINES = {
+    "by itself": ({"label_dropout": 0.1}, None, {"sampler": "dpm_solver_pp", "steps": "logsnr8", "cfg_scale": 3.0}),
+    "by itself, learned variance": ({"label_dropout": 0.1}, None, {"steps": "10", "cfg_scale": 2.0}),
+    "Algorithm 1": ({}, {}, {"steps": "10", "scale": 2.0}),
+    "Algorithm 1, fixed": ({"variance": "beta", "objective": "simple"}, {}, {"steps": "10", "scale": 2.0}),
+    "Algorithm 2": ({"predicts": "v"}, {}, {"sampler": "ddim", "steps": "ddim10", "scale": 2.0}),
+    "clipped after": ({"predicts": "x_0"}, {}, {"sampler": "ddim", "scale": 2.0, "clipping_order": "after"}),
+    "noise": ({}, {"attention_order": "new"}, {"sampler": "dpm_solver_pp", "steps": "rho8", "eta": 1, "scale": 2.0}),
+    "in an interval": ({}, {}, {"sampler": "ddim", "steps": "10", "scale": 5.0, "guidance_interval": [0.2, 0.6]}),
+    "without classes": ({"num_classes": None, "image_channels": 1}, {"image_channels": 1}, {"steps": "10"}),
+    "unguided": ({}, None, {"sampler": "ddim", "steps": "10", "eta": 1, "clipping": "none"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", PIPELINES)
+def test_the_pipeline_makes_the_same_images(case, tiny_model, randomised, tmp_path, monkeypatch):
+    monkeypatch.setattr(diffusers.utils.dynamic_modules_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    changes, guide, how = PIPELINES[case]
+
+    def opened(kind, changes):
+        model = tiny_model(kind, **(COMMON | HEADS | changes))
+        return LoadedNetwork(tmp_path, randomised(model).eval().requires_grad_(False), model, Card(model=model))
+
+    model = Model(opened("diffusion", changes), None if guide is None else opened("classifier", guide), "float32")
+    classes = [1, 0] if model.num_classes else None
+    sampling = model.sampling(classes, 2, seed=5, **{"steps": "10", **how})
+    code = {name: (TEMPLATES / f"{name}.txt").read_text() for name in ("pipeline.py", "classifier.py")}
+    (tmp_path / "pub").mkdir()
+    write_pipeline(tmp_path / "pub", code, model.opened, model.classifier, sampling.run)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path / "pub", trust_remote_code=True)
+    pipeline.set_progress_bar_config(disable=True)
+    found = pipeline(classes, 2, seed=5, output_type="pt").images
+    wanted = (last(sampling.trajectory(0)[1]) / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
+    pixels = np.stack([np.asarray(image.convert("RGB")) for image in pipeline(classes, 2, seed=5).images])
+    assert np.abs(pixels.astype(int) - to_uint8(wanted * 2 - 1)).max() <= 1
 
 
 CANNOT = {
