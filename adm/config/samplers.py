@@ -52,7 +52,7 @@ SAMPLERS: Registry[Sampler] = Registry(
 """Every sampler, by its name in a run."""
 
 FAST = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr12"}
-"""What "fast" means: its FID is not higher than by 250 steps of DDPM or by 25 of the same (docs/speed.md)."""
+"""What "fast" means: FID is not higher than in twice as many steps (docs/speed.md)."""
 
 USUAL = "ddpm"
 """The sampler that printed descriptions of runs do not mention."""
