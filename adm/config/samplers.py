@@ -52,7 +52,7 @@ SAMPLERS: Registry[Sampler] = Registry(
 """Every sampler, by its name in a run."""
 
 FAST = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr12"}
-"""What "fast" means: FID is not higher than in twice as many steps (docs/speed.md)."""
+"""What "fast" means: FID is within its interval of that in twice as many steps (docs/speed.md)."""
 
 USUAL = "ddpm"
 """The sampler that printed descriptions of runs do not mention."""
