@@ -44,7 +44,7 @@ def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
     if not isinstance(data, dict) or BASE not in data:
         return Source(data, [path])
     base = data.pop(BASE)
-    if not isinstance(base, str) or not base:
+    if not isinstance(base, str) or not base or "\0" in base:
         raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
     where, chain = path.parent / base, [*below, path]
     if os.path.normpath(where) in map(os.path.normpath, chain):

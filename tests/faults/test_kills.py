@@ -17,6 +17,9 @@ pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("ADM_KILLS_SEED", "20211"))
 """Of the moments; another one is given by the environment."""
 
+MOST = 40
+"""Stops of which one at least must come while training runs."""
+
 RESULTS = "results/embedded"
 VARIANTS = {
     # Of full float32 many kills; of float16, whose loss scale is part of the state, fewer: it is slow on a processor.
@@ -136,9 +139,10 @@ def test_a_job_stopped_at_any_moment_ends_in_the_same_bytes(job):
     shutil.rmtree(job.work)
     print(f"ADM_KILLS_SEED={SEED} repeats this; {job.seconds:.1f} s")
     stops = kept = 0
-    while stops < variant["stops"]:
+    # On a fast machine the few of float16 may all come before training has begun: more are sent, to an end.
+    while stops < variant["stops"] or (not kept and stops < MOST):
         number = job.random.choice([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-        ended = job.train(seconds=job.random.uniform(0.2, 0.7) * job.seconds, number=number)
+        ended = job.train(seconds=job.random.uniform(0.2, 0.9) * job.seconds, number=number)
         if ended.code == 0:
             job.check_ended()
             shutil.rmtree(job.work)

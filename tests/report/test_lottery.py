@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import verdicts
 import yaml
 from scipy import stats
 
@@ -13,6 +12,7 @@ from adm.params.needs import needs_of
 from adm.pipeline import Pipeline
 from adm.report.lottery import KINDS, ROWS, lottery
 from adm.stages import figure, table
+from adm.tools import reproduced
 
 EVEN = {"weights": 1, "data": 1, "noise": 1, "rest": 1, "resampling": 1}
 NOTHING = dict.fromkeys(EVEN, 0) | {"resampling": 1}
@@ -147,8 +147,8 @@ def test_table_and_figure_tell_what_was_planted(params, placed, score, tmp_path)
     assert found.loc["Noise of the loss", "Share of the variance"] > "9"
     (tmp_path / "tables").mkdir()
     (tmp_path / "table.csv").rename(tmp_path / "tables" / "lottery.csv")
-    assert verdicts.retraining(tmp_path) == float(found.loc[ROWS["ratio"], "FID, standard deviation"])
-    assert verdicts.retraining(tmp_path / "nothing") == verdicts.RETRAINING
+    assert reproduced.retraining(tmp_path) == float(found.loc[ROWS["ratio"], "FID, standard deviation"])
+    assert reproduced.retraining(tmp_path / "nothing") == reproduced.RETRAINING
     read = jobs["figure/played"].sections["read"]
     figure.run("played", params.figures["played"], read, inputs, tmp_path / "figure")
     assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -39,12 +39,12 @@ def test_images_and_noise_are_the_same_with_and_without(dataset):
     batches = Batches(dataset, 8, 10, "centre", True, seed=4)
     plain, dropping = (list(inputs(batches, range(3), range(2, 9), CPU, 4, 1000, rate)) for rate in (0.0, 0.5))
     changed = False
-    for one, other in zip(plain, dropping, strict=True):
-        assert torch.equal(one.x_0, other.x_0)
-        assert all(map(torch.equal, one.noise, other.noise))
-        assert ((other.y == one.y) | (other.y == NO_CLASS)).all()
-        assert (one.y != NO_CLASS).all()
-        changed |= not torch.equal(one.y, other.y)
+    for (images, labels, noise), (same, some, same_noise) in zip(plain, dropping, strict=True):
+        assert torch.equal(images, same)
+        assert all(map(torch.equal, noise, same_noise))
+        assert ((some == labels) | (some == NO_CLASS)).all()
+        assert (labels != NO_CLASS).all()
+        changed |= not torch.equal(labels, some)
     assert changed
 
 

@@ -29,12 +29,13 @@ def seen(new_run, tiny_model, tmp_path):
         made = list(inputs(run.batches, range(3), range(8), CPU, *drawn))
         run.to(3)
         end = torch.cat([value.flatten() for value in run.state.weights])
+        images, labels, noises = zip(*made, strict=True)
         return {
             "initial": initial,
-            "images": torch.stack([step.x_0 for step in made]),
-            "dropped": torch.stack([step.y for step in made]) < 0,
-            "t": torch.stack([step.noise.t for step in made]),
-            "eps": torch.stack([step.noise.eps for step in made]),
+            "images": torch.stack(images),
+            "dropped": torch.stack(labels) < 0,
+            "t": torch.stack([noise.t for noise in noises]),
+            "eps": torch.stack([noise.eps for noise in noises]),
             "end": end.detach(),
         }
 
