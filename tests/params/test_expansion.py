@@ -141,7 +141,7 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
         ({"params": "base: a.yaml", "a": "[1]"}, ["params.yaml: base", "a.yaml"]),
         ({"params": "base: a.yaml", "a": "{"}, ["a.yaml", "no YAML"]),
         ({"params": "base: 5"}, ["params.yaml: base", "5"]),
-        ({"params": 'base: "a\\0b"'}, ["a\\x00b: is no YAML"]),
+        ({"params": 'base: "a\\0b"'}, ["base: 'a\\x00b' is not accepted"]),
     ],
 )
 def test_a_base_that_is_none_is_refused(scale, files, expected):
