@@ -17,6 +17,7 @@ from adm.artifacts.writing import new_files
 from adm.config.data import Extractor
 from adm.config.models import AnyModel, DiffusionModel
 from adm.config.released import CHECKPOINTS, INCEPTION
+from adm.config.samplers import FAST
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MODES, MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
@@ -289,7 +290,7 @@ def params_text(
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     precision = {name: value for name, value in training.items() if name == "precision"}
-    through = {"checkpoint": "model", "sampler": "dpm_solver_pp", "eta": 1, "steps": f"logsnr{recipe.steps}"}
+    through = {"checkpoint": "model", **FAST, "steps": f"logsnr{recipe.steps}"}
     measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}
