@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
 from torch import nn
 
 from adm.config.data import Extractor, ImageSource
@@ -24,7 +25,9 @@ from adm.data.batches import to_unit_range
 from adm.data.sources import SOURCES, alike_in, cropped, parts_of
 from adm.determinism import generator, make_deterministic
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.small_extractor import ExtractorNetwork
+from adm.metrics.graph import Nodes
+from adm.metrics.graph_network import GraphNetwork
+from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.nets.weights import build
 from adm.sampling.guided import block_sampler
@@ -113,8 +116,9 @@ def judge_of(images: Images, labels: Labels, iterations: int, seed: int = 0) -> 
 
 def features_of(judge: ExtractorNetwork, images: Images) -> NDArray[np.float32]:
     """Return the pooled features of images."""
+    network = GraphNetwork(Nodes(GraphDef.FromString(freeze(judge))))
     with torch.no_grad():
-        parts = [judge.features(torch.from_numpy(part))[0] for part in np.array_split(images, -(-len(images) // 500))]
+        parts = [network(torch.from_numpy(part))[0] for part in np.array_split(images, -(-len(images) // 500))]
     features: NDArray[np.float32] = torch.cat(parts).numpy()
     return features
 

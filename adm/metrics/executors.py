@@ -13,9 +13,8 @@ from adm.errors import brief, one_line
 from adm.metrics.batches import GRAPH
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
-from adm.metrics.inception import Inception
+from adm.metrics.graph_network import GraphNetwork
 from adm.metrics.protocols import EVALUATOR, PROTOCOLS
-from adm.metrics.small_extractor import ExtractorNetwork
 from adm.parallel import resolve_device
 
 WEIGHTS = "weights.safetensors"
@@ -46,7 +45,7 @@ def open_graph(params: GraphParams, path: Path, device: str, protocol: str = EVA
 
 
 class TorchGraph(Executor):
-    """The Inception graph of 2015, or one that `freeze` wrote, as a network; it gives the features of `FrozenGraph`.
+    """A graph as a `GraphNetwork`; it gives the features of `FrozenGraph`.
 
     Each batch goes to the device as bytes, and its features come back before the next batch starts.
 
@@ -58,7 +57,7 @@ class TorchGraph(Executor):
 
     Raises:
         UserError: there is no such device.
-        ValueError: the file is no such graph.
+        ValueError: the file is no graph, or has nodes that `GraphNetwork` does not know.
         OSError: the file cannot be read.
 
     Source: Appendix J (no resizing before the graph); Nash et al. 2021 (spatial features).
@@ -71,19 +70,18 @@ class TorchGraph(Executor):
         prepared = PROTOCOLS[protocol]
         super().__init__(path, nodes.resize() if prepared.stored else prepared.resize)
         try:
-            network = ExtractorNetwork.of_graph(nodes) if "conv/biases" in nodes else Inception(nodes)
+            network = GraphNetwork(nodes)
         except (ValueError, RuntimeError) as error:  # torch's own, of weights of other shapes
             raise ValueError(
                 one_line(f"{path}: {brief(error)}; executor tensorflow runs graphs of other networks")
             ) from error
         network.prepare = prepared.prepare
-        network.eval().requires_grad_(False).to(self._device)
-        self._run = network.features if isinstance(network, ExtractorNetwork) else network
+        self._network = network.to(self._device)
 
     def _outputs(self, batch: Images) -> Outputs:
         try:
             with torch.inference_mode(), full_precision():
-                pool, spatial, logits = self._run(torch.from_numpy(batch).to(self._device))
+                pool, spatial, logits = self._network(torch.from_numpy(batch).to(self._device))
                 return pool.float().cpu().numpy(), spatial.float().cpu().numpy(), logits.float().cpu().numpy()
         except RuntimeError as error:  # torch's messages end with stack traces and advice
             raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error

@@ -56,21 +56,17 @@ class Nodes:
     """
 
     def __init__(self, definition: Any) -> None:
-        self.definition = definition
         self._nodes = {node.name: node for node in definition.node}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._nodes
-
-    def attributes(self, name: str) -> Any:
-        """Return a node's attributes.
+    def node(self, name: str) -> Any:
+        """Return a node.
 
         Raises:
-            ValueError: there is no such node.
+            ValueError: There is no such node.
         """
         if name not in self._nodes:
             raise ValueError(f"there is no node {name}")
-        return self._nodes[name].attr
+        return self._nodes[name]
 
     def constant(self, name: str) -> torch.Tensor:
         """Return a constant, float32 or int32; a single value fills its shape.
@@ -78,7 +74,7 @@ class Nodes:
         Raises:
             ValueError: there is no such constant, or it holds too many or too few values.
         """
-        tensor = self.attributes(name)["value"].tensor
+        tensor = self.node(name).attr["value"].tensor
         if tensor.dtype not in VALUES:
             raise ValueError(f"constant {name} has data type {tensor.dtype}, expected one of {list(VALUES)}")
         dtype, field = VALUES[tensor.dtype]

@@ -13,8 +13,6 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 from torch import nn
 from torch.nn import functional as F
 
-from adm.metrics.graph import NUM_SPATIAL_CHANNELS, SPATIAL, Nodes
-
 CONVOLUTIONS = ("conv", "conv_1", "conv_2", "mixed_6/conv", "mixed_7/conv")
 """The convolutions in order; each is 3x3 with zero padding, followed by a ReLU."""
 
@@ -57,7 +55,6 @@ class ExtractorNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.side = side
-        self.prepare: Prepare = scaled
         channels = (3, width, width, 2 * width, 2 * width, num_features)
         # Made without storage first, because layers initialise themselves from the global generator.
         self.convolutions = nn.ModuleDict(
@@ -73,49 +70,6 @@ class ExtractorNetwork(nn.Module):
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
             else:
                 nn.init.zeros_(parameter)
-
-    @classmethod
-    def of_graph(cls, nodes: Nodes) -> "ExtractorNetwork":
-        """Read the network that `freeze` wrote.
-
-        Raises:
-            ValueError: the graph is not what `freeze` writes of any network.
-        """
-        side = nodes.constant("ResizeBilinear/size").flatten().tolist()[0]
-        state = {"logits.weight": nodes.constant("softmax/weights").T, "logits.bias": nodes.constant("softmax/biases")}
-        for name in CONVOLUTIONS:
-            kernel = nodes.constant(f"{name}/conv2d_params").permute(3, 2, 0, 1)
-            state[f"convolutions.{name}.weight"] = kernel.contiguous(memory_format=torch.channels_last)
-            state[f"convolutions.{name}.bias"] = nodes.constant(f"{name}/biases")
-        width, num_features = (len(state[f"convolutions.{name}.bias"]) for name in (CONVOLUTIONS[0], CONVOLUTIONS[-1]))
-        network = cls(len(state["logits.bias"]), side, width, num_features, torch.Generator())
-        network.load_state_dict(state, assign=True)
-        if GraphDef.FromString(freeze(network)) != nodes.definition:
-            raise ValueError("it is not as `adm extractor` writes graphs")
-        return network
-
-    def features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Compute the features of a batch, by the steps of the graph.
-
-        Args:
-            images: (N, H, W, 3) float32 or uint8, in [0, 255].
-
-        Returns:
-            pool (N, num_features), spatial (N, side / 4 * side / 4 * 7) and logits without a bias (N, num_classes), all
-            float32.
-        """
-        x = spatial = self.prepare(images, self.side)
-        for name, convolution in self.convolutions.items():
-            weight, bias = convolution.parameters()
-            # Not with the bias in one step, which rounds otherwise.
-            product = F.conv2d(x, weight, padding=1)
-            x = F.relu_(product + bias[:, None, None])
-            if name in POOLED:
-                x = F.max_pool2d(x, 2)
-            if name == SPATIAL:
-                spatial = x
-        pool = F.avg_pool2d(x, self.side // 4).flatten(1)
-        return pool, first_channels(spatial), pool @ self.logits.weight.T
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Classify images.
@@ -138,11 +92,6 @@ class ExtractorNetwork(nn.Module):
 def scaled(images: torch.Tensor, side: int) -> torch.Tensor:
     """Resize images (N, H, W, 3) in [0, 255] and scale them to [-1, 1): (N, 3, side, side) float32, channels last."""
     return ((legacy_resize_bilinear(images.float(), side) - CENTRE) / CENTRE).permute(0, 3, 1, 2)
-
-
-def first_channels(x: torch.Tensor) -> torch.Tensor:
-    """Return the spatial features (N, H W 7) of a feature map (N, C, H, W)."""
-    return x[:, :NUM_SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
 
 
 def legacy_resize_bilinear(images: torch.Tensor, side: int) -> torch.Tensor:

@@ -19,7 +19,7 @@ from adm.metrics.batches import GRAPH
 from adm.metrics.executors import TorchGraph, full_precision
 from adm.metrics.features import LAYERS
 from adm.metrics.graph import FrozenGraph, Nodes
-from adm.metrics.inception import Inception
+from adm.metrics.graph_network import GraphNetwork
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.params import load
 from adm.pipeline import Pipeline
@@ -64,13 +64,10 @@ def test_frozen_bytes_are_deterministic(frozen):
 def test_a_graph_computes_what_the_network_does(frozen, executor, side):
     made, batch = network(), images(5, side, side + 1)
     with torch.no_grad():
-        expected = made.features(torch.from_numpy(batch))
         biased = made(torch.from_numpy(batch))
     got = EXECUTORS[executor](frozen).features(batch, batch_size=3)
     assert (got.pool.shape, got.spatial.shape, got.logits.shape) == ((5, 64), (5, 4 * 4 * 7), (5, 10))
-    for layer, theirs in zip(LAYERS, expected, strict=True):
-        assert getattr(got, layer).dtype == np.float32
-        np.testing.assert_allclose(getattr(got, layer), theirs, rtol=1e-4, atol=1e-5)
+    assert {getattr(got, layer).dtype for layer in LAYERS} == {np.dtype(np.float32)}
     np.testing.assert_allclose(got.logits + made.logits.bias.detach().numpy(), biased, rtol=1e-4, atol=1e-5)
 
 
@@ -105,15 +102,14 @@ def test_torch_needs_no_tensorflow(frozen):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("make", [Inception, lambda nodes: ExtractorNetwork.of_graph(nodes).features])
+@pytest.mark.parametrize("graph", ["narrow", "frozen"])
 @pytest.mark.parametrize(("num", "side"), [(2, 8), (1, 512)])
-def test_every_tensor_is_made_on_the_device(narrow, frozen, make, num, side):
+def test_every_tensor_is_made_on_the_device(request, graph, num, side):
     """The meta device computes shapes alone, and refuses any tensor that is elsewhere, as a GPU would."""
-    path = narrow if make is Inception else frozen
-    run = make(Nodes(GraphDef.FromString(path.read_bytes())))
-    (run if make is Inception else run.__self__).to(META)
+    path = request.getfixturevalue(graph)
+    network = GraphNetwork(Nodes(GraphDef.FromString(path.read_bytes()))).to(META)
     with torch.inference_mode(), OnlyOn(META) as watched:
-        outputs = run(torch.empty(num, side, side, 3, dtype=torch.uint8, device=META))
+        outputs = network(torch.empty(num, side, side, 3, dtype=torch.uint8, device=META))
     expected = TorchGraph(path).features(images(num, side))
     assert [tuple(output.shape) for output in outputs] == [getattr(expected, layer).shape for layer in LAYERS]
     assert watched.calls > 30
@@ -208,10 +204,14 @@ CASES = {
         )
         for name in ("ExpandDims", "softmax/logits/MatMul")
     },
-    "an operation that nobody knows": (spoilt("conv_1/Conv2D", with_op("Conv4D")), None, "cannot import it: .*Conv4D"),
+    "an operation that nobody knows": (
+        spoilt("conv_1/Conv2D", with_op("Conv4D")),
+        f"node conv_1/batchnorm: Conv4D is unknown here; {OTHER}",
+        "cannot import it: .*Conv4D",
+    ),
     "channels first": (
         spoilt("pool_1", with_attribute("data_format", s=b"NCHW")),
-        None,
+        "node pool_1: .* unknown here",
         "cannot run it: node pool_1: .* only supports NHWC",
     ),
     "aligned corners": (
@@ -219,9 +219,13 @@ CASES = {
         f"resized otherwise: ResizeBilinear to 299x299 inside the graph, corners aligned; {OTHER}",
         None,
     ),
-    "a cycle": (spoilt("mixed_2/conv/Conv2D", reading(0, "mixed_4/conv")), None, "cannot import it: "),
-    "a node that is not there": (spoilt("pool", reading(0, "conv_9")), None, "cannot import it: .*conv_9"),
-    "an input too few": (spoilt("mixed/conv/Conv2D", lambda node: node.input.pop()), None, "cannot import it: "),
+    "a cycle": (spoilt("mixed_2/conv/Conv2D", reading(0, "mixed_4/conv")), "in a cycle", "cannot import it: "),
+    "a node that is not there": (spoilt("pool", reading(0, "conv_9")), "no node conv_9", "cannot import it: .*conv_9"),
+    "an input too few": (
+        spoilt("mixed/conv/Conv2D", lambda node: node.input.pop()),
+        "node mixed/conv/batchnorm: not enough",
+        "cannot import it: ",
+    ),
     "no weights of a layer": (
         spoilt("mixed_2/conv/conv2d_params", lambda node: setattr(node, "name", "something")),
         f"there is no node mixed_2/conv/conv2d_params; {OTHER}",
@@ -229,13 +233,18 @@ CASES = {
     ),
     "a kernel of other channels": (
         spoilt("conv_1/conv2d_params", with_values(lambda array: array[:, :, :3])),
-        "node conv_1 has kernels of shape .*, expected ",
+        "weight of size .*, expected ",
         "cannot import it: ",
     ),
     "a constant cut off": (
         spoilt("conv_4/conv2d_params", with_values(lambda array: array.ravel()[:-1])),
         "constant conv_4/conv2d_params holds [0-9]+ values, expected [0-9]+",
         "cannot import it: |cannot run it: ",
+    ),
+    "pixels around another centre": (
+        spoilt("Sub/y", lambda node: node.attr["value"].tensor.float_val.__setitem__(0, 127.0)),
+        f"resized otherwise: .*; {OTHER}",
+        None,
     ),
     "NaN among the weights": (
         spoilt("mixed_3/conv/conv2d_params", with_values(broken)),
@@ -271,24 +280,6 @@ def test_a_bad_graph_is_refused_in_one_line(bad_graph, case, executor):
         return
     with pytest.raises(ValueError, match=message) as caught:
         EXECUTORS[executor](path).features(images(1, 8), 1)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("pool_1", with_op("AvgPool")),
-        ("Sub/y", with_values(lambda array: array + 1)),
-        ("conv_1/conv2d_params", with_values(lambda array: array[:, :, :3])),
-        ("conv_2/biases", lambda node: setattr(node, "name", "something")),
-    ],
-)
-def test_a_graph_that_no_extractor_wrote_is_refused(tmp_path, frozen, name, change):
-    path = tmp_path / "other.pb"
-    path.write_bytes(spoilt(name, change)(GraphDef.FromString(frozen.read_bytes())))
-    with pytest.raises(ValueError, match=OTHER) as caught:
-        TorchGraph(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 
