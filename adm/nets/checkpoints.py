@@ -1,6 +1,6 @@
 """Checkpoint folders: the network with its averaged weights, and snapshots of averages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,10 +9,7 @@ from torch import Tensor, nn
 from adm.artifacts.manifest import EVERY, read_manifest
 from adm.config.averages import combination, snapshot_steps
 from adm.config.models import AnyModel, AveragesParams
-from adm.nets.weights import build, load_weights, read_tensors, write_tensors
-
-Averages = Mapping[float, Mapping[str, Tensor]]
-"""Averaged weights by the length of the average and the name of the tensor."""
+from adm.nets.weights import build, load_weights, read_tensors
 
 
 def load_network(
@@ -45,23 +42,9 @@ def snapshot_file(step: int) -> str:
     return f"averages-{step:09d}.safetensors"
 
 
-def write_snapshot(path: Path, averages: Averages) -> None:
-    """Write the averages at an iteration.
-
-    Raises:
-        NotFiniteError: A tensor holds NaN or infinity.
-    """
-    write_tensors(path, _named(averages))
-
-
-def read_snapshot(path: Path, like: Averages) -> Averages:
-    """Read averages with exactly the lengths, names, shapes and dtypes of `like`.
-
-    Raises:
-        UserError: The file is missing or unreadable, or its averages differ.
-    """
-    stored = read_tensors(path, _named(like))
-    return {length: {name: stored[_name(length, name)] for name in tensors} for length, tensors in like.items()}
+def named_averages(lengths: Sequence[float], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name weights as the file of a snapshot does, once for each length: "LENGTH/NAME"."""
+    return {f"{length}/{name}": tensor for length in lengths for name, tensor in weights.items()}
 
 
 def averaged_weights(
@@ -78,18 +61,10 @@ def averaged_weights(
     """
     steps = snapshot_steps(averages.every, step)
     sums = {name: torch.zeros(tensor.shape, dtype=torch.float64) for name, tensor in like.items()}
-    kept = dict.fromkeys(averages.lengths, like)
+    kept = named_averages(averages.lengths, like)
     for at, coefficients in zip(steps, combination(steps, averages.lengths, length)[0].tolist(), strict=True):
-        snapshot = read_snapshot(folder / snapshot_file(at), kept)
-        for tensors, coefficient in zip(snapshot.values(), coefficients, strict=True):
-            for name, tensor in tensors.items():
-                sums[name].add_(tensor, alpha=coefficient)
+        snapshot = read_tensors(folder / snapshot_file(at), kept)
+        for own, coefficient in zip(averages.lengths, coefficients, strict=True):
+            for name, total in sums.items():
+                total.add_(snapshot[f"{own}/{name}"], alpha=coefficient)
     return {name: total.to(like[name].dtype) for name, total in sums.items()}
-
-
-def _named(averages: Averages) -> dict[str, Tensor]:
-    return {_name(length, name): tensor for length, tensors in averages.items() for name, tensor in tensors.items()}
-
-
-def _name(length: float, name: str) -> str:
-    return f"{length}/{name}"

@@ -1,6 +1,7 @@
 """Averages of the weights that training keeps beside its own, for any other length to be combined afterwards."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from adm.artifacts.writing import link_or_copy
 from adm.config.averages import exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
-from adm.nets.checkpoints import read_snapshot, snapshot_file, write_snapshot
+from adm.nets.checkpoints import named_averages, snapshot_file
+from adm.nets.weights import read_tensors, write_tensors
 
 
 class PowerAverages:
@@ -20,6 +22,7 @@ class PowerAverages:
     the state wherever `is_due` says so.
 
     Attributes:
+        tensors: The averages, by the names of `named_averages`.
         source: The folder that the state was last read from or saved to; None before.
         hashes: The sha256 of each snapshot that is handed on, by its file's name, as far as it is known.
     """
@@ -28,7 +31,7 @@ class PowerAverages:
         self.every = None if params is None else params.every
         lengths = [] if params is None else params.lengths
         self.exponents = [exponent_of(length) for length in lengths]
-        self.by_length = {length: {name: w.detach().clone() for name, w in weights.items()} for length in lengths}
+        self.tensors = {name: w.detach().clone() for name, w in named_averages(lengths, weights).items()}
         self.source: Path | None = None
         self.hashes: dict[str, str] = {}
 
@@ -37,8 +40,10 @@ class PowerAverages:
 
         Source: Karras et al. (2024), EDM2, section 3.1.
         """
-        for exponent, average in zip(self.exponents, self.by_length.values(), strict=True):
-            torch._foreach_lerp_(list(average.values()), list(weights), 1 - rate_of(exponent, step))
+        tensors = iter(self.tensors.values())
+        for exponent in self.exponents:
+            average = list(islice(tensors, len(weights)))
+            torch._foreach_lerp_(average, list(weights), 1 - rate_of(exponent, step))
 
     def is_due(self, step: int) -> bool:
         """Tell whether the state must be saved at a step, lest a snapshot be missing later."""
@@ -52,7 +57,7 @@ class PowerAverages:
         """
         if self.every is None or step == 0:
             return
-        write_snapshot(folder / snapshot_file(step), self.by_length)
+        write_tensors(folder / snapshot_file(step), self.tensors)
         for earlier in snapshot_steps(self.every, step)[:-1]:
             assert self.source is not None, "no state was saved at an earlier step that was due"
             link_or_copy(self.source / snapshot_file(earlier), folder / snapshot_file(earlier))
@@ -72,6 +77,5 @@ class PowerAverages:
         self.source = folder
         if self.every is None or step == 0:
             return
-        for length, tensors in read_snapshot(folder / snapshot_file(step), self.by_length).items():
-            for name, tensor in tensors.items():
-                self.by_length[length][name].copy_(tensor)
+        for name, tensor in read_tensors(folder / snapshot_file(step), self.tensors).items():
+            self.tensors[name].copy_(tensor)

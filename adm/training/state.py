@@ -82,8 +82,7 @@ class TrainingState:
         """Yield all tensors that are saved."""
         yield from self.weights
         yield from self.ema.values()
-        for average in self.averages.by_length.values():
-            yield from average.values()
+        yield from self.averages.tensors.values()
         yield from (moment for _, moment in self._moments())
 
     def _moments(self) -> Iterator[tuple[str, Tensor]]:

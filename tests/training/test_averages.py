@@ -7,7 +7,8 @@ import torch
 from adm.config.averages import combination, exponent_of, rate_of, snapshot_steps
 from adm.config.models import AveragesParams
 from adm.errors import UserError
-from adm.nets.checkpoints import averaged_weights, read_snapshot, snapshot_file, write_snapshot
+from adm.nets.checkpoints import averaged_weights, named_averages, snapshot_file
+from adm.nets.weights import read_tensors, write_tensors
 from adm.training.averages import PowerAverages
 from adm.training.rolling import LOG, save_rolling, state_at
 
@@ -43,7 +44,7 @@ def test_updates_give_the_weighted_sum_of_all_weights_so_far(weights):
         averages.update([torch.full((2,), weight, dtype=torch.float32)], step)
         for length in KEPT:
             wanted = shares(length, step) @ weights[:step]
-            assert averages.by_length[length]["w"].tolist() == pytest.approx([wanted] * 2, rel=1e-5, abs=1e-6)
+            assert averages.tensors[f"{length}/w"].tolist() == pytest.approx([wanted] * 2, rel=1e-5, abs=1e-6)
 
 
 def test_the_initial_weights_do_not_count():
@@ -100,6 +101,10 @@ def trained(new_run, tiny_model, tmp_path):
     return train
 
 
+def average_of(state, length):
+    return {name: state.averages.tensors[f"{length}/{name}"] for name in state.ema}
+
+
 def distance(a, b):
     return float(torch.sqrt(sum(((a[name].double() - b[name].double()) ** 2).sum() for name in b)))
 
@@ -109,12 +114,12 @@ def test_a_combined_average_is_the_one_computed_along_the_way(trained, tmp_path)
     kept, like = tmp_path / "kept", along.network.state_dict()
     kept.mkdir()
     for step in snapshot_steps(2, 20):
-        found = read_snapshot(folder / snapshot_file(step), along.averages.by_length)
-        write_snapshot(kept / snapshot_file(step), {length: found[length] for length in KEPT})
+        found = read_tensors(folder / snapshot_file(step), along.averages.tensors)
+        write_tensors(kept / snapshot_file(step), {name: found[name] for name in named_averages(KEPT, like)})
     for length in (0.07, 0.15):
         combined = averaged_weights(kept, AveragesParams(every=2), 20, length, like)
-        wanted = along.averages.by_length[length]
-        nearest_kept = min(distance(along.averages.by_length[other], wanted) for other in KEPT)
+        wanted = average_of(along, length)
+        nearest_kept = min(distance(average_of(along, other), wanted) for other in KEPT)
         assert distance(combined, wanted) < 0.05 * nearest_kept
         assert {name: tensor.dtype for name, tensor in combined.items()} == dict.fromkeys(like, torch.float32)
 
@@ -129,8 +134,8 @@ def test_an_overflow_repeats_a_step_but_no_update_of_the_averages(new_run, tiny_
         if step == 1:
             run.state.scale.log2 = too_high = report.values["log2_loss_scale"] + 4
     assert report.values["log2_loss_scale"] < too_high
-    for length, average in run.state.averages.by_length.items():
-        for name, tensor in average.items():
+    for length in KEPT:
+        for name, tensor in average_of(run.state, length).items():
             wanted = sum(share * weights[name].double() for share, weights in zip(shares(length, 2), seen, strict=True))
             torch.testing.assert_close(tensor.double(), wanted, rtol=1e-5, atol=1e-7)
 
