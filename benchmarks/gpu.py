@@ -18,7 +18,7 @@ from torch import Tensor
 
 from adm.config.models import Precision
 from adm.determinism import make_deterministic
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.nets.forward import DTYPES
 from adm.nets.layers import GroupNorm
 from adm.nets.weights import build
@@ -88,7 +88,7 @@ def training_row(params: Params, key: str, device: torch.device, name: str) -> s
     training = model.training
     rate = training.batch_size / update_seconds(model, device.type)
     peak = peak_flops(name, training.precision)
-    mfu = f"{rate / theoretical_throughput(forward_flops(model), peak):.1%}" if peak else "peak unknown"
+    mfu = f"{rate / theoretical_throughput(network_cost(model).flops, peak):.1%}" if peak else "peak unknown"
     batch = f"{training.batch_size} in {training.accumulation}"
     return f"| training {key} | {batch} | {training.precision} | {rate:.1f} | {mfu} |"
 

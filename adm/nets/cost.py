@@ -20,7 +20,7 @@ class Cost(NamedTuple):
     A multiply-add counts as two operations, a bias added by a convolution over images as one; nothing else counts.
     This reproduces all five theoretical throughputs of Table 7; without the biases the first would print as 182.4.
 
-    Source: Appendix B.1, the theoretical FLOPs of Table 7.
+    Source: Appendix B.1, the theoretical FLOPs of Table 7; "Model size" in Tables 11-13.
     """
 
     parameters: int
@@ -31,16 +31,6 @@ class Cost(NamedTuple):
     def flops(self) -> int:
         """All operations."""
         return self.product_flops + self.bias_flops
-
-
-def parameter_count(model: AnyModel) -> int:
-    """Count a model's parameters. Source: "Model size" in Tables 11-13."""
-    return network_cost(model).parameters
-
-
-def forward_flops(model: AnyModel) -> int:
-    """Count the floating-point operations of a model's forward pass on one image; see `Cost`."""
-    return network_cost(model).flops
 
 
 def network_cost(model: AnyModel) -> Cost:

@@ -13,7 +13,7 @@ from functools import cache
 import pandas as pd
 
 from adm.config.models import AnyModel, ClassifierModel, Precision
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.paper import table_cells
 from adm.params import Params
 from adm.pipeline import Job, Pipeline
@@ -64,7 +64,7 @@ def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
 
 def flops_of(passes: Passes) -> float:
     """Count the floating-point operations of passes of a network."""
-    return passes.count * forward_flops(passes.model)
+    return passes.count * network_cost(passes.model).flops
 
 
 def seconds_on(cost: Cost, device: Device) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from adm.errors import UserError
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.nets.opening import LoadedNetwork
 from adm.params.models import DiffusionModelParams
 from adm.training.throughput import update_seconds
@@ -285,7 +285,7 @@ def _training(wanted: Request, learning_rate: float) -> dict[str, Any]:
 
 
 def _flops(model: dict[str, Any]) -> float:
-    return forward_flops(DiffusionModelParams.model_validate(model))
+    return network_cost(DiffusionModelParams.model_validate(model)).flops
 
 
 def rounded(iterations: float) -> int:

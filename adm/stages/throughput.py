@@ -11,7 +11,7 @@ from adm.artifacts.writing import new_file
 from adm.config.models import AnyModel, Precision
 from adm.determinism import make_deterministic
 from adm.machine import processor_name
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.parallel import resolve_device
 from adm.params.studies import ThroughputParams
 from adm.training.throughput import NAIVE_PRECISION, measure
@@ -35,7 +35,7 @@ def run(throughput: ThroughputParams, model: AnyModel, out: Path, made_by: MadeB
         "peak_flops_of_repetitions": timings["peak_flops"],
         "naive": speed("naive", throughput.naive_batch, NAIVE_PRECISION),
         "optimised": speed("optimised", throughput.optimised_batch, throughput.optimised_precision),
-        "forward_flops": forward_flops(model),
+        "forward_flops": network_cost(model).flops,
         "device": processor_name() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": throughput.threads,
         "made_by": made_by,

@@ -24,7 +24,7 @@ from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError, some
 from adm.machine import available_cores
-from adm.nets.cost import parameter_count
+from adm.nets.cost import network_cost
 from adm.nets.opening import LoadedNetwork, open_network
 from adm.nets.presets import preset_model
 from adm.params.data import DatasetParams
@@ -244,7 +244,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
 
 def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extractor: dict[str, Any]) -> list[str]:
     model = DiffusionModelParams.model_validate(recipe.model)
-    size = f"{parameter_count(model) / 1e6:.1f} million parameters, {model.network.channels} channels"
+    size = f"{network_cost(model).parameters / 1e6:.1f} million parameters, {model.network.channels} channels"
     place = "a GPU" if wanted.device == "cuda" else f"{wanted.cores} {'core' if wanted.cores == 1 else 'cores'}"
     seconds = f"{recipe.seconds:.{0 if recipe.seconds >= 10 else 2}f}"
     rate = f"{recipe.iterations} iterations of {model.training.batch_size} images at {seconds} s each"

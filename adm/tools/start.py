@@ -14,7 +14,7 @@ from adm.config.released import CHECKPOINTS
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.machine import available_cores
-from adm.nets.cost import forward_flops, parameter_count
+from adm.nets.cost import network_cost
 from adm.nets.presets import preset_model
 from adm.nets.weights import model_network
 from adm.params import load
@@ -94,7 +94,7 @@ def _told(pipeline: Pipeline, folder: Path) -> Iterator[str]:
     needed = {folder: 0, pipeline.root: 0}
     for file in (job.sections["published"] for job in undone if job.kind.verb == "fetch"):
         path, preset = folder / file.filename, CHECKPOINTS.get(name_of(file) or "")
-        size = file.size or (4 * parameter_count(preset_model(preset)) if preset else REFERENCE)
+        size = file.size or (4 * network_cost(preset_model(preset)).parameters if preset else REFERENCE)
         is_there = f"{path.stat().st_size / 1e6:,.0f} MB are there" if path.is_file() else "to fetch"
         yield f"  {size / 1e6:6,.0f} MB  {path}: {is_there}"
         needed[folder] += 0 if path.is_file() else size
@@ -123,5 +123,5 @@ def _seconds_a_flop(job: Job, device: str) -> float:
         began = time.perf_counter()
         sample(0)
         seconds = time.perf_counter() - began
-    flops = sum(passes.count * forward_flops(passes.model) for passes in sampled(run, model, classifier))
+    flops = sum(passes.count * network_cost(passes.model).flops for passes in sampled(run, model, classifier))
     return seconds / float(flops)

@@ -5,11 +5,7 @@ import torch
 from making import make
 
 from adm.artifacts.reading import read_json
-from adm.nets.cost import (
-    forward_flops,
-    network_cost,
-    parameter_count,
-)
+from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import build
 from adm.stages import sizes
@@ -67,11 +63,11 @@ def test_flops_of_the_published_networks(name):
 def test_a_diffusion_model_by_hand(tiny_model, variance, out_channels):
     model = tiny_model(objective="hybrid" if out_channels == 6 else "simple", variance=variance)
     products = TIME + ENCODER + DECODER + 9 * C * out_channels * P
-    assert forward_flops(model) == 2 * products + BIASES + biased(out_channels)
+    assert network_cost(model).flops == 2 * products + BIASES + biased(out_channels)
 
 
 def test_an_upsampler_sees_three_channels_more(tiny_model):
-    assert forward_flops(tiny_model("upsampler")) - forward_flops(tiny_model()) == 2 * 9 * 3 * C * P
+    assert network_cost(tiny_model("upsampler")).flops - network_cost(tiny_model()).flops == 2 * 9 * 3 * C * P
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
@@ -80,35 +76,37 @@ def test_grey_images_cost_less_at_the_entrance_and_the_exit(tiny_model, kind):
     entrance = 9 * C * (4 if kind == "upsampler" else 2)
     # The noise and its variance, each by two channels less.
     outputs = 0 if kind == "classifier" else 4
-    assert forward_flops(coloured) - forward_flops(grey) == 2 * P * (entrance + 9 * C * outputs) + P * outputs
-    assert parameter_count(coloured) - parameter_count(grey) == entrance + (9 * C + 1) * outputs
+    assert network_cost(coloured).flops - network_cost(grey).flops == 2 * P * (entrance + 9 * C * outputs) + P * outputs
+    assert network_cost(coloured).parameters - network_cost(grey).parameters == entrance + (9 * C + 1) * outputs
 
 
 @pytest.mark.parametrize("num_classes", [2, 7])
 def test_a_classifier_by_hand_with_all_tokens_projected(tiny_model, num_classes):
     tokens = P + 1
     pooling = tokens * C * 3 * C + 2 * tokens**2 * C + tokens * C * num_classes
-    assert forward_flops(tiny_model("classifier", num_classes=num_classes)) == 2 * (TIME + ENCODER + pooling) + BIASES
+    assert (
+        network_cost(tiny_model("classifier", num_classes=num_classes)).flops == 2 * (TIME + ENCODER + pooling) + BIASES
+    )
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "upsampler", "classifier"])
 @pytest.mark.parametrize("image_channels", [1, 3])
 def test_parameters_are_those_of_the_network_that_is_trained(tiny_model, kind, image_channels):
     model = tiny_model(kind, image_channels=image_channels)
-    assert parameter_count(model) == sum(parameter.numel() for parameter in build(model).parameters())
+    assert network_cost(model).parameters == sum(parameter.numel() for parameter in build(model).parameters())
 
 
 def test_dropout_and_the_number_of_heads_cost_nothing(tiny_model):
-    plain = forward_flops(tiny_model())
-    assert forward_flops(tiny_model(dropout=0.3)) == plain
-    assert forward_flops(tiny_model(heads=4)) == plain
-    assert forward_flops(tiny_model(depth=2)) > plain
+    plain = network_cost(tiny_model()).flops
+    assert network_cost(tiny_model(dropout=0.3)).flops == plain
+    assert network_cost(tiny_model(heads=4)).flops == plain
+    assert network_cost(tiny_model(depth=2)).flops > plain
 
 
 def test_counting_leaves_the_global_generator_alone(tiny_model):
     before = torch.get_rng_state()
-    forward_flops(tiny_model(channels=64))
-    parameter_count(tiny_model(channels=64))
+    network_cost(tiny_model(channels=64)).flops
+    network_cost(tiny_model(channels=64)).parameters
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -117,7 +115,7 @@ def test_the_stage_writes_every_model(tiny_model, tmp_path):
     make(sizes, models, tmp_path / "sizes.json")
     written = read_json(tmp_path / "sizes.json")
     assert written["models"] == {
-        name: {"parameters": parameter_count(models[name]), "forward_flops": forward_flops(models[name])}
+        name: {"parameters": network_cost(models[name]).parameters, "forward_flops": network_cost(models[name]).flops}
         for name in models
     }
     assert written["made_by"]["stage"] == "sizes"

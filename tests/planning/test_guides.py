@@ -3,7 +3,7 @@
 import pytest
 
 from adm.config.models import NoiseParams
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.report.run_tables import trained_for
 
 pytestmark = pytest.mark.xdist_group("planning")
@@ -20,8 +20,8 @@ def test_classifier_free_guidance_and_autoguidance_cost_a_second_pass(paper, cos
     images = 32 * BLOCKS[32]
     for plain, guided in (("free-128-1", "free-128-2"), ("free-128-1", "auto-128-2")):
         model, weaker = (paper.models[name] for name in ("adm-128-free", "adm-128"))
-        assert flops_of(costs, plain) == 250 * images * forward_flops(model)
-        assert flops_of(costs, guided) == 250 * images * (forward_flops(model) + forward_flops(weaker))
+        assert flops_of(costs, plain) == 250 * images * network_cost(model).flops
+        assert flops_of(costs, guided) == 250 * images * (network_cost(model).flops + network_cost(weaker).flops)
 
 
 def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
@@ -30,7 +30,7 @@ def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
     assert 0 < guided < 250
     model, classifier = (paper.models[name] for name in ("adm-128", "classifier-128"))
     images = run.micro_batch * BLOCKS[run.micro_batch]
-    expected = images * (250 * forward_flops(model) + 2 * guided * forward_flops(classifier))
+    expected = images * (250 * network_cost(model).flops + 2 * guided * network_cost(classifier).flops)
     assert flops_of(costs, "limited-128-2") == expected
 
 

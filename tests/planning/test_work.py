@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adm.config.models import NoiseParams
 from adm.nets.classifier import Classifier
-from adm.nets.cost import forward_flops, network_cost
+from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.unet import UNet
 from adm.nets.weights import build
@@ -136,7 +136,7 @@ def test_guided_sampling_by_hand(paper, costs, run, steps, images):
     model, classifier = (
         paper.models[paper.model_of(checkpoint)] for checkpoint in (section.checkpoint, section.classifier)
     )
-    step = forward_flops(model) + 2 * forward_flops(classifier)
+    step = network_cost(model).flops + 2 * network_cost(classifier).flops
     shards = [costs[f"sample_shard/{run}/{n}-of-8"].flops for n in range(1, 9)]
     assert sum(shards) == steps * images * step
     assert max(shards) - min(shards) <= steps * section.micro_batch * step
@@ -164,12 +164,12 @@ def test_what_is_not_guided_costs_no_classifier(paper, costs):
     assert len(guided.passes) == 2
     assert len(unguided.passes) == len(other.passes) == 1
     assert guided.passes[0] == unguided.passes[0]
-    assert other.flops == pytest.approx(1000 * 50_000 / 8 * forward_flops(paper.models["lsun-bedroom"]), rel=0.01)
+    assert other.flops == pytest.approx(1000 * 50_000 / 8 * network_cost(paper.models["lsun-bedroom"]).flops, rel=0.01)
 
 
 def test_an_upsampled_run_costs_the_upsampler_alone(paper, costs):
     jobs = [costs[f"sample_shard/stack-256-540k-500k/{n}-of-8"] for n in range(1, 9)]
-    assert sum(job.flops for job in jobs) == 250 * 1563 * 32 * forward_flops(paper.models["adm-u"])
+    assert sum(job.flops for job in jobs) == 250 * 1563 * 32 * network_cost(paper.models["adm-u"]).flops
 
 
 def test_single_precision_goes_by_its_own_peak(costs):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from adm.config.respacing import respaced_timesteps
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
 from adm.params import load
@@ -304,7 +304,7 @@ def test_table_10_is_of_the_checkpoints_in_its_parentheses(paper):
 
 
 def test_table_10s_days_follow_from_the_printed_throughput(paper):
-    flops = {key: forward_flops(model) for key, model in paper.models.items() if key.startswith("classifier")}
+    flops = {key: network_cost(model).flops for key, model in paper.models.items() if key.startswith("classifier")}
     rates = paper.tables["table_10"].images_per_v100_second
     compared = 0
     for row, source in zip(printed("table_10").itertuples(), paper.tables["table_10"].rows, strict=True):

@@ -19,7 +19,7 @@ from adm.config.released import INCEPTION
 from adm.data.sources import SOURCES, alike_in, parts_of
 from adm.dvc_file import check_stages
 from adm.errors import UserError
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.params import load
 from adm.params.json_schema import render
 from adm.params.reading import read_yaml
@@ -37,7 +37,7 @@ def project(tmp_path, monkeypatch):
     """An empty project on a machine with a GPU, whose speed is known."""
 
     def update_seconds(model, device, seconds=3.0):
-        return 3 * forward_flops(model) * model.training.batch_size / FLOPS_A_SECOND[device]
+        return 3 * network_cost(model).flops * model.training.batch_size / FLOPS_A_SECOND[device]
 
     def better_learned(extractor, images, labels, seconds):
         return extractor.model_copy(update={"learns": "classes" if labels.any() else "rotations"}), 0.03
@@ -221,7 +221,7 @@ def test_more_hours_train_more(adm, images, tmp_path):
         adm("new", f"scale-{number}", "--images", images, "--size", 16, "--hours", hours)
         model = written(f"scale-{number}").models["model"]
         seen = model.checkpoints[-1] * model.training.batch_size
-        trained.append(3 * seen * forward_flops(model))
+        trained.append(3 * seen * network_cost(model).flops)
         # Training is most of the time, and never all of it.
         assert 0.3 < trained[-1] / FLOPS_A_SECOND["cpu"] / (3600 * hours) < 0.9
     assert trained == sorted(trained)

@@ -10,7 +10,7 @@ from adm import machine
 from adm.artifacts.reading import read_json
 from adm.determinism import generator
 from adm.machine import processor_name
-from adm.nets.cost import forward_flops
+from adm.nets.cost import network_cost
 from adm.params.studies import ThroughputParams
 from adm.stages import throughput as stage
 from adm.training import throughput as timing
@@ -59,7 +59,7 @@ def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
     assert len(peaks) == 3
     assert written["peak_flops"] == max(peaks)
     assert min(peaks) > 0
-    assert written["forward_flops"] == forward_flops(model)
+    assert written["forward_flops"] == network_cost(model).flops
     assert written["device"]
     assert written["threads"] == 1
     assert written["made_by"]["stage"] == "throughput"
