@@ -6,7 +6,7 @@ import torch
 
 from adm.config.respacing import respaced_timesteps
 from adm.config.schedules import linear_betas
-from adm.diffusion.losses import likelihood_terms, training_loss
+from adm.diffusion.losses import training_loss
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, encode, predict, sample
 
@@ -60,35 +60,6 @@ def test_hybrid_loss(golden):
     close(terms["mse"], golden["loss/linear/mse"], 1e-5)
     close(terms["vlb"], golden["loss/linear/vb"], 1e-5)
     close(terms["loss"], golden["loss/linear/loss"], 1e-5)
-
-
-def test_terms_of_the_likelihood_follow_from_the_golden_means_and_variances(golden, steps):
-    diffusion = Diffusion.from_schedule("linear", 1000, steps)
-    n, x_t = diffusion.num_timesteps, draw(6, (4, 3, 8, 8))
-    x_0 = draw(5, (4, 3, 8, 8)).clamp(-1, 1)
-    # Noise that leads to the golden x_t at every timestep; the terms come from the last one down.
-    tables = [torch.from_numpy(np.sqrt(table)).float() for table in (diffusion.alpha_bar, 1 - diffusion.alpha_bar)]
-    noise = ((x_t - tables[0][t] * x_0) / tables[1][t] for t in reversed(range(n)))
-    terms = [term for term, _ in likelihood_terms(diffusion, denoiser, x_0, noise)][::-1]
-    mean, log_variance = (golden[f"pmv/linear/{steps}/{name}"].astype(np.float64) for name in ("mean", "log_variance"))
-    for row, t in enumerate((0, 1, n // 2, n - 1)):
-        image, noised = x_0[row].double().numpy(), x_t[row].double().numpy()
-        std = np.exp(0.5 * log_variance[row])
-        if t == 0:
-            # The normal's distribution function in the tanh form that the published likelihoods use.
-            edges = [(image - mean[row] + side / 255) / std for side in (1, -1)]
-            above, below = (0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) for z in edges)
-            mass = np.where(image < -0.999, above, np.where(image > 0.999, 1 - below, above - below))
-            nats = -np.log(np.maximum(mass, 1e-12))
-        else:
-            before, now, beta = diffusion.alpha_bar[t - 1], diffusion.alpha_bar[t], diffusion.betas[t]
-            tilde = beta * (1 - before) / (1 - now)
-            posterior = (
-                np.sqrt(before) * beta / (1 - now) * image + np.sqrt(1 - beta) * (1 - before) / (1 - now) * noised
-            )
-            ratio = (tilde + (posterior - mean[row]) ** 2) / std**2
-            nats = 0.5 * (log_variance[row] - np.log(tilde) - 1 + ratio)
-        close(terms[t][row], nats.mean() / np.log(2), 1e-4)
 
 
 def test_mean_and_variance(golden, steps):

@@ -64,15 +64,6 @@ def test_classifier_free_guidance_is_guidance_of_the_unconditional_model_by_the_
     torch.testing.assert_close(found, denoiser(NONE)(x, steps) - noise * gradient)
 
 
-def test_both_halves_of_a_batch_are_what_two_batches_give(batch):
-    x, y = batch
-    steps = torch.full((6,), 20)
-    together = in_one_batch(denoiser(torch.cat([y, NONE])))(x, steps)
-    apart = in_turn(denoiser(y), denoiser(NONE))(x, steps)
-    for one, other in zip(together, apart, strict=True):
-        torch.testing.assert_close(one, other)
-
-
 @pytest.mark.parametrize("scale", [1.5, 4.0])
 def test_a_wider_gaussian_guides_a_gaussian_to_the_gaussian_of_their_quotient(batch, scale):
     """p^s / q^(s-1) of two Gaussians at one noise level is a Gaussian; its score is written down directly."""

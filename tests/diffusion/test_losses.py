@@ -45,13 +45,6 @@ def losses(batch, objective, variance="learned_range"):
     return training_loss(diffusion, lambda x_t, timesteps: output, x_0, t, eps, objective)
 
 
-def test_simple_is_the_squared_error_of_the_noise(batch):
-    _, _, eps, output = batch
-    terms = losses(batch, "simple")
-    torch.testing.assert_close(terms["loss"], ((eps - output[:, :3]) ** 2).mean((1, 2, 3)))
-    assert terms.keys() == {"loss", "mse"}
-
-
 def test_hybrid_is_simple_plus_a_thousandth_of_the_whole_bound(batch):
     simple, vlb, hybrid = (losses(batch, objective) for objective in ("simple", "vlb", "hybrid"))
     torch.testing.assert_close(vlb["loss"], T * vlb["vlb"])
@@ -73,11 +66,6 @@ def test_hybrid_trains_the_mean_by_simple_alone_and_the_variance_by_the_bound_al
     torch.testing.assert_close(hybrid[1], 0.001 * vlb[1])
     assert (hybrid[1] != 0).any()
     assert (vlb[0] != 0).any()
-
-
-@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
-def test_a_fixed_variance_has_the_simple_loss(batch, variance):
-    assert losses(batch, "simple", variance)["loss"].isfinite().all()
 
 
 def test_term_of_the_bound_is_a_divergence_in_bits_but_for_the_first_which_is_a_likelihood(batch):
@@ -104,12 +92,6 @@ def test_kl_is_that_of_torch_and_never_negative(mean_q, mean_p, log_q, log_p):
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
     assert ours.item() >= -1e-12
-
-
-@given(st.floats(-1.5, 1.5), st.floats(-9, 3))
-def test_likelihood_of_the_256_pixel_values_sums_to_one(mean, log_variance):
-    p = gaussian(torch.full((256,), mean).double(), torch.full((256,), log_variance).double())
-    assert torch.exp(-discretised_gaussian_nll(PIXEL_VALUES, p)).sum().item() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0.0, 0.05), (0.3, 0.3), (-0.9, 0.5), (1.2, 0.4)])

@@ -107,17 +107,6 @@ def test_linear_schedule_is_that_of_ddpm_at_a_thousand_steps_and_as_noisy_at_any
         assert np.array(linear_betas(num_timesteps)).sum() == pytest.approx(betas.sum())
 
 
-@pytest.mark.parametrize("steps", ["25", "ddim25", "10,5", "30,1,4"])
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_respaced_process_has_the_alpha_bar_of_the_kept_timesteps(schedule, steps):
-    full = np.cumprod(1 - np.array(SCHEDULES[schedule](100)))
-    diffusion = Diffusion.from_schedule(schedule, 100, steps)
-    np.testing.assert_allclose(diffusion.alpha_bar, full[diffusion.timesteps.numpy()], rtol=1e-10)
-    np.testing.assert_allclose(diffusion.alpha_bar_previous[1:], diffusion.alpha_bar[:-1])
-    np.testing.assert_allclose(diffusion.alpha_bar_next[:-1], diffusion.alpha_bar[1:])
-    assert (diffusion.alpha_bar_previous[0], diffusion.alpha_bar_next[-1]) == (1, 0)
-
-
 def posterior_variances(betas):
     """beta~_t by the sum of precisions: that of x_t given x_{t-1} and that of x_{t-1} given x_0."""
     prior = 1 - np.cumprod(1 - betas)[:-1]
@@ -157,16 +146,6 @@ def test_fixed_variances_are_beta_and_beta_tilde_and_both_take_beta_tilde_1_at_t
     tilde = posterior_variances(betas)
     np.testing.assert_allclose(log_variance("beta", None), np.log(np.append(tilde[0], betas[1:])), rtol=1e-9)
     np.testing.assert_allclose(log_variance("beta_tilde", None), np.log(np.append(tilde[0], tilde)), rtol=1e-9)
-
-
-def test_learned_variance_is_bounded_by_the_betas_of_the_respaced_process():
-    diffusion = Diffusion.from_schedule("linear", 1000, "10")
-    x_t = torch.zeros(10, 1, 1, 1, dtype=torch.float64)
-    p = diffusion.p_mean_variance(torch.cat([x_t, x_t + 1], dim=1), x_t, every_t(diffusion))
-    full = np.array(linear_betas(1000))
-    for t in range(1, 10):
-        _, variance = chain(full, int(diffusion.timesteps[t - 1]), int(diffusion.timesteps[t]))
-        assert p.variance[t].item() == pytest.approx(variance, rel=1e-9)
 
 
 @given(t=st.integers(0, T - 1), x_t=st.floats(-3, 3), eps=st.floats(-3, 3))

@@ -309,16 +309,3 @@ def test_diffusers_takes_the_same_steps_of_heuns_method(steps):
         x = scheduler.step(network(scheduler.scale_model_input(x, t), t.expand(2)), t, x).prev_sample
     ours = last(sample(Heun(diffusion, network, clipping="none"), x_T))
     torch.testing.assert_close(ours, x, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("form", "option"), [("logsnr", "use_lu_lambdas"), ("rho", "use_karras_sigmas")])
-def test_diffusers_visits_the_same_timesteps(form, option):
-    schedulers = pytest.importorskip("diffusers.schedulers", reason=ABSENT)
-    # Half the noise, so that the last timestep has less than the most that we begin with.
-    betas = np.array(SCHEDULES["linear"](1000)) / 2
-    scheduler = schedulers.DPMSolverMultistepScheduler(trained_betas=betas.tolist(), **{option: True})
-    scheduler.set_timesteps(15)
-    ours = respaced_timesteps(1000, f"{form}15", np.sqrt(1 / np.cumprod(1 - betas) - 1).tolist())
-    # Theirs interpolates between timesteps and rounds.
-    assert np.abs(scheduler.timesteps.numpy()[::-1] - ours).max() <= 1

@@ -43,8 +43,3 @@ def test_limits():
     assert inception_score(sure) == pytest.approx(8.0)
     assert inception_score(np.tile(sure[:1], (8, 1))) == pytest.approx(1.0)
     assert inception_score(np.zeros((8, 5))) == pytest.approx(1.0)
-
-
-def test_a_shift_of_all_logits_changes_nothing():
-    logits = np.random.default_rng(4).standard_normal((20, 6))
-    assert inception_score(logits + 1.0e3) == pytest.approx(inception_score(logits), rel=1e-10)

@@ -132,20 +132,6 @@ def test_the_spread_of_every_metric_is_that_between_sets_of_samples(name, shift)
     assert told_and_true(metric, draw, 150) == pytest.approx(expected, abs=0.25)
 
 
-def test_the_old_spread_of_recall_is_found_to_be_too_small():
-    # Sampling the reference's points alone, with few samples, misses that many points share a ball.
-    reference = features(600, 4, 50).pool
-    recalls = [precision_recall(reference, features(60, 4, seed).pool).recall for seed in range(100)]
-    of_points = np.sqrt(np.mean([recall * (1 - recall) / 600 for recall in recalls]))
-    halves, points = halves_of(60), halves_of(600)
-    told = [
-        of_halves(0.5, recall_of_halves(reference, features(60, 4, seed).pool, halves, points), 60).variance
-        for seed in range(100)
-    ]
-    assert of_points < 0.7 * np.std(recalls)
-    assert np.sqrt(np.mean(told)) == pytest.approx(np.std(recalls), rel=0.2)
-
-
 def test_the_standard_errors_of_metrics_are_those_of_their_jackknife():
     found, spreads = with_intervals(inputs_of(60, 4), NAMES)
     errors = {name: METRICS[name].error for name in NAMES if METRICS[name].error}
@@ -153,18 +139,6 @@ def test_the_standard_errors_of_metrics_are_those_of_their_jackknife():
     for name, error in errors.items():
         assert found[error] == pytest.approx(np.sqrt(spreads[name].variance))
         assert found[error] > 0
-
-
-def test_samples_of_one_number_have_parts_of_the_same_rows():
-    first, second = (inputs_of(50, 4, seed=seed) for seed in (0, 0))
-    moved = MetricInputs(
-        Features(second.samples.pool + np.float32(0.01), second.samples.spatial, second.samples.logits),
-        second.pool_statistics,
-        second.spatial_statistics,
-        second.real,
-    )
-    a, b = (with_intervals(each, ["fid"])[1]["fid"] for each in (first, moved))
-    assert np.std(a.values - b.values) < 0.1 * np.std(a.values)
 
 
 def test_too_few_samples_have_no_intervals_and_no_errors():

@@ -22,15 +22,6 @@ def inputs_of(samples, training, held_out):
     return MetricInputs(features(samples), feature_statistics(training), None, features(training), held_out)
 
 
-def test_without_memorising_the_share_is_a_half_and_its_error_covers():
-    rng, trials = np.random.default_rng(0), 200
-    found = np.array([nearer(*(rows(rng, n) for n in (SAMPLES, TRAINING, HELD_OUT))) for _ in range(trials)])
-    share, error = found.T
-    assert abs(share.mean() - 0.5) < 0.02
-    assert share.std() == pytest.approx(error.mean(), rel=0.15)
-    assert 0.90 < np.mean(np.abs(share - 0.5) < 1.96 * error) < 0.985
-
-
 @pytest.mark.parametrize(("dimensions", "training", "held_out"), [(2, 60, 20), (16, 60, 60), (6, 80, 20), (6, 30, 90)])
 @pytest.mark.parametrize("copied", [0.0, 0.1, 0.5])
 def test_planted_copies_give_the_share_that_equally_many_held_out_images_would(dimensions, training, held_out, copied):
@@ -57,14 +48,6 @@ def test_the_share_is_that_of_the_nearest_image_by_brute_force():
     images = np.concatenate([training, held_out])
     nearest = np.linalg.norm(samples[:, None] - images, axis=2).argmin(axis=1)
     assert nearer(samples, training, held_out)[0] == pytest.approx(np.mean(nearest < 20))
-
-
-def test_the_error_is_that_of_relabelling_the_images():
-    rng = np.random.default_rng(2)
-    samples, images = rows(rng, 60), rows(rng, 50)
-    splits = [images[rng.permutation(50)] for _ in range(300)]
-    shares = [nearer(samples, split[:25], split[25:]) for split in splits]
-    assert np.std([share for share, _ in shares]) == pytest.approx(shares[0][1], rel=0.15)
 
 
 def test_each_copy_raises_the_share_and_lowers_the_ratio():

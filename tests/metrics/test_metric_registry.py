@@ -121,16 +121,3 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
 def test_a_metric_that_is_not_registered_is_refused_with_those_that_are(spread):
     with pytest.raises(ValidationError, match=r"'spred' is no metric; there are fid, .*coverage.*, spread"):
         OwnTableParams(rows={"a": "b"}, metrics=["spred"], caption="C.")
-
-
-def test_the_papers_metrics_are_what_they_were_before_others_came(evaluated):
-    _, inputs = evaluated()
-    found = read_sealed_json(inputs["metrics"]["scale-0"])
-    assert list(found["metrics"]) == [
-        *("fid", "sfid", "inception_score", "precision", "recall", "fid_infinity", "fid_infinity_standard_error"),
-        *("kid", "kid_standard_error", "density", "density_standard_error", "coverage", "coverage_standard_error"),
-    ]
-    assert list(found["jackknife"]) == [
-        *("fid", "sfid", "inception_score", "precision", "recall"),
-        *("fid_infinity", "kid", "density", "coverage"),
-    ]

@@ -63,29 +63,12 @@ def test_copies_are_at_distance_zero_and_in_order(exclude_self):
     assert got[1][0, 0] == 0.0
 
 
-@pytest.mark.usefixtures("block")
-def test_all_points_alike():
-    points = np.tile(np.float32([0.1, 0.7, 1.0e3]), (300, 1))
-    indices, distances = nearest(points, points, 2)
-    np.testing.assert_array_equal(indices[:3], [[1, 2], [0, 2], [0, 1]])
-    assert (distances == 0.0).all()
-
-
 @pytest.mark.parametrize("offset", [0.0, 1.0e4])
 @pytest.mark.parametrize("spread", [1.0e-20, 1.0, 1.0e20])
 def test_far_from_the_origin_and_at_any_magnitude(offset, spread):
     queries = (offset + gaussian(60, 32, 7, np.float64)) * spread
     points = (offset + gaussian(130, 32, 8, np.float64)) * spread
     assert_same(nearest(queries, points, 3), brute_force(queries, points, 3))
-
-
-@pytest.mark.parametrize("ascending", [True, False])
-def test_points_sorted_by_distance(monkeypatch, ascending):
-    """The worst order for a search that keeps the best so far."""
-    monkeypatch.setattr(distances, "BLOCK", 256)
-    points = np.sort(np.abs(gaussian(1000, 1, 9)), axis=0)[:: 1 if ascending else -1]
-    queries = np.linspace(-0.1, 0.1, 200, dtype=np.float32)[:, None]
-    assert_same(nearest(queries, points, 5), brute_force(queries, points, 5))
 
 
 def grid(min_rows, max_rows):

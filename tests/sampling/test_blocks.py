@@ -26,12 +26,6 @@ def test_shards_hold_whole_blocks_that_differ_by_one_at_the_most(num_samples, mi
         assert set(samples_of(Shard(i, num_shards), num_samples, micro_batch)) <= set(covered)
 
 
-@given(num_samples=sizes["num_samples"], micro_batch=sizes["micro_batch"])
-def test_a_run_is_no_more_blocks_than_it_needs(num_samples, micro_batch):
-    blocks = blocks_of(WHOLE, num_samples, micro_batch)
-    assert (len(blocks) - 1) * micro_batch < num_samples <= len(blocks) * micro_batch
-
-
 @given(st.integers(1, 50), st.integers(0, 50))
 def test_a_shard_is_read_as_it_is_written(number, more):
     assert Shard.parse(f"{number}-of-{number + more}") == Shard(number, number + more)

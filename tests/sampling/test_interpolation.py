@@ -129,16 +129,6 @@ def test_arc():
     assert (arc(draw(1, 10**5, seed=1), draw(1, 10**5, seed=2), 5).std(dim=2) - 1).abs().max() < 0.02
 
 
-def test_ends_of_an_arc_decode_as_their_own_latents():
-    x_0, weights = images_of(torch.tensor([0, 1, 2, 2]))
-    space = gaussian_space(scale=1.5, classifier=logits)
-    latents = space.encode(x_0, weights)
-    path, path_weights = (arc(rows[::2], rows[1::2], 5) for rows in (latents, weights))
-    for point, rows in ((0, slice(0, None, 2)), (-1, slice(1, None, 2))):
-        expected = space.decode(latents[rows], weights[rows])
-        assert torch.equal(space.decode(path[:, point], path_weights[:, point]), expected)
-
-
 def test_interpolated_log_probabilities_give_the_sum_of_both_gradients():
     x, t = draw(4, 3, 4, 4), torch.tensor([3, 500, 900, 20])
     first, second = torch.tensor([0, 1, 2, 1]), torch.tensor([2, 1, 0, 0])
@@ -239,15 +229,3 @@ def test_a_dataset_that_does_not_fit_is_refused(checkpoints, data, tmp_path, tin
     inputs = {"checkpoint": tmp_path / "one-0", "data": data}
     with pytest.raises(UserError, match=r"holds label 1, but the networks have 1 classes"):
         make(interpolate, unguided, one_class, None, inputs, tmp_path)
-
-
-def test_a_grey_model_interpolates_between_grey_images(data, tmp_path, tiny_model):
-    models = tiny_model(image_channels=1), tiny_model("classifier", image_channels=1)
-    inputs = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0", "data": data}
-    for name, model in zip(("checkpoint", "classifier"), models, strict=True):
-        make(init, model, inputs[name])
-    study = InterpolationParams.model_validate(STUDY | {"gradient_scale": 2.0})
-    make(interpolate, study, *models, inputs, tmp_path / "out")
-    made = read_study(Interpolation, tmp_path / "out")
-    assert made.images.shape == (3, 4, 8, 8, 3)
-    assert np.array_equal(made.images, made.images[..., [0, 0, 0]])

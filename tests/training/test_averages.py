@@ -79,11 +79,6 @@ def test_another_length_is_as_near_as_least_squares_on_a_grid(length, every, ste
     np.testing.assert_allclose(columns @ coefficients.ravel(), nearest, atol=2e-3 * wanted.max())
 
 
-def test_more_snapshots_represent_a_length_better():
-    errors = [combination(snapshot_steps(every, 1200), KEPT, 0.2)[1] for every in (300, 100, 40)]
-    assert errors[0] > 2 * errors[1] > 4 * errors[2] > 0
-
-
 @pytest.fixture
 def trained(new_run, tiny_model, tmp_path):
     """Train with averages, as the stage does, and save where they are due: the state, and its folder."""
@@ -138,12 +133,6 @@ def test_an_overflow_repeats_a_step_but_no_update_of_the_averages(new_run, tiny_
         for name, tensor in average_of(run.state, length).items():
             wanted = sum(share * weights[name].double() for share, weights in zip(shares(length, 2), seen, strict=True))
             torch.testing.assert_close(tensor.double(), wanted, rtol=1e-5, atol=1e-7)
-
-
-def test_nothing_is_kept_unless_asked_for(new_run, tiny_model, tmp_path):
-    run = new_run(tiny_model())
-    run.to(2)
-    assert not any("averages" in name for name in run.files(tmp_path / "state"))
 
 
 def test_a_missing_snapshot_and_one_of_other_lengths_are_refused_in_one_line(trained):

@@ -58,16 +58,6 @@ def test_rows_after_the_resumed_step_are_dropped_and_the_others_stay_as_they_wer
     assert [row["step"] for row in read(path)] == ["2", "4", "6"]
 
 
-def test_resuming_appends_under_one_header_and_seconds_never_fall(path):
-    write(path, range(1, 5))
-    write(path, range(5, 9), earlier=copied(path))
-    rows = read(path)
-    assert [row["step"] for row in rows] == ["2", "4", "6", "8"]
-    seconds = [float(row["seconds"]) for row in rows]
-    assert seconds == sorted(seconds)
-    assert path.read_text().count("step,") == 1
-
-
 def test_a_run_from_the_start_forgets_an_older_log(path):
     write(path, range(1, 9))
     write(path, range(1, 3))

@@ -258,13 +258,6 @@ def test_a_loss_that_is_not_finite_ends_training_though_its_gradient_is(new_run,
     assert all(torch.equal(before[name], weight) for name, weight in run.state.network.state_dict().items())
 
 
-@pytest.mark.parametrize("stop", [0, 2])
-def test_nothing_is_done_when_the_stop_is_reached(new_run, tiny_model, stop):
-    run = new_run(tiny_model())
-    run.to(2)
-    assert run.to(stop) == []
-
-
 @pytest.mark.parametrize("processes", [1, 2, 3, 6, 12])
 def test_processes_share_the_same_micro_batches(tiny_model, processes):
     training = tiny_model(batch_size=24, accumulation=6).training

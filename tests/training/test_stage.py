@@ -11,8 +11,7 @@ import pytest
 from making import make, record, write_shards
 from safetensors.torch import load_file
 
-from adm.artifacts.manifest import fingerprint, read_record, write_manifest
-from adm.artifacts.seal import read_made_with
+from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
@@ -74,15 +73,6 @@ def whole(tmp_path_factory, tiny_model):
     return made
 
 
-def test_a_log_tells_that_it_was_made_with_what_its_checkpoint_was(project):
-    for name, stop in (("short", 3), ("long", 6)):
-        project.train(name, stop=stop)
-    names = ("short", "long")
-    short, long = (read_made_with(project.folder / "logs" / f"{name}.csv") for name in names)
-    assert [short, long] == [fingerprint(read_record(project.folder / name).params) for name in names]
-    assert short != long
-
-
 @pytest.fixture
 def stop_at(monkeypatch):
     """Interrupt training when it saves its rolling state at a step, before or after it does."""
@@ -131,21 +121,6 @@ def test_a_checkpoint_that_an_engine_deleted_is_there_again_without_a_step(proje
         patched.setattr(loop, "train_step", None)
         project.train("whole")
     assert (project.files("whole"), project.log("whole")) == (files, rows)
-
-
-def test_states_of_segments_that_ended_with_other_params_go(project, stop_at, monkeypatch, tiny_model):
-    """Those of one that was interrupted stay."""
-    project.train("whole")
-    (ended,) = project.left_behind()
-    stop_at(8, after=True)
-    with pytest.raises(KeyboardInterrupt):
-        project.train("longer", stop=20)
-    assert ended.exists()
-    monkeypatch.undo()
-    project.train("shorter", stop=7)
-    assert not ended.exists()
-    left = sorted(path.name for path in project.left_behind())
-    assert left == ["log.csv", "step-000000004", "step-000000007", "step-000000008"]
 
 
 @pytest.mark.parametrize(("step", "after"), [(4, True), (8, False), (12, True)])

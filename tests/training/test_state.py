@@ -62,10 +62,6 @@ def test_a_state_of_another_architecture_is_refused_with_the_file_and_the_first_
     assert message.count(";") <= 3
 
 
-def test_a_state_of_another_kind_of_model_is_refused(saved, new_run, tiny_model):
-    assert "another architecture" in refusal(new_run(tiny_model("classifier")), saved[1])
-
-
 @pytest.mark.parametrize("name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors"])
 def test_a_damaged_or_missing_file_is_named(saved, name):
     run, folder = saved
@@ -135,14 +131,3 @@ def test_a_segment_is_trained_by_one_process_at_a_time(tmp_path):
         (rolling / "step-000000007").mkdir()
     assert not other.exists()
     assert [path.name for path in rolling.iterdir()] == ["step-000000007"]
-
-
-def test_a_segment_that_fails_keeps_its_rolling_state(tmp_path):
-    def fail():
-        with rolling_folder(tmp_path, {"seed": 1}) as rolling:
-            begun(rolling)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert len(list(tmp_path.glob(f"*/{LOG}"))) == 1
