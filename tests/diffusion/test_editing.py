@@ -12,7 +12,7 @@ from adm.diffusion.editing import count_steps, edit, inpaint
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import last, sample
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC
-from benchmarks.inpainting import WEIGHTS, Mixture, measure
+from benchmarks.inpainting import WEIGHTS, Mixture
 
 
 class Planted(Diffusion):
@@ -147,12 +147,3 @@ def test_the_rest_stays_and_the_region_changes(name):
     drawn[0, :, :2], drawn[1, :, :, 3] = True, True
     x = last(inpaint(made(name, process("logsnr5"), wavy), x_0, drawn, Editing(strength=0.5), noise(), noise))
     assert torch.equal(x == x_0, ~drawn.expand_as(x))
-
-
-def test_inpainting_nears_the_posterior_with_resamplings():
-    """The figures in the documentation, of fewer images."""
-    few, more = (measure("ddpm", "logsnr50", Editing(resamplings=times), 8, 100) for times in (1, 10))
-    assert few.mean > 2 * more.mean
-    assert few.spread > 1.2
-    assert more.mean < 0.35
-    assert more.spread == pytest.approx(1, abs=0.05)

@@ -8,7 +8,7 @@ from adm.metrics.memorising import copies, distance_ratio, nearer, nearer_of_rea
 from adm.metrics.scores import MetricInputs
 from adm.metrics.statistics import feature_statistics
 
-TRAINING, HELD_OUT, SAMPLES = 120, 30, 80
+TRAINING, SAMPLES = 120, 80
 
 
 def rows(rng, count):

@@ -69,10 +69,3 @@ def test_a_weight_of_the_discriminator_is_the_same_direction_at_unit_spectral_no
     for module in weighty:
         largest = torch.linalg.matrix_norm(module.weight.flatten(1), ord=2)
         torch.testing.assert_close(largest, torch.tensor(1.0), atol=0.02, rtol=0.0)
-
-
-def test_both_networks_take_grey_images(gan, drawn):
-    z, y = drawn
-    images = seeded(Generator, gan, 8, NUM_CLASSES, 1)(z, y)
-    assert images.shape == (5, 1, 8, 8)
-    assert seeded(Discriminator, gan, 8, NUM_CLASSES, 1)(images, y).shape == (5,)

@@ -72,12 +72,6 @@ def test_bits_are_the_terms_and_the_prior(measured, dataset):
     assert found.standard_error == pytest.approx(np.std(found.bits, ddof=1) / math.sqrt(3))
 
 
-def test_fewer_steps_are_those_of_the_schedule(measured):
-    found = measured([0, 1], steps="10,5")
-    assert found.timesteps.tolist() == Diffusion.from_schedule("cosine", T, "10,5").timesteps.tolist()
-    assert len(found.vlb) == 15
-
-
 def test_a_network_is_given_each_images_own_label(tiny_model, randomised, dataset):
     given = []
     indices = np.array([3, 4, 8, 11])

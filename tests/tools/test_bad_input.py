@@ -222,5 +222,5 @@ def test_a_graph_of_another_network_is_refused(refused, graph, batches, tmp_path
     changed = tmp_path / "graph.pb"
     changed.write_bytes(graph.read_bytes().replace(b"\x04Relu", b"\x04Selu"))
     told = refused(graph=changed)
-    assert "not as `adm extractor` writes graphs; executor tensorflow runs graphs of other networks" in told
+    assert "Selu is unknown here; executor tensorflow runs graphs of other networks" in told
     assert str(batches) not in told

@@ -74,22 +74,24 @@ def whole(tmp_path_factory, tiny_model):
 
 
 @pytest.fixture
-def stop_at(monkeypatch):
-    """Interrupt training when it saves its rolling state at a step, before or after it does."""
+def interrupted(monkeypatch):
+    """Train a segment of a project, and interrupt it when it saves its rolling state at a step, before or after."""
 
-    def prepare(step, after):
+    def train_until(step, after, project, name="again"):
         save = train.save_rolling
 
-        def interrupted(state, folder):
+        def stopped(state, folder):
             if after or state.step < step:
                 save(state, folder)
             if state.step == step:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(train, "save_rolling", interrupted)
+        with monkeypatch.context() as patched:
+            patched.setattr(train, "save_rolling", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                project.train(name)
 
-    yield prepare
-    monkeypatch.undo()
+    return train_until
 
 
 def steps_of(rows):
@@ -124,13 +126,10 @@ def test_a_checkpoint_that_an_engine_deleted_is_there_again_without_a_step(proje
 
 
 @pytest.mark.parametrize(("step", "after"), [(4, True), (8, False), (12, True)])
-def test_an_interrupted_segment_goes_on_with_its_log(project, whole, stop_at, monkeypatch, step, after):
-    stop_at(step, after)
-    with pytest.raises(KeyboardInterrupt):
-        project.train("again")
+def test_an_interrupted_segment_goes_on_with_its_log(project, whole, interrupted, step, after):
+    interrupted(step, after, project)
     assert not (project.folder / "again").exists()
     assert not (project.folder / "logs" / "again.csv").exists()
-    monkeypatch.undo()
     (growing,) = (project.folder / "work").glob("*/log.csv")
     reached = step if after else step - 4
     with growing.open(newline="") as file:
@@ -153,11 +152,8 @@ def test_an_interrupted_segment_goes_on_with_its_log(project, whole, stop_at, mo
     assert [path.name for path in project.left_behind()] == ["step-000000014"]
 
 
-def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, stop_at, monkeypatch, tiny_model):
-    stop_at(8, after=True)
-    with pytest.raises(KeyboardInterrupt):
-        project.train("again")
-    monkeypatch.undo()
+def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, interrupted, tiny_model):
+    interrupted(8, True, project)
     slower = tiny_model(batch_size=4, learning_rate=1e-4)
     make(init, slower, project.folder / "m-0")
     project.train("again", model=slower)
@@ -166,12 +162,9 @@ def test_a_segment_with_other_params_begins_anew_with_a_log_of_its_own(project, 
     assert project.files("again") == project.files("fresh")
 
 
-def test_rows_of_an_abandoned_try_never_enter_a_log_that_begins_later(project, stop_at, monkeypatch):
+def test_rows_of_an_abandoned_try_never_enter_a_log_that_begins_later(project, interrupted):
     project.train("m-7", stop=7)
-    stop_at(12, after=True)
-    with pytest.raises(KeyboardInterrupt):
-        project.train("m-14")
-    monkeypatch.undo()
+    interrupted(12, True, project, "m-14")
     project.train("m-14", previous="m-7", start=7)
     assert steps_of(project.log("m-14")) == [9, 12, 14]
 
@@ -344,20 +337,14 @@ def test_a_chain_hands_on_its_snapshots_as_links_and_ends_in_the_bytes_of_one_se
 
 
 @pytest.mark.parametrize(("step", "after"), [(5, False), (8, True), (10, True)])
-def test_an_interrupted_segment_keeps_its_snapshots(averaging, averaged, stop_at, monkeypatch, step, after):
-    stop_at(step, after)
-    with pytest.raises(KeyboardInterrupt):
-        averaging.train("again")
-    monkeypatch.undo()
+def test_an_interrupted_segment_keeps_its_snapshots(averaging, averaged, interrupted, step, after):
+    interrupted(step, after, averaging)
     averaging.train("again")
     assert averaging.files("again") == averaged.files("whole")
 
 
-def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, averaged, stop_at, monkeypatch, caplog):
-    stop_at(10, after=True)
-    with pytest.raises(KeyboardInterrupt):
-        averaging.train("again")
-    monkeypatch.undo()
+def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, averaged, interrupted, caplog):
+    interrupted(10, True, averaging)
     (state,) = (averaging.folder / "work").glob("*/step-000000010")
     path = state / "averages-000000005.safetensors"
     flipped = bytearray(path.read_bytes())
@@ -366,24 +353,6 @@ def test_a_damaged_snapshot_is_found_in_every_state_that_links_it(averaging, ave
     averaging.train("again")
     assert sum("is not what was written" in record.getMessage() for record in caplog.records) == 2
     assert averaging.files("again") == averaged.files("whole")
-
-
-def test_averages_change_nothing_else(averaged, whole):
-    more, files = averaged.files("whole"), whole.files("whole")
-    assert sorted(more.keys() - files.keys()) == sorted(snapshots_of(averaged.folder / "whole"))
-    assert {name for name in files if files[name] != more[name]} == {"manifest.json"}
-    losses = ([row["loss"] for row in project.log("whole")] for project in (averaged, whole))
-    assert len({tuple(found) for found in losses}) == 1
-
-
-def test_a_network_has_the_average_that_was_asked_for(averaged):
-    folder = averaged.folder / "whole"
-    kept = load_file(folder / "averages-000000014.safetensors")
-    found = load_network(folder, averaged.model, ema_length=0.1).state_dict()
-    usual = load_network(folder, averaged.model).state_dict()
-    for name, tensor in found.items():
-        np.testing.assert_allclose(tensor, kept[f"0.1/{name}"], rtol=1e-5, atol=1e-7)
-    assert any(not np.allclose(tensor, usual[name], atol=1e-5) for name, tensor in found.items())
 
 
 def test_a_run_is_sampled_from_the_average_that_it_asks_for(averaged, tmp_path):
