@@ -5,15 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adm.metrics.executors import full_precision
-from adm.metrics.features import Executor, Images, Outputs
-from adm.parallel import resolve_device
+from adm.metrics.features import Images
 
 NETWORKS = {"dinov2-vitl14": {"width": 1024, "depth": 24, "heads": 16, "patch": 14, "trained_side": 518}}
 """Published networks by name. Source: the code that Oquab et al. 2023 published."""
@@ -150,32 +147,26 @@ def prepare(images: Images) -> Tensor:
     return (pixels.float() / 255 - mean) / deviation
 
 
-class Dinov2(Executor):
-    """A network of NETWORKS, loaded once. It gives pooled features alone: its others are (N, 0).
+class Dinov2(nn.Module):
+    """A network of NETWORKS with its preprocessing. It gives pooled features alone: its others are (N, 0).
 
     Args:
         path: The weights, a safetensors file.
         name: Of NETWORKS.
-        threads: torch's threads on the CPU, >= 1; set for the whole process.
-        device: a name for `torch.device` of a device that this machine has.
 
     Raises:
-        UserError: there is no such device.
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
 
     Source: Oquab et al. 2023; Stein et al. 2023 (the class token as features).
     """
 
-    def __init__(self, path: Path, name: str, threads: int = 1, device: str = "cpu") -> None:
-        super().__init__(path)
-        torch.set_num_threads(threads)
-        self._device = resolve_device(device)
-        network = empty_network(name)
-        network.load_state_dict(load_file(path), assign=True)
-        self._network = network.eval().requires_grad_(False).to(self._device)
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__()
+        self.network = empty_network(name)
+        self.network.load_state_dict(load_file(path), assign=True)
+        self.eval().requires_grad_(False)
 
-    def _outputs(self, batch: Images) -> Outputs:
-        with torch.inference_mode(), full_precision():
-            pool: NDArray[np.float32] = self._network(prepare(batch).to(self._device)).cpu().numpy()
-        nothing = np.empty((len(batch), 0), np.float32)
-        return pool, nothing, nothing
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the features of images, (N, H, W, 3) uint8."""
+        pool: Tensor = self.network(prepare(images.cpu().numpy()).to(images.device))
+        return pool, pool[:, :0], pool[:, :0]

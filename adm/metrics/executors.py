@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
+from torch import nn
 
 from adm.config.data import GraphParams, NetworkGraph
 from adm.errors import brief, one_line
 from adm.metrics.batches import GRAPH
+from adm.metrics.dinov2 import Dinov2
 from adm.metrics.features import Executor, Images, Outputs
 from adm.metrics.graph import FrozenGraph, Nodes, read_definition
 from adm.metrics.graph_network import GraphNetwork
@@ -38,21 +40,48 @@ def open_graph(params: GraphParams, path: Path, device: str, protocol: str = EVA
     if params.executor == "tensorflow":
         return FrozenGraph(path, params.threads)
     if isinstance(params, NetworkGraph) and params.network is not None:
-        from adm.metrics.dinov2 import Dinov2  # noqa: PLC0415 -- it is an executor of this module's kind
-
-        return Dinov2(path, params.network, params.threads, device)
+        return TorchExecutor(path, Dinov2(path, params.network), params.threads, device)
     return TorchGraph(path, params.threads, device, protocol)
 
 
-class TorchGraph(Executor):
-    """A graph as a `GraphNetwork`; it gives the features of `FrozenGraph`.
+class TorchExecutor(Executor):
+    """A network of torch that computes pool, spatial and logits of images, (N, H, W, 3) uint8.
 
     Each batch goes to the device as bytes, and its features come back before the next batch starts.
 
     Args:
+        path: The file of its weights.
+        network: The network.
+        threads: Torch's threads on the CPU, >= 1; set for the whole process.
+        device: A name for `torch.device` of a device that this machine has.
+        resize: How it resizes images, for the record.
+
+    Raises:
+        UserError: There is no such device.
+    """
+
+    def __init__(self, path: Path, network: nn.Module, threads: int, device: str, resize: str = "") -> None:
+        super().__init__(path, resize)
+        torch.set_num_threads(threads)
+        self._device = resolve_device(device)
+        self._network = network.to(self._device)
+
+    def _outputs(self, batch: Images) -> Outputs:
+        try:
+            with torch.inference_mode(), full_precision():
+                pool, spatial, logits = self._network(torch.from_numpy(batch).to(self._device))
+                return pool.float().cpu().numpy(), spatial.float().cpu().numpy(), logits.float().cpu().numpy()
+        except RuntimeError as error:  # torch's messages end with stack traces and advice
+            raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error
+
+
+class TorchGraph(TorchExecutor):
+    """A graph as a `GraphNetwork`, which gives the features of `FrozenGraph`.
+
+    Args:
         path: a binary GraphDef.
-        threads: torch's threads on the CPU, >= 1; set for the whole process.
-        device: a name for `torch.device` of a device that this machine has.
+        threads: see `TorchExecutor`.
+        device: see `TorchExecutor`.
         protocol: one of PROTOCOLS, by which images are prepared.
 
     Raises:
@@ -64,11 +93,8 @@ class TorchGraph(Executor):
     """
 
     def __init__(self, path: Path, threads: int = 1, device: str = "cpu", protocol: str = EVALUATOR) -> None:
-        torch.set_num_threads(threads)
-        self._device = resolve_device(device)
         nodes = Nodes(read_definition(GraphDef(), path))
         prepared = PROTOCOLS[protocol]
-        super().__init__(path, nodes.resize() if prepared.stored else prepared.resize)
         try:
             network = GraphNetwork(nodes)
         except (ValueError, RuntimeError) as error:  # torch's own, of weights of other shapes
@@ -76,15 +102,7 @@ class TorchGraph(Executor):
                 one_line(f"{path}: {brief(error)}; executor tensorflow runs graphs of other networks")
             ) from error
         network.prepare = prepared.prepare
-        self._network = network.to(self._device)
-
-    def _outputs(self, batch: Images) -> Outputs:
-        try:
-            with torch.inference_mode(), full_precision():
-                pool, spatial, logits = self._network(torch.from_numpy(batch).to(self._device))
-                return pool.float().cpu().numpy(), spatial.float().cpu().numpy(), logits.float().cpu().numpy()
-        except RuntimeError as error:  # torch's messages end with stack traces and advice
-            raise ValueError(one_line(f"{self._path}: {str(error).strip().partition(chr(10))[0]}")) from error
+        super().__init__(path, network, threads, device, nodes.resize() if prepared.stored else prepared.resize)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ VALUES = {1: (np.float32, "float_val"), 3: (np.int32, "int_val")}
 
 
 def read_definition(definition: Any, path: Path) -> Any:
-    """Parse a file into an empty GraphDef message, and check that it has the nodes that readers need.
+    """Parse a file into an empty GraphDef message.
 
     Args:
         definition: an empty GraphDef, TensorFlow's own or TensorBoard's copy of it.
@@ -35,16 +35,13 @@ def read_definition(definition: Any, path: Path) -> Any:
         `definition`, filled.
 
     Raises:
-        ValueError: the file is no GraphDef, or a node is missing.
+        ValueError: the file is no GraphDef.
         OSError: the file cannot be read.
     """
     try:
         definition.ParseFromString(Path(path).read_bytes())
     except DecodeError as error:
         raise ValueError(f"{path}: not a frozen TensorFlow graph (a binary GraphDef)") from error
-    present = {node.name for node in definition.node}
-    if missing := [name for name in (INPUT, SPATIAL, POOL, LOGITS) if name not in present]:
-        raise ValueError(f"{path}: no node {', '.join(missing)}, expected those of the 2015 Inception graph")
     return definition
 
 

@@ -129,7 +129,7 @@ def sinusoids(t: Tensor, channels: int) -> Tensor:
 
     Args:
         t: (B,), timesteps of the original process, of any real dtype.
-        channels: width of the embedding; if it is odd, the last channel is zero.
+        channels: width of the embedding, even.
 
     Returns:
         (B, channels) float32.
@@ -140,7 +140,7 @@ def sinusoids(t: Tensor, channels: int) -> Tensor:
     # Computed here, not kept in a buffer: a network built on the meta device would have no values for it.
     exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half
     angles = t[:, None].float() * torch.exp(-math.log(MAX_PERIOD) * exponents)
-    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, channels % 2))
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 class TimeEmbedding(nn.Module):

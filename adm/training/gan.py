@@ -62,15 +62,36 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
         torch.optim.Adam(player.parameters(), rate, betas=BETAS, fused=True)
         for player, rate in zip((networks.discriminator, networks.generator), rates, strict=True)
     ]
+
+    def generated(step: int, stream: int) -> tuple[Tensor, Tensor]:
+        draws = generator(gan.seed, step, stream)
+        z = torch.randn(gan.batch_size, gan.latent, generator=draws)
+        y = torch.randint(num_classes, (gan.batch_size,), generator=draws)
+        return networks.generator(z, y), y
+
+    def discriminator_loss(step: int) -> Tensor:
+        x, y = batches.at(step)
+        with torch.no_grad():
+            fake, labels = generated(step, DISCRIMINATOR)
+        # One pass for real and generated images, because each pass advances the spectral norms' power iterations.
+        judged = networks.discriminator(torch.cat([x, fake]), torch.cat([y, labels]))
+        real, made = judged.split([len(x), len(fake)])
+        return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+
+    def generator_loss(step: int) -> Tensor:
+        networks.discriminator.requires_grad_(False)
+        fake, labels = generated(step, GENERATOR)
+        loss: Tensor = -networks.discriminator(fake, labels).mean()
+        networks.discriminator.requires_grad_(True)
+        return loss
+
     for iteration in range(gan.iterations):
         for optimizer, rate in zip(optimizers, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * (1 - iteration / gan.iterations)
         for update in range(gan.discriminator_steps):
-            step = iteration * gan.discriminator_steps + update
-            draws = generator(gan.seed, step, DISCRIMINATOR)
-            judged = _discriminator_loss(gan, networks, num_classes, *batches.at(step), draws)
+            judged = discriminator_loss(iteration * gan.discriminator_steps + update)
             descend(optimizers[0], judged, networks.discriminator, f"iteration {iteration}: discriminator_loss")
-        fooled = _generator_loss(gan, networks, num_classes, generator(gan.seed, iteration, GENERATOR))
+        fooled = generator_loss(iteration)
         descend(optimizers[1], fooled, networks.generator, f"iteration {iteration}: generator_loss")
         ema_rate = warmed_up(gan.ema_rate, iteration)
         with torch.no_grad():
@@ -78,28 +99,3 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
                 list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - ema_rate
             )
         yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
-
-
-def _discriminator_loss(
-    gan: Gan, networks: Networks, num_classes: int, x: Tensor, y: Tensor, draws: torch.Generator
-) -> Tensor:
-    with torch.no_grad():
-        fake, labels = _generated(gan, networks, num_classes, draws)
-    # One pass for real and generated images, because each pass advances the spectral norms' power iterations.
-    judged = networks.discriminator(torch.cat([x, fake]), torch.cat([y, labels]))
-    real, made = judged.split([len(x), len(fake)])
-    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
-
-
-def _generator_loss(gan: Gan, networks: Networks, num_classes: int, draws: torch.Generator) -> Tensor:
-    networks.discriminator.requires_grad_(False)
-    fake, labels = _generated(gan, networks, num_classes, draws)
-    loss: Tensor = -networks.discriminator(fake, labels).mean()
-    networks.discriminator.requires_grad_(True)
-    return loss
-
-
-def _generated(gan: Gan, networks: Networks, num_classes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    z = torch.randn(gan.batch_size, gan.latent, generator=draws)
-    y = torch.randint(num_classes, (gan.batch_size,), generator=draws)
-    return networks.generator(z, y), y

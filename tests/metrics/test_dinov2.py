@@ -9,6 +9,7 @@ from torchvision import transforms
 
 from adm.metrics import dinov2
 from adm.metrics.dinov2 import SIDE, Dinov2, VisionTransformer, empty_network, prepare
+from adm.metrics.executors import TorchExecutor
 from adm.params import load
 
 SMALL = {"width": 12, "depth": 3, "heads": 3, "patch": 14, "trained_side": 70}
@@ -73,7 +74,8 @@ def test_an_executor_gives_pooled_features_alone_whatever_the_batches(tmp_path, 
     network = weights_by_formula(VisionTransformer(**SMALL))
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     pixels = images(5, 20, 30)
-    executor = Dinov2(tmp_path / "weights.safetensors", "dinov2-vitl14")
+    path = tmp_path / "weights.safetensors"
+    executor = TorchExecutor(path, Dinov2(path, "dinov2-vitl14"), 1, "cpu")
     found = executor.features(pixels, batch_size=2)
     with torch.inference_mode():
         np.testing.assert_allclose(found.pool, network(prepare(pixels)), atol=1e-6)
