@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageMode
 
 from adm.data.decoding import as_seen, open_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
@@ -18,9 +19,6 @@ from adm.progress import progress
 
 MOST_DECODED = 20_000
 """Images that are decoded; of more the headers alone are read, which tell all but damage in the middle."""
-
-GREY = frozenset({"1", "L", "LA", "La", "I", "F"})
-"""Pillow's modes without colour; those that begin so, as "I;16", are grey, too."""
 
 MODES = {
     "1": "black and white",
@@ -68,7 +66,7 @@ class Survey:
     @property
     def is_grey(self) -> bool:
         """Whether no image has colours."""
-        return all(mode in GREY or mode.startswith("I;") for mode in self.modes)
+        return all(ImageMode.getmode(mode).basemode == "L" for mode in self.modes)
 
 
 def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey:

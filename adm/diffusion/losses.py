@@ -72,7 +72,7 @@ def training_loss(
     diffusion: Diffusion,
     denoiser: Denoiser,
     x_0: Tensor,
-    t: Tensor,
+    t: Index,
     eps: Tensor,
     objective: Objective,
     min_snr: float | None = None,
@@ -97,20 +97,7 @@ def training_loss(
     Source: equation 12; Nichol & Dhariwal (2021), equation 16; Hang et al. (2023), equation 8, for `min_snr`.
     """
     x_t = diffusion.q_sample(x_0, t, eps)
-    return _losses(diffusion, denoiser(x_t, diffusion.seen_at(t, x_t)), x_0, x_t, t, eps, objective, min_snr)
-
-
-def _losses(
-    diffusion: Diffusion,
-    output: Tensor,
-    x_0: Tensor,
-    x_t: Tensor,
-    t: Index,
-    eps: Tensor,
-    objective: Objective,
-    min_snr: float | None,
-) -> dict[str, Tensor]:
-    """Compute the losses of `training_loss` of what the denoiser put out."""
+    output = denoiser(x_t, diffusion.seen_at(t, x_t))
     if objective == "vlb":
         p = diffusion.p_mean_variance(output, x_t, t, clipping="none")
         vlb = vlb_term(diffusion, p, x_0, x_t, t)
@@ -168,5 +155,5 @@ def likelihood_terms(
         output = denoiser(x_t, diffusion.seen_at(step, x_t))
         # float64: rounding errors of float32 are as large as the smallest of the thousand terms.
         p = diffusion.p_mean_variance(output.double(), x_t.double(), step)
-        loss = _losses(diffusion, output, x_0, x_t, step, eps, objective, min_snr)["loss"]
-        yield vlb_term(diffusion, p, x_0.double(), x_t.double(), step), loss
+        losses = training_loss(diffusion, lambda *_, output=output: output, x_0, step, eps, objective, min_snr)
+        yield vlb_term(diffusion, p, x_0.double(), x_t.double(), step), losses["loss"]

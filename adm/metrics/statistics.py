@@ -78,20 +78,16 @@ def read_published_statistics(path: Path) -> tuple[FeatureStatistics, FeatureSta
     Raises:
         UserError: The file is no reference batch, an array is missing, or the arrays do not fit each other.
     """
-    arrays = {}
-    for name in STATISTICS:
-        array = open_array(path, name).read()
-        if array.dtype.kind != "f":  # the released files differ in theirs
-            raise UserError(f"{path}: {name}: has dtype {array.dtype}, not floats")
-        arrays[name] = array.astype(np.float64)
-    return _fitted(path, arrays, "mu", "sigma"), _fitted(path, arrays, "mu_s", "sigma_s")
-
-
-def _fitted(path: Path, arrays: dict[str, npt.NDArray[np.float64]], mu: str, sigma: str) -> FeatureStatistics:
-    with about(f"{path}: {mu} and {sigma}"):
-        statistics = FeatureStatistics(arrays[mu], arrays[sigma])
-    variances = statistics.sigma.diagonal()
-    asymmetry = np.abs(statistics.sigma - statistics.sigma.T).max()
-    if (variances < 0).any() or asymmetry > 1.0e-5 * variances.max():  # some were stored as float32
-        raise UserError(f"{path}: {sigma}: is no covariance; it must be symmetric, with no negative variance")
-    return statistics
+    fitted = []
+    for mu, sigma in (STATISTICS[:2], STATISTICS[2:]):
+        arrays = [open_array(path, name).read() for name in (mu, sigma)]
+        for name, array in zip((mu, sigma), arrays, strict=True):
+            if array.dtype.kind != "f":  # the released files differ in theirs
+                raise UserError(f"{path}: {name}: has dtype {array.dtype}, not floats")
+        with about(f"{path}: {mu} and {sigma}"):
+            fitted.append(FeatureStatistics(*(array.astype(np.float64) for array in arrays)))
+        covariance = fitted[-1].sigma
+        variances, asymmetry = covariance.diagonal(), np.abs(covariance - covariance.T).max()
+        if (variances < 0).any() or asymmetry > 1.0e-5 * variances.max():  # some were stored as float32
+            raise UserError(f"{path}: {sigma}: is no covariance; it must be symmetric, with no negative variance")
+    return fitted[0], fitted[1]

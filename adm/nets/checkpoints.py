@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from adm.artifacts.manifest import EVERY, read_manifest
 from adm.config.averages import combination, snapshot_steps
 from adm.config.models import AnyModel, AveragesParams
-from adm.nets.weights import build, load_weights, read_tensors
+from adm.nets.weights import build, read_tensors
 
 
 def load_network(
@@ -29,7 +29,7 @@ def load_network(
     manifest = read_manifest(folder, checked=checked)
     network = build(model)
     if ema_length is None:
-        load_weights(network, folder / "ema.safetensors")
+        network.load_state_dict(read_tensors(folder / "ema.safetensors", network.state_dict()))
     else:
         kept, step = model.training.averages, manifest.facts["step"]
         assert kept is not None, "params files are checked for it"

@@ -71,9 +71,10 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) 
     Raises:
         UserError: UNet2DModel cannot express the network; says why.
     """
-    if reason := inexpressible(model):
+    if isinstance(model, ClassifierModel):
+        raise UserError(f"{out}: cannot be written for diffusers: it is a classifier, and UNet2DModel is none")
+    if reason := inexpressible(model.network):
         raise UserError(f"{out}: cannot be written for diffusers: {reason}")
-    assert not isinstance(model, ClassifierModel)
     with new_files(*(out / name for name in FILES)) as (config, tensors, scheduler):
         _write_network(config, tensors, weights, model)
         write_json(scheduler, scheduler_config(model.noise))
@@ -95,8 +96,7 @@ def write_pipeline(
         UserError: Diffusers cannot express a network, or its pipeline a field of the run; says why. Nothing is written.
     """
     networks = {"unet": opened, **({"classifier": classifier} if classifier else {})}
-    reasons = [inexpressible(opened.model), *_unsampled(run, classifier is not None)]
-    reasons += [_inexpressible(one.model.network) for one in networks.values()]
+    reasons = [*(inexpressible(one.model.network) for one in networks.values()), *_unsampled(run, bool(classifier))]
     if reason := next(filter(None, reasons), None):
         raise UserError(reason)
     noise, index = opened.model.noise, folder / "model_index.json"
@@ -143,14 +143,8 @@ def _unsampled(run: Sampling, by_classifier: bool) -> list[str]:
     return [f"the pipeline has no {name} {value!r}" for name, value in others.items()]
 
 
-def inexpressible(model: AnyModel) -> str | None:
-    """Say why UNet2DModel cannot express a network; None if it can."""
-    if isinstance(model, ClassifierModel):
-        return "it is a classifier, and UNet2DModel is none"
-    return _inexpressible(model.network)
-
-
-def _inexpressible(network: Network) -> str | None:
+def inexpressible(network: Network) -> str | None:
+    """Say why UNet2DModel cannot express a network, or the classifier that is its encoder; None if it can."""
     if network.channel_multiplier[0] != 1:
         return (
             f"channel_multiplier begins with {network.channel_multiplier[0]:g}; UNet2DModel's timestep embedding is as "

@@ -19,7 +19,7 @@ from adm.config.models import AnyModel
 from adm.config.released import CHECKPOINTS
 from adm.errors import UserError, some
 from adm.nets.presets import PRESETS, preset_model
-from adm.nets.release import compare_presets, preset_shapes, read_released, read_released_weights, shapes
+from adm.nets.release import compare_presets, preset_shapes, read_released, read_weights, shapes
 from adm.nets.weights import differing, model_network, read_tensors, told_different, write_tensors
 
 CARD = "adm"
@@ -117,7 +117,7 @@ def open_network(path: Path, preset: str | None = None, device: torch.device | s
         weights_file = path / "ema.safetensors" if path.is_dir() else path
         weights = read_tensors(weights_file, network.state_dict(), widened=True)
     else:
-        weights = read_released_weights(path, network, f"preset {card.preset!r}")
+        weights = read_weights(path, network, f"preset {card.preset!r}")
     network.load_state_dict(weights, assign=True)
     return LoadedNetwork(path, network.to(device).eval().requires_grad_(False), model, card)
 

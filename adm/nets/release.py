@@ -100,10 +100,11 @@ def to_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {released_name(name, state): tensor for name, tensor in state.items()}
 
 
-def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
+def read_weights(path: Path, network: nn.Module, owner: str, released: bool = True) -> dict[str, Tensor]:
     """Read the weights of a network from a file in the released format.
 
-    The network that they must fit may be on the meta device; `owner` is its name in messages.
+    The network that they must fit may be on the meta device; `owner` is its name in messages. One that is not
+    `released` has the names of its file, which may hold other tensors, too.
 
     Returns:
         Float32 tensors under our names, in the order of the network's state dict, mapped from a file of float32.
@@ -111,21 +112,18 @@ def read_released_weights(path: Path, network: nn.Module, owner: str) -> dict[st
     Raises:
         UserError: The file is no such checkpoint, would run code, holds NaN or infinity, or does not fit the network.
     """
-    state = read_released(path)
-    released = to_released(network.state_dict())
-    weights = _fitting(path, owner, shapes(released), state)
-    return {name: weights[key] for name, key in zip(network.state_dict(), released, strict=True)}
-
-
-def read_weights(path: Path, network: nn.Module, owner: str) -> dict[str, Tensor]:
-    """Read weights as `read_released_weights` does, of a network that has the names of its file, and no other tensors.
-
-    Raises:
-        UserError: As `read_released_weights`.
-    """
-    wanted = shapes(network.state_dict())
-    state = {name: tensor for name, tensor in read_released(path).items() if name in wanted}
-    return _fitting(path, owner, wanted, state)
+    own, found = network.state_dict(), read_released(path)
+    if not released:
+        found = {name: tensor for name, tensor in found.items() if name in own}
+    named = to_released(own) if released else own
+    if different := differing(shapes(named), shapes(found)):
+        why = told_different(different)
+        if presets := [preset for preset, others in compare_presets(shapes(found)).items() if not others]:
+            same = ", which share their shapes" if len(presets) > 1 else ""
+            why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"
+        raise UserError(f"{path}: does not fit {owner}; {why}")
+    require_finite(str(path), found)
+    return {name: found[key].to(torch.float32).contiguous() for name, key in zip(own, named, strict=True)}
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
@@ -177,10 +175,12 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
     Source: the half-precision conversion of the released code.
     """
     state = to_released(weights)
-    halved = half_precision_names(state) if dtype == "float16" else set()
+    # A convolution's weight, even over tokens, has more than two axes; a linear layer's has two.
+    modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
     stored = {}
     for name, weight in state.items():
-        tensor = weight.detach().to("cpu", torch.float16 if name in halved else torch.float32).contiguous()
+        halved = dtype == "float16" and name.startswith(TORSO) and name.rpartition(".")[0] in modules
+        tensor = weight.detach().to("cpu", torch.float16 if halved else torch.float32).contiguous()
         if not tensor.isfinite().all():
             raise UserError(f"{path}: cannot be written: {name} holds NaN, infinity or what {tensor.dtype} cannot hold")
         # For a view, torch would write the whole storage behind it.
@@ -188,25 +188,6 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
     # An open file, not a path: torch would write the path's name into the file.
     with new_file(path) as partial, partial.open("wb") as file:
         torch.save(stored, file)
-
-
-def half_precision_names(state: Mapping[str, Tensor]) -> set[str]:
-    """Name the tensors, of released names, that the released code halves: those of TORSO's convolutions."""
-    # A convolution's weight, even over tokens, has more than two axes; a linear layer's has two.
-    modules = {name.removesuffix(".weight") for name, tensor in state.items() if tensor.ndim > 2}
-    return {name for name in state if name.startswith(TORSO) and name.rpartition(".")[0] in modules}
-
-
-def _fitting(path: Path, owner: str, wanted: Shapes, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as float32, in the order of the wanted ones, if they are these."""
-    if different := differing(wanted, shapes(state)):
-        why = told_different(different)
-        if presets := [preset for preset, others in compare_presets(shapes(state)).items() if not others]:
-            same = ", which share their shapes" if len(presets) > 1 else ""
-            why = f"the file fits preset{'s' if same else ''} {', '.join(presets)}{same}"
-        raise UserError(f"{path}: does not fit {owner}; {why}")
-    require_finite(str(path), state)
-    return {name: state[name].to(torch.float32).contiguous() for name in wanted}
 
 
 def _load(path: Path) -> Any:

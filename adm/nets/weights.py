@@ -55,15 +55,6 @@ def output_channels(model: AnyModel) -> int:
     return model.network.image_channels * (2 if model.noise.variance == "learned_range" else 1)
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Read a network's weights.
-
-    Raises:
-        UserError: The file is missing or unreadable, or does not fit the network.
-    """
-    network.load_state_dict(read_tensors(path, network.state_dict()))
-
-
 def read_tensors(path: Path, like: Mapping[str, Tensor], widened: bool = False) -> dict[str, Tensor]:
     """Read tensors with exactly the names, shapes and dtypes of `like`, in the order of `like`.
 

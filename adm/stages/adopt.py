@@ -18,7 +18,7 @@ from adm.metrics.dinov2 import empty_network
 from adm.metrics.executors import WEIGHTS
 from adm.metrics.statistics import read_published_statistics
 from adm.nets.opening import open_network
-from adm.nets.release import read_released_weights, read_weights
+from adm.nets.release import read_weights
 from adm.nets.weights import model_network, read_tensors, write_tensors
 from adm.params.data import (
     PublishedCheckpointParams,
@@ -64,7 +64,7 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
                     raise UserError(f"{path}: its {name} is {found!r}, but {owner} has {wanted!r}")
                 weights, names = opened.network.state_dict(), opened.card.class_names
             else:
-                weights = read_released_weights(path, model_network(model), owner)
+                weights = read_weights(path, model_network(model), owner)
             write_tensors(folder / "ema.safetensors", weights)
             count = sum(tensor.numel() for tensor in weights.values())
             return {"step": published.iteration, "num_parameters": count, **fact_of(names)}
@@ -88,7 +88,8 @@ def _adopt(published: PublishedFile, model: ModelParams | None, path: Path, fold
             if published.network is None:
                 shutil.copyfile(path, folder / GRAPH)
                 return {}
-            weights = read_weights(path, empty_network(published.network), f"network {published.network!r}")
+            owner = f"network {published.network!r}"
+            weights = read_weights(path, empty_network(published.network), owner, released=False)
             write_tensors(folder / WEIGHTS, weights)
             return {"num_parameters": sum(tensor.numel() for tensor in weights.values())}
     raise AssertionError(published)

@@ -8,7 +8,7 @@ from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy, read_manifest
 from adm.determinism import make_deterministic
 from adm.nets.gan import WEIGHTS, Generator
-from adm.nets.weights import load_weights
+from adm.nets.weights import read_tensors
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
@@ -29,7 +29,7 @@ def run(
     make_deterministic(run.threads)
     read_manifest(inputs["gan"])
     network = Generator(gan, dataset.side, dataset.num_classes, dataset.channels)
-    load_weights(network, inputs["gan"] / WEIGHTS)
+    network.load_state_dict(read_tensors(inputs["gan"] / WEIGHTS, network.state_dict()))
     network.eval().requires_grad_(False)
     classes = run.classes or range(dataset.num_classes)
     blocks = blocks_of(WHOLE, run.num_samples, run.micro_batch)

@@ -11,7 +11,7 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.config.models import TrainingParams
 from adm.nets.forward import Forward
-from adm.nets.weights import load_weights, read_tensors, write_tensors
+from adm.nets.weights import read_tensors, write_tensors
 from adm.training.averages import PowerAverages
 from adm.training.tasks import Task
 from adm.training.updates import LossScale
@@ -71,8 +71,9 @@ class TrainingState:
         progress = read_json(folder / "progress.json")
         self.step = progress["step"]
         self.scale.log2 = progress["log2_loss_scale"] if self.scale.active else 0.0
-        load_weights(self.network, folder / "network.safetensors")
-        ema = read_tensors(folder / "ema.safetensors", like=self.network.state_dict())
+        like = self.network.state_dict()
+        self.network.load_state_dict(read_tensors(folder / "network.safetensors", like))
+        ema = read_tensors(folder / "ema.safetensors", like)
         self.ema = {name: tensor.to(self.weights[0].device) for name, tensor in ema.items()}
         self.averages.load(folder, self.step)
         if self.step:
