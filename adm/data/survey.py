@@ -20,16 +20,6 @@ from adm.progress import progress
 MOST_DECODED = 20_000
 """Images that are decoded; of more the headers alone are read, which tell all but damage in the middle."""
 
-MODES = {
-    "1": "black and white",
-    "I;16": "16-bit grey",
-    "L": "grey",
-    "LA": "grey with alpha",
-    "P": "palette",
-    "RGBA": "RGB with alpha",
-}
-"""Names of modes; others keep Pillow's name."""
-
 
 @dataclass(frozen=True)
 class Survey:

@@ -19,7 +19,7 @@ from adm.config.models import AnyModel, DiffusionModel
 from adm.config.released import CHECKPOINTS, INCEPTION
 from adm.config.samplers import FAST
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
-from adm.data.survey import MODES, MOST_DECODED, Survey, survey
+from adm.data.survey import MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
 from adm.errors import UserError, some
@@ -228,7 +228,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     if found.source != "lsun":
         of_each = [f"{name} ({count})" for name, count in found.counts.items()]
         lines.append(f"  in {len(of_each)} classes: {some(of_each, 12)}")
-    modes = ", ".join(f"{count} {MODES.get(mode, mode)}" for mode, count in found.modes.most_common())
+    modes = ", ".join(f"{count} {mode}" for mode, count in found.modes.most_common())
     low, high = found.sides
     lines.append(f"  {modes or 'none readable'}; short sides of {low}{f' to {high}' if high > low else ''} pixels")
     if found.left_out:
