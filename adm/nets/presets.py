@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.errors import UserError
+from adm.nets.weights import NetworkParams
 
 COSINE = ("imagenet64", "classifier_imagenet64")
 """The presets that were trained with the cosine schedule; all others were with the linear one. Source: Table 11."""
@@ -21,10 +22,14 @@ _CHANNEL_MULTIPLIER = {
 """Width of each level, by image size; only the upsampler to 512 deviates (Table 13, footnote)."""
 
 
-def _network(image_size: int, **changes: Any) -> dict[str, Any]:
-    """Return the fields that the released networks of a size share, updated with those of one network."""
+_CHANNELS = {UNetParams: 256, UpsamplerParams: 192, ClassifierParams: 128}
+
+
+def _of(section: type[NetworkParams], image_size: int, **changes: Any) -> NetworkParams:
+    """Return the section that the released networks of a kind and a size share, updated with the fields of one."""
     shared: dict[str, Any] = {
         "image_size": image_size,
+        "channels": _CHANNELS[section],
         "channel_multiplier": _CHANNEL_MULTIPLIER[image_size],
         "depth": 2,
         "attention_resolutions": [32, 16, 8],
@@ -32,35 +37,27 @@ def _network(image_size: int, **changes: Any) -> dict[str, Any]:
     }
     if "heads" not in changes:
         shared["head_channels"] = 64
-    return shared | changes
+    return section(**shared | changes)
 
 
-def _unet(image_size: int, **changes: Any) -> UNetParams:
-    return UNetParams(**_network(image_size, **{"channels": 256} | changes))
-
-
-def _upsampler(low_resolution: int, image_size: int, **changes: Any) -> UpsamplerParams:
-    return UpsamplerParams(**_network(image_size, channels=192, low_resolution=low_resolution, **changes))
-
-
-def _classifier(image_size: int, **changes: Any) -> ClassifierParams:
-    return ClassifierParams(**_network(image_size, channels=128, **changes))
-
-
-PRESETS: dict[str, UNetParams | UpsamplerParams | ClassifierParams] = {
-    "imagenet64": _unet(64, channels=192, depth=3, attention_order="new", dropout=0.1),
-    "imagenet128": _unet(128, heads=4),
-    "imagenet256": _unet(256),
-    "imagenet256_unconditional": _unet(256, num_classes=None),
-    "imagenet512": _unet(512),
-    **{f"lsun_{category}": _unet(256, num_classes=None, dropout=0.1) for category in ("bedroom", "cat", "horse")},
-    "lsun_horse_nodropout": _unet(256, num_classes=None),
-    "upsampler_64_256": _upsampler(64, 256, heads=4),
-    "upsampler_128_512": _upsampler(
-        128, 512, channel_multiplier=_CHANNEL_MULTIPLIER[256], attention_resolutions=[32, 16]
+PRESETS: dict[str, NetworkParams] = {
+    "imagenet64": _of(UNetParams, 64, channels=192, depth=3, attention_order="new", dropout=0.1),
+    "imagenet128": _of(UNetParams, 128, heads=4),
+    "imagenet256": _of(UNetParams, 256),
+    "imagenet256_unconditional": _of(UNetParams, 256, num_classes=None),
+    "imagenet512": _of(UNetParams, 512),
+    **{f"lsun_{kind}": _of(UNetParams, 256, num_classes=None, dropout=0.1) for kind in ("bedroom", "cat", "horse")},
+    "lsun_horse_nodropout": _of(UNetParams, 256, num_classes=None),
+    "upsampler_64_256": _of(UpsamplerParams, 256, low_resolution=64, heads=4),
+    "upsampler_128_512": _of(
+        UpsamplerParams,
+        512,
+        low_resolution=128,
+        channel_multiplier=_CHANNEL_MULTIPLIER[256],
+        attention_resolutions=[32, 16],
     ),
-    "classifier_imagenet64": _classifier(64, depth=4),
-    **{f"classifier_imagenet{image_size}": _classifier(image_size) for image_size in (128, 256, 512)},
+    "classifier_imagenet64": _of(ClassifierParams, 64, depth=4),
+    **{f"classifier_imagenet{image_size}": _of(ClassifierParams, image_size) for image_size in (128, 256, 512)},
 }
 """The released networks by name.
 
