@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -142,13 +142,7 @@ class ImageShards:
         """Return images (B, H, W, 3) uint8 at the indices (B,), or of a slice: as prepared, or stored files cropped."""
         if isinstance(indices, slice):
             indices = np.arange(len(self))[indices]
-
-        def one(index: int) -> NDArray[np.uint8]:
-            shard, row = self._find(index)
-            image: NDArray[np.uint8] = shard.read(row)
-            return self._coloured(centre_crop(image, self.height)) if self._are_files else image
-
-        return self._stacked(one, (self.height, self.width), indices)
+        return self._read((self.height, self.width), indices, repeat(None, len(indices)))
 
     def chunks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
         """Yield the images (n, H, W, 3) uint8 at the indices (N,), in order; only n <= CHUNK are in memory."""
@@ -166,29 +160,31 @@ class ImageShards:
 
         They are cut from the source images where files are stored, else from the images as they were prepared.
         """
-
-        def one(index: int, crop: Crop) -> NDArray[np.uint8]:
-            shard, row = self._find(index)
-            return self._coloured(cut(shard.read(row), size, crop))
-
-        return self._stacked(one, (size, size), indices, crops)
+        return self._read((size, size), indices, crops)
 
     def _find(self, index: int) -> tuple[_Shard, int]:
         """Return the shard of an image, and its row in it."""
         number = bisect_right(self._starts, index) - 1
         return self._shards[number], int(index) - self._starts[number]
 
-    def _coloured(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return as_grey(image) if self._becomes_grey else image
-
-    def _stacked(
-        self, read: Callable[..., NDArray[np.uint8]], shape: tuple[int, int], *arguments: Iterable[Any]
+    def _read(
+        self, shape: tuple[int, int], indices: NDArray[np.int64], crops: Iterable[Crop | None]
     ) -> NDArray[np.uint8]:
-        """Return the images (B, *shape, 3) that `read` returns for each of the arguments."""
+        """Return images (B, *shape, 3), cropped as each of `crops` says; stored files without any to the middle."""
+
+        def one(index: int, crop: Crop | None) -> NDArray[np.uint8]:
+            shard, row = self._find(index)
+            image: NDArray[np.uint8] = shard.read(row)
+            if crop is not None:
+                image = cut(image, shape[0], crop)
+            elif self._are_files:
+                image = centre_crop(image, shape[0])
+            return as_grey(image) if self._becomes_grey else image
+
         if self._are_files and self._threads > 1:
             # Pillow releases the GIL while it decodes and resizes.
             with ThreadPoolExecutor(self._threads) as pool:
-                images = list(pool.map(read, *arguments))
+                images = list(pool.map(one, indices, crops))
         else:
-            images = list(map(read, *arguments))
+            images = list(map(one, indices, crops))
         return np.stack(images) if images else np.empty((0, *shape, 3), np.uint8)

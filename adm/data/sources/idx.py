@@ -1,9 +1,8 @@
 """Grey images in memory: IDX files, the format of MNIST and Fashion-MNIST, and the digits of scikit-learn."""
 
 import gzip
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +56,10 @@ def read_idx(path: Path, num_axes: int) -> NDArray[np.uint8]:
         UserError: It cannot be read, has another magic number or number of axes, has an empty axis, or its content is
             shorter or longer than its header says.
     """
-    opener = cast(Callable[[Path], BinaryIO], gzip.open if path.suffix == ".gz" else Path.open)
-    with readable(path, "cannot be read, truncated or damaged"), opener(path, "rb") as file:  # type: ignore[call-arg]
-        content = file.read()
+    with readable(path, "cannot be read, truncated or damaged"):
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
     magic = bytes([0, 0, UNSIGNED_BYTE, num_axes])
     with readable(path, f"is no IDX file of bytes with {num_axes} axes"):
         if content[:4] != magic:
