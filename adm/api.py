@@ -50,7 +50,7 @@ from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
 from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
-from adm.sampling.interpolation import LatentSpace, compute_in_batches
+from adm.sampling.interpolation import LatentSpace
 from adm.sampling.likelihood import measure
 
 Latents = NDArray[np.float32]
@@ -392,7 +392,7 @@ class Model:
         if self._check_steps(str(steps)) < 2:
             raise UserError(f"steps: {steps!r} encode nothing, as the last step is left out; two or more are accepted")
         space = self._space(steps, 0.0)
-        encoded = compute_in_batches(space.encode, space.device, self.batch_size(batch, len(x_0)), x_0, weights)
+        encoded = space.in_batches(space.encode, self.batch_size(batch, len(x_0)), x_0, weights)
         latents: Latents = encoded.numpy()
         return latents
 
@@ -425,7 +425,7 @@ class Model:
         steps = self.how.get("steps", "250") if steps is None else steps
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
-        decoded = compute_in_batches(space.decode, space.device, self.batch_size(batch, len(x_T)), x_T, weights)
+        decoded = space.in_batches(space.decode, self.batch_size(batch, len(x_T)), x_T, weights)
         return as_kind(to_uint8(decoded), output, self.image_shape[0])
 
     def bits_per_dim(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import torch
@@ -43,19 +44,11 @@ class LatentSpace:
         diffusion = Diffusion.of(model.noise, params.steps)
         forward = Forward.frozen(network, params.precision, params.compiled)
         diffusion.to(forward.device)
-        if classifier is None or not params.gradient_scale:
-            return cls(diffusion, forward.conditioned)
-        slope = classifier_slope(params, classifier)
-
-        def gradient(class_weights: Tensor) -> Gradient:
-            return classifier_gradient(slope, class_weights, params.gradient_scale)
-
+        gradient = None
+        if classifier is not None and params.gradient_scale:
+            slope = classifier_slope(params, classifier)
+            gradient = partial(classifier_gradient, slope, scale=params.gradient_scale)
         return cls(diffusion, forward.conditioned, gradient)
-
-    @property
-    def device(self) -> torch.device:
-        """The device of its networks."""
-        return self.diffusion.timesteps.device
 
     def encode(self, x_0: Tensor, class_weights: Tensor, num_steps: int | None = None) -> Tensor:
         """Run DDIM towards noise, unguided, over the steps 0 .. num_steps - 1.
@@ -105,6 +98,12 @@ class LatentSpace:
             columns.append(mean_over_pixels((decoded.double() - x_0.double()) ** 2))
         return torch.stack(columns, dim=1)
 
+    def in_batches(self, function: Callable[..., Tensor], micro_batch: int, *rows: Tensor) -> Tensor:
+        """Compute one of its functions of all rows, one micro-batch at a time, with a progress bar."""
+        placed = (tensor.to(self.diffusion.timesteps.device) for tensor in rows)
+        parts = list(zip(*(torch.split(tensor, micro_batch) for tensor in placed), strict=True))
+        return torch.cat([function(*part).cpu() for part in progress(parts, unit="batch", name=function.__name__)])
+
 
 def arc(a: Tensor, b: Tensor, points: int) -> Tensor:
     """Compute cos(theta) a + sin(theta) b for even theta from 0 to pi/2; the ends are a and b to the bit.
@@ -141,14 +140,6 @@ def interpolate(space: LatentSpace, x_0: Tensor, class_weights: Tensor, points: 
 
     Source: Appendix H.
     """
-    latents = compute_in_batches(space.encode, space.device, micro_batch, x_0, class_weights)
+    latents = space.in_batches(space.encode, micro_batch, x_0, class_weights)
     paths = [arc(rows[::2], rows[1::2], points).flatten(0, 1) for rows in (latents, class_weights)]
-    return compute_in_batches(space.decode, space.device, micro_batch, *paths)
-
-
-def compute_in_batches(
-    function: Callable[..., Tensor], device: torch.device, micro_batch: int, *rows: Tensor
-) -> Tensor:
-    """Compute `function` of all rows on a device, one micro-batch at a time, with a progress bar."""
-    parts = list(zip(*(torch.split(tensor.to(device), micro_batch) for tensor in rows), strict=True))
-    return torch.cat([function(*part).cpu() for part in progress(parts, unit="batch", name=function.__name__)])
+    return space.in_batches(space.decode, micro_batch, *paths)

@@ -13,7 +13,7 @@ from adm.data.batches import to_unit_range
 from adm.data.shards import ImageShards, Labelled
 from adm.determinism import generator
 from adm.diffusion.losses import likelihood_terms, prior_bits
-from adm.diffusion.process import Denoiser, Diffusion
+from adm.diffusion.process import Diffusion
 from adm.nets.forward import Forward
 from adm.progress import progress
 from adm.sampling.studies import Likelihood
@@ -46,9 +46,12 @@ def measure(
     diffusion = Diffusion.of(model.noise, study.steps).to(forward.device)
     sums = np.zeros(diffusion.num_timesteps)
     bits, prior, losses = [], [], []
-    blocks = -(-len(indices) // study.micro_batch)
-    with progress(total=blocks * diffusion.num_timesteps) as bar:
-        for denoiser, x_0, draws in _blocks(study, forward, data, indices, model.network.image_channels):
+    blocks = np.split(indices, range(study.micro_batch, len(indices), study.micro_batch))
+    with progress(total=len(blocks) * diffusion.num_timesteps) as bar:
+        for rows in blocks:
+            denoiser = forward.conditioned(torch.from_numpy(data.labels[rows]).to(forward.device))
+            x_0 = to_unit_range(data[rows], model.network.image_channels).to(forward.device)
+            draws = (drawn.to(forward.device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
             # The last timestep comes first.
             measured = []
             for pair in likelihood_terms(diffusion, denoiser, x_0, draws, model.objective, model.min_snr):
@@ -81,15 +84,3 @@ def noise_of(seed: int, indices: NDArray[np.int64], shape: torch.Size) -> Iterat
     generators = [generator(seed, NOISE, int(index)) for index in indices]
     while True:
         yield torch.stack([torch.randn(shape, generator=g) for g in generators])
-
-
-def _blocks(
-    study: BitsPerDimension, forward: Forward, data: ImageShards | Labelled, indices: NDArray[np.int64], channels: int
-) -> Iterator[tuple[Denoiser, Tensor, Iterator[Tensor]]]:
-    """Yield the denoiser, images and noise of `micro_batch` images at a time."""
-    for start in range(0, len(indices), study.micro_batch):
-        rows = indices[start : start + study.micro_batch]
-        y = torch.from_numpy(data.labels[rows]).to(forward.device)
-        x_0 = to_unit_range(data[rows], channels).to(forward.device)
-        draws = (drawn.to(forward.device) for drawn in noise_of(study.seed, rows, x_0.shape[1:]))
-        yield forward.conditioned(y), x_0, draws

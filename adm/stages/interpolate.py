@@ -17,7 +17,7 @@ from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.studies import InterpolationParams
 from adm.sampling.guided import class_count
-from adm.sampling.interpolation import LatentSpace, compute_in_batches, interpolate
+from adm.sampling.interpolation import LatentSpace, interpolate
 from adm.sampling.studies import Interpolation, write_study
 
 PAIRS, RECONSTRUCTIONS = 0, 1
@@ -56,7 +56,7 @@ def run(
         return to_unit_range(data[rows], model.network.image_channels), weights
 
     images = to_uint8(interpolate(space, *conditioned(ends), points, micro_batch))
-    errors = compute_in_batches(space.errors, space.device, micro_batch, *conditioned(measured)).numpy()
+    errors = space.in_batches(space.errors, micro_batch, *conditioned(measured)).numpy()
     study = Interpolation(
         originals=data[ends].reshape(pairs, 2, *images.shape[1:]),
         images=images.reshape(pairs, points, *images.shape[1:]),
