@@ -63,7 +63,9 @@ def vlb_term(diffusion: Diffusion, p: Gaussian, x_0: Tensor, x_t: Tensor, t: Ind
         # On a GPU, a choice of rows would wait for the device, which computes them all in less time.
         rows = (t == 0).nonzero()[:, 0] if t.device.type == "cpu" else torch.arange(len(t), device=t.device)
         if len(rows):
-            nll = mean_over_pixels(discretised_gaussian_nll(x_0[rows], p.rows(rows)))
+            nll = mean_over_pixels(
+                discretised_gaussian_nll(x_0[rows], Gaussian(p.mean[rows], p.variance[rows], p.log_variance[rows]))
+            )
             terms = torch.where(t == 0, torch.zeros_like(terms).index_copy(0, rows, nll), terms)
     return terms / math.log(2.0)
 

@@ -38,10 +38,6 @@ class Gaussian:
     variance: Tensor
     log_variance: Tensor
 
-    def rows(self, rows: Tensor) -> "Gaussian":
-        """Take the Gaussian of some of the images."""
-        return Gaussian(self.mean[rows], self.variance[rows], self.log_variance[rows])
-
 
 @dataclass(frozen=True)
 class Prediction(Gaussian):

@@ -101,23 +101,14 @@ def nearest(queries: FloatArray, points: FloatArray, k: int) -> tuple[IndexArray
     Returns:
         Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
     """
-    indices, squares = k_nearest(*clouds(queries, points), k)
+    indices, squares = _nearest(*clouds(queries, points), k)
     return indices, np.sqrt(squares)
 
 
-def k_nearest(queries: Cloud, points: Cloud, k: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
-    """Find the k nearest points of every query; if both are the same cloud, no point is its own neighbour.
+def _nearest(queries: Cloud, points: Cloud, k: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
+    """Find the same in clouds, with squared distances.
 
-    Args:
-        queries: M points.
-        points: N points, made by the same call of `clouds`; N >= k, and N > k if they are the queries.
-        k: >= 1.
-        by_index: sort equal distances by index. Without it, any of the points at the k-th distance may be found, and
-            large sets of copies cost less.
-
-    Returns:
-        Indices (M, k) int64 and squared distances (M, k) float64, in ascending order, as float64 differences
-        between all pairs give them.
+    Without `by_index`, any of the points at the k-th distance may be found, and large sets of copies cost less.
     """
     num_queries, num_points = len(queries.features), len(points.features)
     num_others = num_points - (queries is points)
@@ -155,7 +146,7 @@ def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArra
 
 def ball_radii(cloud: Cloud, k: int) -> Distances:
     """Return each point's squared distance to its k-th neighbour, (N,) float64, in the features' units."""
-    radii: Distances = k_nearest(cloud, cloud, k, by_index=False)[1][:, -1]
+    radii: Distances = _nearest(cloud, cloud, k, by_index=False)[1][:, -1]
     return radii
 
 

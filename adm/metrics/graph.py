@@ -133,40 +133,31 @@ class FrozenGraph(Executor):
         self._tf: Any = load_tensorflow().compat.v1
         definition = read_definition(self._tf.GraphDef(), path)
         super().__init__(path, Nodes(definition).resize())
-        graph = self._tf.Graph()
+        graph, names = self._tf.Graph(), [f"{POOL}:0", f"{SPATIAL}:0", LOGITS]
         with graph.as_default():
             self._input = self._tf.placeholder(self._tf.float32, [None, None, None, 3], name="images")
-            self._tensors = self._build(definition, path)
+            try:
+                pool, spatial, matmul = self._tf.import_graph_def(
+                    definition, input_map={f"{INPUT}:0": self._input}, return_elements=names, name="frozen"
+                )
+            except (ValueError, self._tf.errors.OpError) as error:
+                reason = str(error).partition("\n")[0]
+                raise ValueError(one_line(f"{path}: TensorFlow cannot import it: {reason}")) from error
+            # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
+            weight = matmul.inputs[1]
+            flat = self._tf.reshape(pool, [-1, self._tf.shape(weight)[0]])
+            spatial = spatial[..., :NUM_SPATIAL_CHANNELS]
+            spatial = self._tf.reshape(spatial, [self._tf.shape(spatial)[0], -1])
+            self._tensors = flat, spatial, self._tf.matmul(flat, weight)
         options = self._tf.ConfigProto(inter_op_parallelism_threads=1, intra_op_parallelism_threads=threads)
         self._session = self._tf.Session(graph=graph, config=options)
-
-    def _build(self, definition: Any, path: Path) -> tuple[Any, Any, Any]:
-        """Import the graph onto the placeholder; return its pool, spatial and logits tensors."""
-        tf = self._tf
-        names = [f"{POOL}:0", f"{SPATIAL}:0", LOGITS]
-        try:
-            pool, spatial, matmul = tf.import_graph_def(
-                definition, input_map={f"{INPUT}:0": self._input}, return_elements=names, name="frozen"
-            )
-        except (ValueError, tf.errors.OpError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(one_line(f"{path}: TensorFlow cannot import it: {reason}")) from error
-        # The 2015 graph's own MatMul reads a reshaped pool with a fixed batch size of one, so it cannot be used.
-        weight = matmul.inputs[1]
-        flat = tf.reshape(pool, [-1, tf.shape(weight)[0]])
-        spatial = spatial[..., :NUM_SPATIAL_CHANNELS]
-        return flat, tf.reshape(spatial, [tf.shape(spatial)[0], -1]), tf.matmul(flat, weight)
 
     def _outputs(self, batch: Images) -> Outputs:
         try:
             outputs: Outputs = self._session.run(self._tensors, {self._input: batch})
         except self._tf.errors.OpError as error:
-            complaint = f"{self._path}: TensorFlow cannot run it: {_complaint(error.message)}"
-            raise ValueError(one_line(complaint)) from error
+            # Of a message of pages, the node and its line.
+            match = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", error.message, flags=re.MULTILINE)
+            told = f"node {match[1]}: {match[2]}" if match else error.message.strip().partition("\n")[0]
+            raise ValueError(one_line(f"{self._path}: TensorFlow cannot run it: {told}")) from error
         return outputs
-
-
-def _complaint(message: str) -> str:
-    """Return the node and its line from TensorFlow's error, which is pages long."""
-    match = re.search(r"^Node: '(?:frozen/)?(.*)'\n(.*)", message, flags=re.MULTILINE)
-    return f"node {match[1]}: {match[2]}" if match else message.strip().partition("\n")[0]

@@ -257,10 +257,6 @@ def _recall_spread(inputs: MetricInputs, value: float) -> Jackknife:
     return of_halves(value, recall_of_halves(inputs.real_pool, rows, halves, points), len(rows))
 
 
-def _kid_unseen_spread(inputs: MetricInputs, value: float) -> Jackknife | None:
-    return inputs.kernels_unseen.spread_over_both() if len(inputs.unseen) >= FEWEST_FOR_INTERVALS else None
-
-
 def _fid_infinity_spread(inputs: MetricInputs, value: float) -> Jackknife:
     """Return the jackknife of FID-infinity; with two parts out at a time it would take too long.
 
@@ -281,7 +277,9 @@ SPREADS: dict[str, Callable[[MetricInputs, float], Jackknife | None]] = {
     "recall": _recall_spread,
     "fid_infinity": _fid_infinity_spread,
     "kid": lambda inputs, value: _spread(inputs, value, inputs.kernels.without()),
-    "kid_held_out": _kid_unseen_spread,
+    "kid_held_out": lambda inputs, value: (
+        inputs.kernels_unseen.spread_over_both() if len(inputs.unseen) >= FEWEST_FOR_INTERVALS else None
+    ),
     "density": lambda inputs, value: _spread(inputs, value, inputs.balls.density_without()),
     "coverage": lambda inputs, value: _spread(inputs, value, inputs.balls.coverage_without()).folded(),
 }

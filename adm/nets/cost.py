@@ -61,20 +61,13 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
     # The counter knows the products of plain attention, but not of every fused kernel.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         module(**seen)
-    return Cost(parameters, int(counter.get_total_flops()) + _unprojected_flops(network), sum(biases))
+    products = int(counter.get_total_flops())
+    if isinstance(network, ClassifierParams):
+        # Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the
+        # rest; ours project only this token. The paper counts its own networks.
+        products += 2 * network.resolutions[-1] ** 2 * network.level_channels[-1] * network.num_classes
+    return Cost(parameters, products, sum(biases))
 
 
 def _image(network: NetworkParams, side: int) -> Tensor:
     return torch.empty(1, network.image_channels, side, side)
-
-
-def _unprojected_flops(network: NetworkParams) -> int:
-    """Return the operations that only the paper's attention pooling makes.
-
-    Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the rest;
-    ours project only this token. The paper counts its own networks.
-    """
-    if isinstance(network, ClassifierParams):
-        dropped_tokens = network.resolutions[-1] ** 2
-        return 2 * dropped_tokens * network.level_channels[-1] * network.num_classes
-    return 0

@@ -13,14 +13,12 @@ from torch import Tensor
 
 from adm.artifacts.writing import new_files, write_json
 from adm.config.models import AnyModel, ClassifierModel, ProcessParams
-from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
+from adm.config.networks import UpsamplerParams
 from adm.config.respacing import LARGEST_SIGMA
 from adm.config.sampling import Sampling
 from adm.errors import UserError
 from adm.nets.opening import LoadedNetwork
-from adm.nets.weights import output_channels, write_tensors
-
-Network = UNetParams | ClassifierParams
+from adm.nets.weights import NetworkParams, output_channels, write_tensors
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json")
 """Files that diffusers looks for in a folder."""
@@ -143,7 +141,7 @@ def _unsampled(run: Sampling, by_classifier: bool) -> list[str]:
     return [f"the pipeline has no {name} {value!r}" for name, value in others.items()]
 
 
-def inexpressible(network: Network) -> str | None:
+def inexpressible(network: NetworkParams) -> str | None:
     """Say why UNet2DModel cannot express a network, or the classifier that is its encoder; None if it can."""
     if network.channel_multiplier[0] != 1:
         return (
@@ -158,7 +156,7 @@ def inexpressible(network: Network) -> str | None:
     return None
 
 
-def unet_config(network: Network, out_channels: int) -> dict[str, Any]:
+def unet_config(network: NetworkParams, out_channels: int) -> dict[str, Any]:
     """Return the configuration of the UNet2DModel that computes the same."""
     attends = [side in network.attention_resolutions for side in network.resolutions]
     width = network.head_channels or network.attended_channels[0] // (network.heads or 1)
@@ -215,7 +213,7 @@ def scheduler_config(noise: ProcessParams, run: Sampling | None = None) -> dict[
     }
 
 
-def renamed(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+def renamed(weights: Mapping[str, Tensor], network: NetworkParams) -> dict[str, Tensor]:
     """Return the tensors of a network by the names of UNet2DModel."""
     modules = FIXED | dict(_modules(network))
     tensors: dict[str, Tensor] = {}
@@ -237,7 +235,7 @@ def renamed(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor
     return tensors
 
 
-def _modules(network: Network) -> Iterator[tuple[str, str]]:
+def _modules(network: NetworkParams) -> Iterator[tuple[str, str]]:
     """List the blocks of the encoder and the decoder, by our names, in order."""
     levels = range(len(network.level_channels))
     number = 1
@@ -258,7 +256,7 @@ def _modules(network: Network) -> Iterator[tuple[str, str]]:
             number += 1
 
 
-def _split(packed: Tensor, network: Network) -> tuple[Tensor, ...]:
+def _split(packed: Tensor, network: NetworkParams) -> tuple[Tensor, ...]:
     """Return queries, keys and values of a packed projection's weight (3C, C, 1) or bias (3C,): (C, C) or (C,) each."""
     channels = len(packed) // 3
     heads = network.heads or channels // (network.head_channels or channels)
