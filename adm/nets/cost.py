@@ -4,7 +4,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -45,11 +45,13 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
     network = section.model_validate_json(description)
     with torch.device("meta"):
         module = network_of(network, out_channels)
-        seen = {"x": _image(network, network.image_size), "t": torch.empty(1)}
+        sides = {"x": network.image_size}
+        if isinstance(network, UpsamplerParams):
+            sides["low_resolution"] = network.low_resolution
+        seen = {name: torch.empty(1, network.image_channels, side, side) for name, side in sides.items()}
+        seen["t"] = torch.empty(1)
         if isinstance(network, UNetParams) and network.num_classes is not None:
             seen["y"] = torch.empty(1, dtype=torch.int64)
-        if isinstance(network, UpsamplerParams):
-            seen["low_resolution"] = _image(network, network.low_resolution)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     biases: list[int] = []
     for child in module.modules():
@@ -67,7 +69,3 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
         # rest; ours project only this token. The paper counts its own networks.
         products += 2 * network.resolutions[-1] ** 2 * network.level_channels[-1] * network.num_classes
     return Cost(parameters, products, sum(biases))
-
-
-def _image(network: NetworkParams, side: int) -> Tensor:
-    return torch.empty(1, network.image_channels, side, side)

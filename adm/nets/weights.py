@@ -16,8 +16,6 @@ from adm.errors import NotFiniteError, UserError, brief
 from adm.nets.classifier import Classifier
 from adm.nets.unet import UNet
 
-HALF = (torch.float16, torch.bfloat16)
-
 CLASSES, TIME = "class_embedding.weight", "time_embedding.second.bias"
 """The table of classes, and what is added to each of its rows before anything else sees it."""
 
@@ -67,7 +65,8 @@ def read_tensors(path: Path, like: Mapping[str, Tensor], widened: bool = False) 
     with readable(path, "is no readable safetensors file"):
         tensors = load_file(path)
     if widened:
-        tensors = {name: tensor.float() if tensor.dtype in HALF else tensor for name, tensor in tensors.items()}
+        half = (torch.float16, torch.bfloat16)
+        tensors = {name: tensor.float() if tensor.dtype in half else tensor for name, tensor in tensors.items()}
     wanted, found = (
         {name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}" for name, tensor in named.items()}
         for named in (like, tensors)
