@@ -36,10 +36,9 @@ class Penalty:
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        # Few images, since a processor takes its time over float16.
         *(
-            ("diffusion", {"precision": p, "label_dropout": 0.4, "ema_warmup": True, "batch_size": 4})
-            for p in PRECISIONS
+            ("diffusion", {"precision": precision, "label_dropout": 0.4, "ema_warmup": True})
+            for precision in PRECISIONS
         ),
         ("classifier", {"crop": "random"}),
         ("upsampler", {}),
