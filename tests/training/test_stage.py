@@ -8,12 +8,15 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from making import make, record, write_shards
 from safetensors.torch import load_file
 
+import adm
 from adm.artifacts.manifest import fingerprint, read_record, write_manifest
 from adm.artifacts.seal import read_made_with
 from adm.artifacts.writing import new_folder
+from adm.data.shards import ImageShards
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.nets.weights import write_tensors
@@ -81,6 +84,14 @@ def test_a_log_tells_that_it_was_made_with_what_its_checkpoint_was(project):
     short, long = (read_made_with(project.folder / "logs" / f"{name}.csv") for name in names)
     assert [short, long] == [fingerprint(read_record(project.folder / name).params) for name in names]
     assert short != long
+
+
+def test_from_python_the_same_images_train_the_same_weights(whole):
+    shards = ImageShards(whole.folder / "data", 8)
+    model = whole.model.model_dump(include={"kind", "network", "noise", "objective", "training"}, exclude_defaults=True)
+    trained = adm.train(model, shards[:], shards.labels, iterations=14)
+    for name, tensor in load_file(whole.folder / "whole" / "ema.safetensors").items():
+        assert torch.equal(trained.network.state_dict()[name], tensor), name
 
 
 @pytest.fixture
