@@ -1,15 +1,15 @@
 """Diffusion Models Beat GANs on Image Synthesis (Dhariwal & Nichol, 2021) as a reproducible workflow.
 
-`adm.load`, `adm.score`, `adm.fid`, `adm.Model`, `adm.UserError`, and what samplers and guidance are composed of
-(`adm.composing`) are the Python interface. It is imported when one of them is first asked for: `import adm` alone
-imports no torch.
+`adm.load`, `adm.train`, `adm.score`, `adm.fid`, `adm.Model`, `adm.UserError`, and what samplers and guidance are
+composed of (`adm.composing`) are the Python interface. It is imported when one of them is first asked for:
+`import adm` alone imports no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adm.api import Model, fid, load, score
+    from adm.api import Model, fid, load, score, train
     from adm.composing import DDIM, DDPM, Autoguidance, Classifier, ClassifierFree, DPMSolverPP, Heun, UniPC
     from adm.errors import UserError
 
@@ -27,9 +27,10 @@ __all__ = [
     "fid",
     "load",
     "score",
+    "train",
 ]
 
-HOMES = {"adm.errors": ("UserError",), "adm.api": ("Model", "fid", "load", "score")}
+HOMES = {"adm.errors": ("UserError",), "adm.api": ("Model", "fid", "load", "score", "train")}
 """The modules of names; the others are of `adm.composing`."""
 
 

@@ -27,12 +27,21 @@ from adm.artifacts.class_names import Names, class_number
 from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.data import GraphParams
-from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits, check_guide
+from adm.config.models import (
+    AnyModel,
+    ClassifierModel,
+    DiffusionModel,
+    Precision,
+    UpsamplerModel,
+    check_fits,
+    check_guide,
+)
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import FAST, SAMPLERS
 from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
-from adm.data.batches import to_uint8, to_unit_range
+from adm.data.batches import Batches, to_uint8, to_unit_range
+from adm.data.images import images_of
 from adm.data.pictures import Kind, Pictures, as_kind, pixels_of
 from adm.data.shards import Labelled
 from adm.determinism import make_deterministic
@@ -43,7 +52,8 @@ from adm.errors import UserError, about, accepted
 from adm.machine import available_cores
 from adm.metrics.protocols import PROTOCOLS
 from adm.nets.forward import Forward
-from adm.nets.opening import LoadedNetwork, open_network
+from adm.nets.opening import Card, LoadedNetwork, open_network
+from adm.nets.weights import initial
 from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
@@ -52,6 +62,10 @@ from adm.sampling.blocks import WHOLE, blocks_of
 from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace
 from adm.sampling.likelihood import measure
+from adm.training.loop import train as updates
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+from adm.training.updates import Report
 
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
@@ -103,6 +117,12 @@ class Beside(Config):
 
     classifier: str | None = None
     scale: GradientScale | None = None
+
+
+class Trained(Config):
+    """What `train` trains."""
+
+    model: AnyModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -731,7 +751,7 @@ class Model:
 
 
 def load(
-    checkpoint: str | Path,
+    checkpoint: str | Path | LoadedNetwork,
     classifier: str | Path | None = None,
     *,
     preset: str | None = None,
@@ -743,7 +763,7 @@ def load(
 
     Args:
         checkpoint: A released `.pt`, a `.safetensors` that `adm export` wrote, the folder of a checkpoint, or the
-            name of a released file, which is fetched.
+            name of a released file, which is fetched; or what `train` returns.
         classifier: The same of a noisy classifier that guides it; None is the one that the file recommends, if any.
         preset: The released network that the checkpoint holds; by default its shapes and its name tell.
         device: Where to compute; "auto" is a GPU where there is one.
@@ -757,15 +777,72 @@ def load(
     if threads is not None:
         make_deterministic(checked(GraphParams, {"threads": threads}).threads)
     place, precision = resolve_device(device), _precision(precision)
-    if not isinstance(checkpoint, str | Path):
-        raise UserError(f"{type(checkpoint).__name__}: is no checkpoint; a file, a folder or a name is accepted")
-    opened = open_network(placed(Path(checkpoint)), preset, place)
+    opened = _opened(checkpoint, place, preset)
     if isinstance(opened.model, ClassifierModel):
-        raise UserError(f"{checkpoint}: is a classifier, which makes no images by itself; give a diffusion model")
+        raise UserError(f"{opened.path}: is a classifier, which makes no images by itself; give a diffusion model")
     named = opened.card.sampling.get("classifier")
     if classifier is None and named is not None:
         classifier = opened.path.parent / named
     return Model(opened, None if classifier is None else open_classifier(classifier, opened, place), precision)
+
+
+def train(
+    model: Mapping[str, Any],
+    images: Pictures,
+    labels: Any = None,
+    *,
+    iterations: int,
+    class_names: Sequence[str] | None = None,
+    device: Device = "auto",
+    stepped: Callable[[Report], object] = lambda report: None,
+) -> LoadedNetwork:
+    """Train a network on images in memory, as the stage `train` does on a dataset; nothing is written.
+
+    Args:
+        model: An entry of `models` of a params file, without dataset and checkpoints. Its `kind` is "diffusion" if it
+            says none; its network has the images' size and the labels' number of classes.
+        images: Squares of one size, of any kind that `adm.data.pictures.pixels_of` takes.
+        labels: (N,) whole numbers from 0; None for no classes.
+        iterations: The number of updates.
+        class_names: A name for each class, which the network's file will hold.
+        device: Where to compute; "auto" is a GPU where there is one.
+        stepped: Is called after each update; its report has a `step`, and `values` that are means over the batch.
+
+    Returns:
+        The network with its averaged weights, for `load`, `adm.Classifier` and `adm.Autoguidance`.
+
+    Raises:
+        UserError: A value is not accepted, or images, labels and network do not fit each other.
+        NotFiniteError: The loss or a gradient is not finite.
+
+    Source: Appendix K.
+    """
+    data, place = images_of(pixels_of(images), "images"), resolve_device(device)
+    numbers = np.zeros(data.count, np.int64) if labels is None else np.asarray(labels)
+    if numbers.shape != (data.count,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
+        raise UserError(f"labels: are no {data.count} whole numbers from 0 on, one an image")
+    known = {"image_size": data.size[0], "num_classes": None if labels is None else int(numbers.max()) + 1}
+    told = {"kind": "diffusion", **model, "network": {**known, **model.get("network", {})}}
+    section = checked(Trained, {"model": told}).model
+    network, training = section.network, section.training
+    if data.size != (network.image_size, network.image_size):
+        side, (height, width) = network.image_size, data.size
+        raise UserError(
+            f"images: have {height}x{width} pixels, and the network {side}x{side}; crop or scale them before"
+        )
+    if training.crop == "random":
+        raise UserError("training.crop: 'random' is of datasets of a params file; leave it out")
+    if numbers.max() >= (network.num_classes or 1) and labels is not None:
+        raise UserError(f"labels: hold {numbers.max()}, and the network has {network.num_classes or 'no'} classes")
+    pixels = Labelled(numbers.astype(np.int64), next(data.chunks(data.count)))
+    channels, seed = network.image_channels, training.seeds.data
+    batches = Batches(pixels, network.image_size, training.batch_size, "centre", training.flip, seed, channels)
+    state = TrainingState(initial(section), build_task(section, place), training, place)
+    for report in updates(state, batches, training, iterations):
+        stepped(report)
+    state.network.load_state_dict(state.ema)
+    card = Card(model=section, class_names=None if class_names is None else tuple(class_names))
+    return LoadedNetwork(Path(section.kind), state.network.eval().requires_grad_(False), section, card)
 
 
 def _number_of(seed: Any) -> Any:
@@ -784,7 +861,7 @@ def _precision(given: str | torch.dtype) -> Precision:
     return cast("Precision", name)
 
 
-def _opened(given: Any, device: torch.device) -> LoadedNetwork:
+def _opened(given: Any, device: torch.device, preset: str | None = None) -> LoadedNetwork:
     """Open the network of a path or a name, or take that of a model that is loaded."""
     if isinstance(given, Model):
         given = given.opened
@@ -793,7 +870,7 @@ def _opened(given: Any, device: torch.device) -> LoadedNetwork:
         return replace(given, network=deepcopy(given.network).to(device))
     if not isinstance(given, str | Path):
         raise UserError(f"{type(given).__name__}: is no network; a file, a folder, a name or a loaded one is accepted")
-    return open_network(placed(Path(given)), device=device)
+    return open_network(placed(Path(given)), preset, device)
 
 
 def open_classifier(path: Any, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from adm.artifacts.manifest import EVERY
 from adm.data.crops import draw_crop
-from adm.data.shards import ImageShards
+from adm.data.shards import ImageShards, Labelled
 from adm.determinism import generator
 from adm.errors import NotFiniteError, UserError
 
@@ -51,7 +51,7 @@ class Batches:
     """Batches of a shuffled, endlessly repeated dataset.
 
     Args:
-        images: The dataset.
+        images: The dataset; random crops are of `ImageShards`.
         image_size: Side of the crops.
         batch_size: Images a step.
         crop: "centre" uses the images as they are read; "random" draws a new crop each time, of the source image where
@@ -61,7 +61,7 @@ class Batches:
         channels: How many of the images' channels are seen, 3 or 1.
     """
 
-    images: ImageShards
+    images: ImageShards | Labelled
     image_size: int
     batch_size: int
     crop: Literal["centre", "random"]
@@ -83,12 +83,13 @@ class Batches:
         indices = batch[rows]
         draws = generator(self.seed, step, AUGMENTATION)
         if self.crop == "random":
+            assert isinstance(self.images, ImageShards)
 
             def integer(low: int, high: int) -> int:
                 return int(torch.randint(low, high + 1, (), generator=draws))
 
             crops = [draw_crop(height, width, self.image_size, integer) for height, width in self.images.shapes(batch)]
-            images = self.images.cut(indices, self.image_size, crops[rows])
+            images: NDArray[np.uint8] = self.images.cut(indices, self.image_size, crops[rows])
         else:
             images = self.images[indices]
         pixels = torch.from_numpy(images)[..., : self.channels]

@@ -36,6 +36,9 @@ class Labelled:
         """Return some of the images."""
         return self.images[rows]
 
+    def __len__(self) -> int:
+        return len(self.images)
+
 
 def write_shard(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], number: int, part: Part) -> None:
     """Write images (N, H, W, 3) uint8 and labels (N,) int64 as two npy files."""

@@ -67,12 +67,19 @@ class LoadedNetwork:
     model: AnyModel
     card: Card
 
+    def __repr__(self) -> str:
+        return f"LoadedNetwork({self.describe()})"
+
     @property
     def class_names(self) -> Names:
         """The names of its classes: its own, else ImageNet's if it has 1000 classes."""
         if self.card.class_names is None and self.model.network.num_classes == len(imagenet_names()):
             return imagenet_names()
         return self.card.class_names
+
+    def save(self, path: str | Path, **sampling: Any) -> None:
+        """Write the network as one `.safetensors`, with keywords of `adm.Model.sample` that hold if none are said."""
+        write_network(Path(path), self, torch.float32, sampling)
 
     def describe(self) -> str:
         """Return a line that tells what the file is taken for."""
@@ -135,7 +142,7 @@ def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, samplin
         NotFiniteError: The dtype cannot hold a weight.
     """
     card = opened.card.model_copy(update={"sampling": dict(sampling)} if sampling else {})
-    if not card.source_sha256:
+    if not card.source_sha256 and opened.path.exists():
         card = card.model_copy(update={"source_sha256": identity(opened.path)})
     weights = {name: tensor.to(dtype) for name, tensor in opened.network.state_dict().items()}
     with new_file(path) as partial:

@@ -40,6 +40,13 @@ def build(model: AnyModel) -> nn.Module:
     return network_of(model.network, output_channels(model))
 
 
+def initial(model: AnyModel) -> nn.Module:
+    """Build the network of a model with the initial weights that its seed of them draws."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.training.seeds.weights)
+        return build(model)
+
+
 def model_network(model: AnyModel) -> nn.Module:
     """Build the network of a model on the meta device: names and shapes without values."""
     with torch.device("meta"):

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import torch
-
 from adm.artifacts.class_names import fact_of, kept_names
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.determinism import make_deterministic
-from adm.nets.weights import build, model_network, read_tensors, transferred
+from adm.nets.weights import initial, model_network, read_tensors, transferred
 from adm.params.models import DiffusionModelParams, ModelParams
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -33,9 +31,7 @@ def run(
     make_deterministic(threads=1)
     with new_folder(out) as folder:
         if start is None or start_model is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(model.training.seeds.weights)
-                network = build(model)
+            network = initial(model)
         else:
             read_manifest(start)
             source = read_tensors(start / "ema.safetensors", model_network(start_model).state_dict())

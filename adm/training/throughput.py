@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from adm.config.models import AnyModel, Precision, Throughput, TrainingParams
 from adm.determinism import allow_tf32, generator, make_deterministic
 from adm.nets.forward import DTYPES, Forward
-from adm.nets.weights import build
+from adm.nets.weights import build, initial
 from adm.parallel import CPU, Group, resolve_device
 from adm.progress import progress
 from adm.training.inputs import Noise
@@ -102,10 +102,7 @@ def update_seconds(model: AnyModel, device: str = "cpu", seconds: float = 3.0) -
 
     A machine that others share is faster at one moment than over minutes, so the fastest would promise too much.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(model.training.seeds.weights)
-        network = build(model)
-    place = resolve_device(device)
+    network, place = initial(model), resolve_device(device)
     update = _updates(network, model, model.training, place)
     before = torch.get_num_threads()
     make_deterministic(model.training.threads)

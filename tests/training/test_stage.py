@@ -8,11 +8,14 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from making import make, record, write_shards
 from safetensors.torch import load_file
 
+import adm
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
+from adm.data.shards import ImageShards
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.nets.weights import write_tensors
@@ -71,6 +74,14 @@ def whole(tmp_path_factory, tiny_model):
     made = Project(tmp_path_factory.mktemp("whole"), tiny_model(batch_size=4))
     made.train("whole")
     return made
+
+
+def test_from_python_the_same_images_train_the_same_weights(whole):
+    shards = ImageShards(whole.folder / "data", 8)
+    model = whole.model.model_dump(include={"kind", "network", "noise", "objective", "training"}, exclude_defaults=True)
+    trained = adm.train(model, shards[:], shards.labels, iterations=14)
+    for name, tensor in load_file(whole.folder / "whole" / "ema.safetensors").items():
+        assert torch.equal(trained.network.state_dict()[name], tensor), name
 
 
 @pytest.fixture
