@@ -36,12 +36,6 @@ OUT_OF_RANGE = [
 ]
 
 
-def test_a_field_that_is_gone_is_accepted_as_earlier_versions_wrote_it_out(checked, refusal):
-    assert checked({"models.adm-128.training.timestep_sampler": "uniform"}) == checked({})
-    line = refusal({"models.adm-128.training.timestep_sampler": "loss_second_moment"})
-    assert line.startswith("models.adm-128.training: timestep_sampler 'loss_second_moment' is no more")
-
-
 @pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
 def test_a_value_out_of_range_is_refused(refusal, field, value):
     assert refusal({field: value}).startswith((f"{field}: {value!r} is not accepted", f"{field}: {value!r} "))
@@ -123,8 +117,6 @@ UNFIT = {
     ),
     "url of nothing": ({"published.graphs.vgg": {"url": "vgg.pb"}}, "published.graphs.vgg", "'vgg.pb'", "https"),
     "checksum cut off": ({"published.graphs.vgg": GRAPH | {"md5": "abc"}}, "published.graphs.vgg.md5", "'abc'"),
-    "a model, compiled": ({"models.adm-128.compiled": False}, "models.adm-128", "unknown key 'compiled'"),
-    "a graph, compiled": ({"extractors.digits.compiled": True}, "extractors.digits", "compiled True is no more"),
     "kind left out": ({"models.adm-128.kind": ...}, "models.adm-128.kind", "missing"),
     "field left out": ({f"{TRAINING}.batch_size": ...}, f"{TRAINING}.batch_size", "missing"),
 }
