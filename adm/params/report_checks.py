@@ -1,6 +1,6 @@
 """Checks of tables, figures and claims: every key exists and has the right kind; rows fit the paper's.
 
-They need the whole params file; a section knows only itself. Runs of one configuration differ in their seeds alone.
+They need the whole params file; a section knows only itself.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,10 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from adm.config.base import Config
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import TrainingSeeds
-from adm.config.respacing import WARPS, respaced_timesteps
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
@@ -26,7 +24,6 @@ from adm.params.figures import (
 )
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import keys_read, references
-from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Params, Sections
 from adm.params.tables import (
     LotteryTableParams,
@@ -40,10 +37,8 @@ FEWEST_SEEDS = 3
 FEWEST_DRAWS = 2
 """Draws of samples of each model of a lottery, which then have a spread."""
 
-LEFT_OUT = {"seed", "curve", "micro_batch", "compiled", "threads", "checkpoints"}
-"""Fields of sections that change no image, or no more than its rounding; and seeds."""
-
-Configuration = dict[str, Any]
+SAME_IMAGES = {"curve", "micro_batch", "compiled", "threads"}
+"""Fields of runs that change no image, or no more than its rounding."""
 
 
 def check_report(params: Params) -> None:
@@ -58,9 +53,8 @@ def check_report(params: Params) -> None:
         _check_figure(params, key, figure)
         if isinstance(figure, AblationsParams | RunCurvesParams):
             _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
-    configurations: dict[str, Configuration] = {}
     for key, claim in params.claims.items():
-        _check_compared(params, f"claims.{key}", claim, configurations)
+        _check_compared(params, f"claims.{key}", claim)
         _check_claim(params, f"claims.{key}", claim)
 
 
@@ -133,7 +127,7 @@ def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
 
-def _check_compared(params: Params, place: str, claim: AnyClaim, configurations: dict[str, Configuration]) -> None:
+def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = [named.key for named in references(type(claim), claim) if "metrics" in named.ref.reads]
     _check_seeds(params, place, compared)
@@ -141,13 +135,11 @@ def _check_compared(params: Params, place: str, claim: AnyClaim, configurations:
     if seeded and single:
         raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
-    for run in compared:
-        if run not in configurations:
-            configurations[run] = configuration(params, run)
+    # Runs that are to be similar may differ in their seeds alone.
+    same = SAME_IMAGES if isinstance(claim, SimilarClaim) else {*SAME_IMAGES, "seed"}
+    entries = {run: params.section_of(run).model_dump(exclude=same) for run in compared}
     for run, other in combinations(compared, 2):
-        # Runs that are to be similar may differ in their seeds alone.
-        differ = isinstance(claim, SimilarClaim) and seeds_of(params, run) != seeds_of(params, other)
-        if configurations[run] == configurations[other] and not differ:
+        if entries[run] == entries[other]:
             raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
 
 
@@ -237,62 +229,3 @@ def _check_draws(params: Params, place: str, runs: Sequence[str]) -> None:
             raise ValueError(f"{place}: {run!r} has {count} samples, but {other!r} has {many}; draws have equally many")
         if seed + count > start:
             raise ValueError(f"{place}: {run!r} and {other!r} share seeds of images, from {start} on")
-
-
-def configuration(params: Sections, run: str) -> Configuration:
-    """Tell what makes the images of a run, or of the first run of a group, without seeds.
-
-    Fields that do nothing are as if they were left out: those of guidance of no effect, and the temperature of noise
-    that is not drawn. `steps` are the timesteps that they stand for. Networks are the sections that they are made from.
-    """
-    key = params.members(run)[0]
-    section = params.scored[key]
-    values = _values(section)
-    if isinstance(section, GanRunParams):
-        return {**values, "gan": _values(params.gans[section.gan])}
-    if not isinstance(section, SamplingParams):
-        return {"published": key}
-    values["checkpoint"] = _network(params, section.checkpoint)
-    if isinstance(section, UpsampledRunParams):
-        values["base"] = configuration(params, section.base)
-    if isinstance(section, RunParams):
-        values |= _guidance(params, section)
-    if section.eta == 0 and section.sampler != "ddpm":
-        values["noise_temperature"] = 1.0
-    if not section.steps.startswith(tuple(WARPS)):
-        timesteps = params.models[params.model_of(section.checkpoint)].noise.timesteps
-        values["steps"] = respaced_timesteps(timesteps, section.steps)
-    return values
-
-
-def _guidance(params: Sections, run: RunParams) -> Configuration:
-    """Give the fields of a run's guidance; those that do nothing are None."""
-    scale, by_classifier = run.denoiser_scale, run.gradient_scale != 0
-    return {
-        "classifier": _network(params, run.classifier) if by_classifier and run.classifier else None,
-        "classifier_precision": run.classifier_precision if by_classifier else None,
-        "gradient_at": run.gradient_at if by_classifier else None,
-        "clipping_order": run.clipping_order if by_classifier and run.clipping != "none" else None,
-        "cfg_scale": scale if run.guide is None else None,
-        "guide": None if scale is None or run.guide is None else (_network(params, run.guide.checkpoint), scale),
-        "guidance_interval": run.guidance_interval if by_classifier or scale is not None else None,
-    }
-
-
-def _network(params: Sections, checkpoint: str) -> Any:
-    """Tell what a checkpoint is trained from; a published one is known by its key alone."""
-    if checkpoint in params.published.checkpoints:
-        return checkpoint
-    model = params.models[params.model_of(checkpoint)]
-    return {**_values(model), "training": _values(model.training), "iteration": params.iteration_of(checkpoint)}
-
-
-def _values(section: Config) -> Configuration:
-    return section.model_dump(mode="json", exclude=LEFT_OUT)
-
-
-def seeds_of(params: Sections, run: str) -> Any:
-    """List the seeds of sampling and of training of a run, or of the runs of a group."""
-    sections = [params.scored[member] for member in params.members(run)]
-    models = [params.models[params.model_of(one.checkpoint)] for one in sections if isinstance(one, SamplingParams)]
-    return [getattr(one, "seed", None) for one in sections], [model.training.seed for model in models]

@@ -4,8 +4,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from adm.paper import claims as claims_of_paper
-from adm.params.claims import ClaimParams, completed, grouped
-from adm.params.references import keys_read
+from adm.params import load
+from adm.params.claims import ClaimParams, completed, grouped, not_tested
+from adm.params.references import keys_read, references
 
 CLAIM = TypeAdapter(ClaimParams)
 COMMON = {"statement": "A is better than B.", "source": "Table 6"}
@@ -131,3 +132,11 @@ def test_claims_of_later_papers_have_their_words_and_stand_apart():
     groups = grouped(found)
     assert list(groups["later"]) == ["solver-2m", "solver-heun"]
     assert list(groups["own"]) == ["own"]
+
+
+def test_what_a_scale_tests_is_known_before_any_result(root):
+    claims = load(root / "params.yaml").claims
+    untested = not_tested(claims)
+    assert untested
+    for key, claim in claims.items():
+        assert (key in untested) == (not [named for named in references(type(claim), claim) if named.ref.reads])

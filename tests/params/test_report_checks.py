@@ -5,6 +5,7 @@ import pytest
 CLAIM = {"statement": "A is lower than B.", "source": "Table 6"}
 LIGHTER = CLAIM | {"kind": "lighter", "model": "classifier-128", "than": "adm-128"}
 LOWER = CLAIM | {"kind": "lower", "metric": "fid", "run": "scale-2", "than": "scale-4"}
+SIMILAR = CLAIM | {"kind": "similar", "metric": "fid", "runs_a": ["scale-2"], "runs_b": ["again"], "within": 1.0}
 OWN = {"rows": ["gan-1", "scale-2"], "metrics": ["fid", "kid"], "caption": "Mine."}
 MINE = {"kind": "curves", "x": "iterations", "y": ["kid"], "curves": {"a": ["scale-2", "scale-4"]}, "caption": "Mine."}
 
@@ -30,6 +31,15 @@ SHOWN = {
         "'scale-2' has 400, 'ablation-base-400' has 200 samples",
         "must be one",
     ),
+    "claim on another seed alone": (
+        {"runs.again": "= runs.scale-2", "runs.again.seed": 9, "claims.new": LOWER | {"than": "again"}},
+        "claims.new: 'scale-2' and 'again' are of one configuration",
+    ),
+    "claim on micro-batches alone": (
+        {"runs.again": "= runs.scale-2", "runs.again.micro_batch": 9, "claims.new": SIMILAR},
+        "claims.new: 'scale-2' and 'again' are of one configuration",
+    ),
+    "claim on a run and itself": ({"claims.new": LOWER | {"than": "scale-2"}}, "'scale-2' and 'scale-2' are of one"),
     "claim on a model that is not trained": (
         {"models.fresh": "= models.adm-128", "models.fresh.checkpoints": [], "claims.new": LIGHTER | {"than": "fresh"}},
         "claims.new",
@@ -120,3 +130,7 @@ def test_tables_figures_and_claims_of_ones_own_stand_under_any_key(checked):
     assert found.tables["mine"].rows == {"gan-1": "gan-1", "scale-2": "scale-2"}
     assert found.figures["mine"].y == ["kid"]
     assert found.claims["mine"].statement == "Mine."
+
+
+def test_that_another_seed_gives_much_the_same_may_be_claimed(checked):
+    checked({"runs.again": "= runs.scale-2", "runs.again.seed": 9, "claims.new": SIMILAR})
