@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
-from adm.config.models import check_equal, check_fits, check_guide, check_shared
+from adm.config.models import ProcessParams, check_alike, check_equal, check_fits, check_guide, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
 from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
@@ -91,29 +91,23 @@ def _check_reference(params: Params, named: Named) -> None:
 
 
 def _check_names(params: Params) -> None:
-    """Check that keys of artifacts of one kind differ, also across sections, because they share a folder."""
+    """Check that keys of artifacts that share a folder differ, also across sections."""
     published = params.published
-    shared: dict[str, dict[str, Collection[str]]] = {
-        "checkpoint": {
-            "models": [f"{model}-0" for model in params.models] + list(params.segments),
-            "published.checkpoints": published.checkpoints,
-        },
-        "graph": {"extractors": params.extractors, "published.graphs": published.graphs},
-        "reference": {"references": params.references, "published.references": published.references},
-        "run": {
-            **{name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")},
-            "published.samples": published.samples,
-            "groups": params.groups,
-        },
-        "study": {name: getattr(params, name) for name in ("interpolations", "neighbours", "likelihoods")},
-    }
-    for kind, sections in shared.items():
+    models = {"models": [f"{model}-0" for model in params.models] + list(params.segments)}
+    runs = {name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")}
+    shared: list[dict[str, Collection[str]]] = [
+        models | {"published.checkpoints": published.checkpoints},
+        {"extractors": params.extractors, "published.graphs": published.graphs},
+        {"references": params.references, "published.references": published.references},
+        runs | {"published.samples": published.samples, "groups": params.groups},
+        {name: getattr(params, name) for name in ("interpolations", "neighbours", "likelihoods")},
+    ]
+    for sections in shared:
         seen: dict[str, str] = {}
-        for name, section in sections.items():
-            for key in section:
-                if key in seen:
-                    raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
-                seen[key] = f"a {kind} of {name}"
+        for key, name in ((key, name) for name, section in sections.items() for key in section):
+            if key in seen:
+                raise ValueError(f"{name}.{key}: {key!r} is in {seen[key]} already; take another key")
+            seen[key] = name
     for key in set(params.scored) & {"reference", "dataset"}:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for key in params.models:
@@ -163,22 +157,18 @@ def _check_start(params: Params, key: str, model: DiffusionModelParams) -> None:
         raise ValueError(f"{place}: {start.checkpoint!r} is a circle, {' -> '.join(chain)}")
     _, source = _model_of(params, start.checkpoint, place, DiffusionModelParams)
     converted = {"image_channels", "dropout", *(() if start.keep_classes else ("num_classes",))}
-    for its, own in ((source.noise, model.noise), (source.network, model.network)):
-        for field in (field for field in type(own).model_fields if field not in converted):
-            check_equal(place, field, getattr(its, field), f"model {key!r}", getattr(own, field))
+    check_alike(place, source.noise, f"model {key!r}", model.noise, ProcessParams.model_fields)
+    kept = [field for field in UNetParams.model_fields if field not in converted]
+    check_alike(place, source.network, f"model {key!r}", model.network, kept)
 
 
 def _check_images(
     place: str, dataset: DatasetParams, owner: str, network: UNetParams | ClassifierParams, names: Sequence[str]
 ) -> None:
-    of_network = {
-        "image_size": network.image_size,
-        "channels": network.image_channels,
-        "num_classes": network.num_classes,
-    }
     for name in names:
-        if of_network[name] is not None:
-            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, of_network[name])
+        expected = getattr(network, {"channels": "image_channels"}.get(name, name))
+        if expected is not None:
+            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, expected)
 
 
 def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from adm.config.metrics import FEWEST_FOR_INTERVALS
-from adm.config.models import TrainingSeeds
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
@@ -194,35 +193,24 @@ def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
 
 def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
     """Check that groups of runs, a draw of samples each, are of enough seeds of each kind, and share no image."""
-    _check_seeds_of_lottery(params, place, groups[0])
-    if len(groups) < FEWEST_DRAWS:
+    levels = levels_of(params, groups[0])
+    by_kind = list(zip(*levels, strict=True))
+    counts = [len(set(seeds)) for seeds in by_kind]
+    if min(counts) < FEWEST_SEEDS or len(groups) < FEWEST_DRAWS:
+        told = f"{groups[0]!r} has {counts} seeds of weights, data and noise, and {len(groups)} draws of samples"
+        as_from = "as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
+        needed = f"{FEWEST_SEEDS} or more of each kind, {as_from}, and {FEWEST_DRAWS} draws or more"
+        raise ValueError(f"{place}: {told}; a lottery needs {needed}, as from a run with sweep: {{seed: [0, 1000]}}")
+    pairs = [len(set(zip(one, other, strict=True))) for one, other in combinations(by_kind, 2)]
+    if {*pairs, *(count**2 for count in counts)} != {len(levels)}:
         raise ValueError(
-            f"{place}: {groups[0]!r} is one draw of samples of each model; a lottery needs {FEWEST_DRAWS} or more, as "
-            "from a run with sweep: {seed: [0, 1000]}"
+            f"{place}: {groups[0]!r} is no Latin square; any two seeds of two kinds must meet in one model"
         )
     first, *others = ([params.checkpoint_of(run) for run in params.members(group)] for group in groups)
     for group, checkpoints in zip(groups[1:], others, strict=True):
         if checkpoints != first:
             raise ValueError(f"{place}: {group!r} is of other checkpoints than {groups[0]!r}; draws are of the same")
-    _check_draws(params, place, [run for group in groups for run in params.members(group)])
-
-
-def _check_seeds_of_lottery(params: Params, place: str, group: str) -> None:
-    levels = levels_of(params, group)
-    by_kind = dict(zip(TrainingSeeds.model_fields, zip(*levels, strict=True), strict=True))
-    for kind, seeds in by_kind.items():
-        if (many := len(set(seeds))) < FEWEST_SEEDS:
-            raise ValueError(
-                f"{place}: {group!r} has seeds of {kind}: {many}; a lottery needs {FEWEST_SEEDS} or more of "
-                "each kind, as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
-            )
-    pairs = [len(set(zip(a, b, strict=True))) for a, b in combinations(by_kind.values(), 2)]
-    if {*pairs, *(len(set(seeds)) ** 2 for seeds in by_kind.values())} != {len(levels)}:
-        raise ValueError(f"{place}: {group!r} is no Latin square; any two seeds of two kinds must meet in one model")
-
-
-def _check_draws(params: Params, place: str, runs: Sequence[str]) -> None:
-    """Check that no two draws share an image's seed, and that all have as many."""
+    runs = [run for group in groups for run in params.members(group)]
     drawn = sorted((params.scored[run].seed, params.scored[run].num_samples, run) for run in runs)  # type: ignore[union-attr]
     for (seed, count, run), (start, many, other) in pairwise(drawn):
         if many != count:
