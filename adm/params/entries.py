@@ -8,7 +8,7 @@ In a list of runs a key stands for all entries that it begins: that of a sweep, 
 of a model that has either.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -143,10 +143,10 @@ def _written(
     """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
     for key, entry in _likened(section, given).items():
-        for variant, varied in _varied(section, key, entry):
+        for variant, varied in _varied(entry):
             name = "-".join([key, *variant])
             place = ".".join([key, VARIANTS, *variant] if variant else [key])
-            whole = _with_defaults(_classes_of(section), defaults, _with_kind(section, name, varied))
+            whole = _with_defaults(section, defaults, _with_kind(section, name, varied))
             for swept, single in _swept(section, f"{section}.{name}", whole):
                 for model, followed in models.followed(section, f"{section}.{name}", single):
                     parts = (key, *variant, *model, *swept)
@@ -197,18 +197,6 @@ def _fields_of(classes: Classes) -> dict[str, Classes]:
     return fields
 
 
-def _check_fields(place: str, fields: Raw, classes: Classes, added: Sequence[str]) -> None:
-    """Refuse a field that sections of these classes have not, also within the sections that they hold."""
-    known = _fields_of(classes)
-    for name, value in fields.items():
-        if name in added:
-            continue
-        if name not in known:
-            raise ValueError(f"{place}.{name}: is no field there; {accepted([*known, *added], str(name))}")
-        if isinstance(value, dict) and known[name]:
-            _check_fields(f"{place}.{name}", value, known[name], ())
-
-
 def _checked_defaults(defaults: Any) -> dict[str, Raw]:
     """Give the defaults of entries, by the names of their sections."""
     if defaults is None:
@@ -223,27 +211,29 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
             raise ValueError(f"{place}: is no section whose entries have defaults; {accepted(known, str(name))}")
         if not isinstance(fields, dict):
             raise ValueError(f"{place}: {fields!r} is not accepted; write fields of its entries and their values")
-        _check_fields(place, fields, _classes_of(name), [one for one in added_fields(name) if one != SWEEP])
     return by_section
 
 
-def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
+def _with_defaults(section: str, defaults: Raw, entry: Raw) -> Raw:
     """Add the defaults of a section to an entry, those that its kind has fields for."""
     if not defaults:
         return entry
-    whole = merged(defaults, entry)
-    its = tuple(section for section in classes if is_of(section, whole))
-    return merged(_had(classes, its, defaults), entry) if its else whole
+    whole, classes = merged(defaults, entry), _classes_of(section)
+    its = tuple(one for one in classes if is_of(one, whole))
+    added = {name: defaults[name] for name in added_fields(section) if name in defaults and name != SWEEP}
+    fields = _without(defaults, *added)
+    return merged(added | _had(f"{DEFAULTS}.{section}", classes, its, fields), entry) if its else whole
 
 
-def _had(classes: Classes, its: Classes, fields: Raw) -> Raw:
-    """Keep the fields, also within others, that some classes have, of those that any of the classes have."""
+def _had(place: str, classes: Classes, its: Classes, fields: Raw) -> Raw:
+    """Keep the fields, also within others, that some classes have; any other field one of all classes must have."""
     known, own, result = _fields_of(classes), _fields_of(its), Raw()
     for name, value in fields.items():
-        if name in own and isinstance(value, dict):
-            result[name] = _had(known[name], own[name], value)
-        elif name in own or name not in known:
-            result[name] = value
+        if name not in known:
+            raise ValueError(f"{place}.{name}: is no field there; {accepted([*known], str(name))}")
+        if name in own:
+            nested = isinstance(value, dict) and own[name]
+            result[name] = _had(f"{place}.{name}", known[name], own[name], value) if nested else value
     return result
 
 
@@ -283,16 +273,14 @@ def _likened(section: str, entries: Entries) -> Entries:
     return {key: whole(key, []) for key in entries}
 
 
-def _varied(section: str, key: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+def _varied(entry: Raw) -> Iterator[tuple[Ends, Raw]]:
     """Give the variants of an entry, by the ends of their keys; without any, the entry itself."""
     rest = _without(entry, VARIANTS)
     if entry.get(VARIANTS) is None:
         yield (), rest
         return
     for name, changes in entry[VARIANTS].items():
-        own = _nested(changes)
-        _check_fields(f"{section}.{key}.{VARIANTS}.{name}", own, _classes_of(section), added_fields(section))
-        yield (name,), merged(rest, own)
+        yield (name,), merged(rest, _nested(changes))
 
 
 def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
@@ -313,8 +301,6 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
         for value in values:
             if isinstance(value, dict) or not value_key(value):
                 raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
-    added = [ITERATION] if ITERATION in added_fields(section) else []
-    _check_fields(place, _nested(axes), _classes_of(section), added)
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 

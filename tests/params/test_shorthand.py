@@ -322,7 +322,7 @@ BAD = {
     "run of nothing": ("runs: {more: {seed: 1}}", "runs.more.checkpoint: is missing"),
     "variant of an unknown field": (
         "models: {adm: {variants: {a: {network.chanels: 3}}}}",
-        "models.adm.variants.a.network.chanels: ",
+        "models.adm-a.network: unknown key 'chanels'",
         "channels",
     ),
     "variants that are a list": ("models: {adm: {variants: [a]}}", "models.adm.variants: ['a']"),
