@@ -8,7 +8,7 @@ In a list of runs a key stands for all entries that it begins: that of a sweep, 
 of a model that has either.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -107,14 +107,13 @@ def write_out_entries(sections: Raw) -> None:
     defaults = _checked_defaults(sections.pop(DEFAULTS, None))
     begun: dict[str, list[str]] = {}
     models = Models({}, {}, {})
-    own = {key for name in SCORED for key in (*sections.get(name, {}), *_variants_in(sections.get(name, {})))}
     # Runs follow models and published checkpoints.
     kinds = kinds_of_entries()
     first = [name for name in kinds if name.startswith(PUBLISHED) or name == "models"]
     for section in (*first, *(name for name in kinds if name not in first)):
         if section not in sections:
             continue
-        entries, family = _written(section, sections[section], defaults.get(section, {}), models, own)
+        entries, family = _written(section, sections[section], defaults.get(section, {}), models)
         if section in WHOLE:
             runs = {key for name in SCORED for key in sections.get(name, {})}
             stand = {key: several for key, several in begun.items() if key not in runs}
@@ -137,10 +136,8 @@ def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
     return begun.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
 
 
-def _written(
-    section: str, given: Entries, defaults: Raw, models: "Models", runs: Collection[str]
-) -> tuple[Entries, Family]:
-    """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
+def _written(section: str, given: Entries, defaults: Raw, models: "Models") -> tuple[Entries, Family]:
+    """Write out the entries of a section, and tell which a key stands for."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
     for key, entry in _likened(section, given).items():
         for variant, varied in _varied(entry):
@@ -157,9 +154,7 @@ def _written(
                         raise ValueError(f"{section}.{full}: {also}")
                     entries[full], made_by[full] = followed, place
                     for number in range(1, len(parts)):
-                        begin = "-".join(parts[:number])
-                        if begin in (key, name) or section not in SCORED or begin not in runs:
-                            family.setdefault(begin, {})[parts[number:]] = full
+                        family.setdefault("-".join(parts[:number]), {})[parts[number:]] = full
     return entries, family
 
 

@@ -176,17 +176,6 @@ claims: {mine: {kind: falls, metric: fid, runs: [more], statement: It falls., so
     assert params.claims["mine"].runs == every
 
 
-def test_an_entry_of_its_own_stands_before_a_part_of_another_ones(scale):
-    params = scale(
-        params=f"""{SMALL}
-  all: {{checkpoint: two, num_samples: 8, sweep: {{seed: [3, 4]}}}}
-  all-1: {{checkpoint: adm, num_samples: 8, sweep: {{seed: [5, 6]}}}}
-tables: {{mine: {{rows: [all-1, all-2], metrics: [fid], caption: Mine.}}}}
-""".replace("\nruns:", "\n  two: {<<: *adm, sweep: {training.seed: [1, 2]}}\nruns:")
-    )
-    assert list(params.tables["mine"].rows) == ["all-1-5", "all-1-6", "all-2-3", "all-2-4"]
-
-
 def test_runs_follow_a_swept_model(scale):
     wide = "  wide: {<<: *adm, sweep: {network.heads: [1, 2], training.seed: [0, 3]}}\n"
     text = SMALL.replace("runs:", f"{wide}runs:")
