@@ -79,21 +79,12 @@ def line_of(error: dict[str, Any]) -> str:
         return f"{place}: is missing"
     if error["type"] == "value_error":
         return f"{place}: {message}" if error["loc"] else message
+    cure = f"{message[0].lower()}{message[1:]}"
     if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
-        message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
-    cure = _cure(error["type"], error["input"]) or f"{message[0].lower()}{message[1:]}"
-    return f"{place}: {error['input']!r} is not accepted: {cure}"
-
-
-def _cure(kind: str, value: Any) -> str | None:
-    """Tell what to write in place of a value of another type, where that is certain."""
-    if kind == "list_type" and isinstance(value, str | int | float):
-        return f"write a list, as [{value}]"
-    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
-        return f"write '{value}', in quotes"
-    if kind in ("float_type", "int_type") and isinstance(value, str):
+        cure = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
+    if error["type"] in ("float_type", "int_type") and isinstance(error["input"], str):
         with suppress(ValueError):  # YAML 1.1 takes exponents only with a point before them and a sign
-            number = float(value)
+            number = float(error["input"])
             written = yaml.safe_dump(int(number) if number.is_integer() else number)
-            return f"YAML reads it as text; write {written.split()[0]}"
-    return None
+            cure = f"YAML reads it as text; write {written.split()[0]}"
+    return f"{place}: {error['input']!r} is not accepted: {cure}"
