@@ -19,7 +19,7 @@ from adm.nets.presets import preset_model
 from adm.nets.weights import model_network
 from adm.params import load
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import sampled
+from adm.pipeline.sampling import sampled
 from adm.planning.costs import costs_of
 from adm.report.metrics import read_metrics
 from adm.sampling.guided import block_sampler, class_count

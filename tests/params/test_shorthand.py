@@ -341,11 +341,6 @@ BAD = {
     ),
     "role of a run that is not there": ("roles: {first: plain, gan: plian}", "claims.gan-fid.than: 'plian'", "plain"),
     "checkpoint that is no list": ("models: {adm: {checkpoints: 2180}}", "models.adm.checkpoints: 2180 ", "[2180]"),
-    "checkpoint of no run that is no list": (
-        "models: {judge: {checkpoints: 2180}}",
-        "models.judge.checkpoints: 2180 ",
-        "[2180]",
-    ),
     "number that YAML reads as text": (
         "models: {adm: {training: {learning_rate: 1e-4}}}",
         "models.adm.training.learning_rate: '1e-4' ",
