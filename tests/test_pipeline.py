@@ -182,6 +182,26 @@ def test_a_file_of_paths_alone_is_one_job(tmp_path):
     assert [job.outputs["params"] for job in Pipeline(params).jobs.values()] == [tmp_path / "scratch" / "params.yaml"]
 
 
+SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 10, reference: digits}"
+TWICE = {
+    "run": ("gan_runs: {scale-2: {}}", "sample_gan/scale-2", "sample/scale-2"),
+    "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "sample_gan/gan-1", "adopt_samples"),
+    "initial checkpoint": (
+        "published: {checkpoints: {adm-u-0: {url: 'https://a.org/a.pt', model: adm-u, iteration: 9}}}",
+        *("init/adm-u", "adopt_checkpoints/adm-u-0"),
+    ),
+    "study": ("likelihoods: {neighbours-ddim: {checkpoint: adm-128, num_images: 4}}", "likelihood/", "neighbours/"),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_what_two_jobs_would_write_is_refused(root, tmp_path, case):
+    changes, *named = TWICE[case]
+    with pytest.raises(UserError, match="take another key") as error:
+        Pipeline(load_text(tmp_path, f"base: {root / 'params.yaml'}\n{changes}\n")).jobs  # noqa: B018
+    assert [name for name in named if name not in str(error.value)] == []
+
+
 @pytest.mark.parametrize("run", ["reference", "dataset"])
 def test_a_run_cannot_take_the_place_of_a_references_features(root, tmp_path, run):
     text = f"base: {root / 'params.yaml'}\nruns: {{{run}: {{checkpoint: adm-128-250, num_samples: 4}}}}\n"

@@ -91,28 +91,13 @@ def _check_reference(params: Params, named: Named) -> None:
 
 
 def _check_names(params: Params) -> None:
-    """Check that keys of artifacts that share a folder differ, also across sections."""
-    published = params.published
-    models = {"models": [f"{model}-0" for model in params.models] + list(params.segments)}
-    runs = {name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")}
-    shared: list[dict[str, Collection[str]]] = [
-        models | {"published.checkpoints": published.checkpoints},
-        {"extractors": params.extractors, "published.graphs": published.graphs},
-        {"references": params.references, "published.references": published.references},
-        runs | {"published.samples": published.samples, "groups": params.groups},
-        {name: getattr(params, name) for name in ("interpolations", "neighbours", "likelihoods")},
-    ]
-    for sections in shared:
-        seen: dict[str, str] = {}
-        for key, name in ((key, name) for name, section in sections.items() for key in section):
-            if key in seen:
-                raise ValueError(f"{name}.{key}: {key!r} is in {seen[key]} already; take another key")
-            seen[key] = name
+    """Check that keys differ that would be taken for one another; `Pipeline` looks at all by what jobs write."""
     for key in set(params.scored) & {"reference", "dataset"}:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
-    for key in params.models:
-        if key in params.checkpoints:
-            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
+    for key in params.groups.keys() & params.scored:
+        raise ValueError(f"groups.{key}: {key!r} names a run already; take another key")
+    for key in params.models.keys() & params.checkpoints:
+        raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
 
 
 def _check_features(params: Params) -> None:

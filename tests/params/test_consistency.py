@@ -256,15 +256,6 @@ CONTRADICTIONS = {
         f"{LIKELIHOOD}.part",
         "held_out 0.0",
     ),
-    # Published files.
-    # Names of two things.
-    "run twice": ({"gan_runs.scale-2": f"= {GAN}"}, "gan_runs.scale-2", "runs"),
-    "run and published samples": ({"published.samples.gan-1": SAMPLES}, "published.samples.gan-1", "gan_runs"),
-    "checkpoint twice": ({"published.checkpoints.adm-u-500": POINT}, "published.checkpoints.adm-u-500", "models"),
-    "initial checkpoint twice": ({"published.checkpoints.adm-u-0": POINT}, "published.checkpoints.adm-u-0", "models"),
-    "graph twice": ({"published.graphs.digits": GRAPH}, "published.graphs.digits", "extractors"),
-    "reference twice": ({"published.references.cat": REFERENCE}, "published.references.cat", "references"),
-    "study twice": ({"likelihoods.neighbours-ddim": f"= {LIKELIHOOD}"}, "likelihoods.neighbours-ddim", "neighbours"),
     "model named as a checkpoint": ({"models.adm-128-500": "= models.adm-128"}, "models.adm-128-500", "'adm-128'"),
 }
 

@@ -221,7 +221,7 @@ def test_seeds_that_are_none_are_refused(seeds):
         ({"models.judge.seeds": [1, 2]}, "'guided' is of several seeds of training, but 'plain' is of one"),
         ({"models.adm.seeds": [1, 2], "groups": {"plain": ["low"]}}, "groups.plain"),
         ({"groups": {"some": ["nothing"]}}, "groups.some: 'nothing' is not among runs"),
-        ({"groups": {"low": ["plain"]}}, "groups.low: 'low' is in runs already"),
+        ({"groups": {"low": ["plain"]}}, "groups.low: 'low' names a run already"),
         ({"groups": {"some": ["plain", "plain"]}}, "groups.some: 'plain' stands twice"),
         ({"datasets.digits.seeds": [1, 2]}, "datasets.digits"),
         ({"gans.rival.seeds": {"weights": [1], "data": [1], "noise": [1]}}, "gans.rival.seeds: "),
