@@ -238,18 +238,9 @@ def _with_kind(section: str, key: str, entry: Raw) -> Raw:
     return entry if kind is None else {"kind": kind, **entry}
 
 
-def _variants_in(entries: Entries) -> dict[str, tuple[str, Raw]]:
-    """Give the entry and the changes of each variant, by its key."""
-    return {
-        f"{key}-{name}": (key, changes)
-        for key, entry in entries.items()
-        for name, changes in (entry.get(VARIANTS) or {}).items()
-    }
-
-
 def _likened(section: str, entries: Entries) -> Entries:
     """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
-    done, variants = Entries(), _variants_in(entries)
+    done = Entries()
 
     def whole(key: str, chain: list[str]) -> Raw:
         if key in chain:
@@ -257,11 +248,10 @@ def _likened(section: str, entries: Entries) -> Entries:
         if key not in done:
             other, own = entries[key].get(LIKE), _without(entries[key], LIKE)
             if other is not None:
-                if not isinstance(other, str) or (other not in entries and other not in variants):
-                    known = [name for name in (*entries, *variants) if name != key]
+                if not isinstance(other, str) or other not in entries:
+                    known = [name for name in entries if name != key]
                     raise ValueError(f"{section}.{key}.like: {other!r} is not there; {accepted(known, str(other))}")
-                model, changes = (other, {}) if other in entries else variants[other]
-                own = merged(_without(merged(whole(model, [*chain, key]), _nested(changes)), SWEEP, VARIANTS), own)
+                own = merged(_without(whole(other, [*chain, key]), SWEEP, VARIANTS), own)
             done[key] = own
         return done[key]
 

@@ -165,20 +165,18 @@ tables:
     assert list(params.tables["part"].rows) == ["all-deep-10", "all-deep-20", *ddim]
 
 
-def test_every_variant_is_swept_and_others_are_like_one_or_like_what_has_them(scale):
+def test_every_variant_is_swept_and_others_are_like_what_has_them(scale):
     params = scale(
         ABLATION
         + """    sweep: {network.heads: [1, 2]}
-  shallow: {like: ablation-deep, checkpoints: [5]}
   single: {like: ablation, checkpoints: [6]}
 runs: {all: {checkpoint: ablation}, one: {checkpoint: ablation-deep}}
 tables: {mine: {rows: [all-deep], metrics: [fid], caption: Some.}}
 """
     )
     swept = [f"ablation-{name}-{heads}" for name in ("base", "deep") for heads in (1, 2)]
-    assert list(params.models) == ["adm", "judge", *swept, "shallow", "single"]
+    assert list(params.models) == ["adm", "judge", *swept, "single"]
     assert params.models["ablation-deep-2"].network.heads == 2
-    assert params.models["shallow"].network == params.models["ablation-deep-1"].network
     assert params.models["single"].network == params.models["ablation-base-1"].network
     assert {"all-base-1", "all-deep-2", "one-1", "one-2"} <= set(params.runs)
     assert list(params.tables["mine"].rows) == ["all-deep-1", "all-deep-2"]
@@ -303,7 +301,6 @@ BAD = {
     "like a number": ("runs: {more: {like: 3}}", "runs.more.like: 3"),
     "circle": ("runs: {a: {like: b}, b: {like: c}, c: {like: a}}", "runs.c.like: 'a' is a circle, a -> b -> c -> a"),
     "like itself": ("runs: {a: {like: a}}", "runs.a.like: 'a' is a circle, a -> a"),
-    "like its own variant": ("runs: {a: {like: a-b, variants: {b: {}}}}", "runs.a.like: ", "circle", "a -> a"),
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
         "models.adm-a: models.adm.variants.a gives this key, too",
