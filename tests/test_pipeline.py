@@ -182,7 +182,7 @@ def test_a_file_of_paths_alone_is_one_job(tmp_path):
     assert [job.outputs["params"] for job in Pipeline(params).jobs.values()] == [tmp_path / "scratch" / "params.yaml"]
 
 
-SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 10, reference: digits}"
+SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 320, reference: digits}"
 TWICE = {
     "run": ("gan_runs: {scale-2: {}}", "sample_gan/scale-2", "sample/scale-2"),
     "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "sample_gan/gan-1", "adopt_samples"),

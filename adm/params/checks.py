@@ -1,7 +1,6 @@
 """Checks across sections of a params file: every name resolves, and sections that belong together fit."""
 
 from collections.abc import Collection, Sequence
-from functools import cache
 from typing import TypeVar, get_args
 
 from adm.config.models import ProcessParams, check_alike, check_equal, check_fits, check_guide, check_shared
@@ -14,13 +13,9 @@ from adm.params.models import ClassifierModelParams, DiffusionModelParams, Model
 from adm.params.references import Named, references
 from adm.params.runs import GanRunParams, RunParams, SamplingParams
 from adm.params.schema import Params, ScoredSection
-from adm.params.studies import LikelihoodParams
 
 IMAGES = ("image_size", "channels", "num_classes")
 """Fields that images and a network have in common."""
-
-_number_of_steps = cache(number_of_steps)
-"""Hundreds of runs share few schedules."""
 
 Model = TypeVar("Model", bound=DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams)
 
@@ -42,8 +37,6 @@ def check(params: Params) -> None:
             _check_start(params, key, model)
     _check_runs(params)
     _check_studies(params)
-    for key, likelihood in params.likelihoods.items():
-        _check_likelihood(params, f"likelihoods.{key}", likelihood)
 
 
 def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
@@ -79,7 +72,6 @@ def check_classes(place: str, numbers: Collection[int], num_classes: int) -> Non
 
 
 def _check_reference(params: Params, named: Named) -> None:
-    """Refuse a reference to what is not there, or cannot be what its field needs."""
     place, ref, key = named.field, named.ref, named.key
     for one in params.members(key) if ref.groups else [key]:
         check_known(getattr(params, ref.of), one, place, ref.sections)
@@ -101,7 +93,6 @@ def _check_names(params: Params) -> None:
 
 
 def _check_features(params: Params) -> None:
-    """Check what extracts features, and the references whose features these are."""
     device = params.resources.features.device
     for key, extractor in params.extractors.items():
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
@@ -169,7 +160,7 @@ def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) 
 def _steps(place: str, timesteps: int, steps: str) -> int:
     """Give the number of steps of a schedule that such a process has."""
     try:
-        return _number_of_steps(timesteps, steps)
+        return number_of_steps(timesteps, steps)
     except ValueError as error:
         raise ValueError(f"{place}: {str(error).removeprefix('steps: ')}") from error
 
@@ -228,11 +219,9 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
     steps = snapshot_steps(kept.every, params.iteration_of(checkpoint))
     error = combination(steps, kept.lengths, length)[1]
     if error > LARGEST_ERROR:
-        lengths = " and ".join(f"{one:g}" for one in kept.lengths)
         raise ValueError(
-            f"{place}: {length:g} is too far from the lengths {lengths} of {len(steps)} snapshots: its profile would "
-            f"be off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take a length nearer to these, or more snapshots "
-            "(`every`)"
+            f"{place}: {length:g} is too far from the lengths {kept.lengths} of {len(steps)} snapshots: its profile is "
+            f"off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take one nearer to these, or a smaller `every`"
         )
 
 
@@ -282,13 +271,10 @@ def _check_studies(params: Params) -> None:
     for key, pair in params.neighbours.items():
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
-
-
-def _check_likelihood(params: Params, place: str, study: LikelihoodParams) -> None:
-    name, model = _model_of(params, study.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-    if study.steps is not None:
-        _steps(f"{place}.steps", model.noise.timesteps, study.steps)
-    dataset = params.datasets[study.dataset]
-    _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
-    if study.part == "held_out" and not dataset.held_out:
-        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {study.dataset!r} has held_out 0.0")
+    for key, likelihood in params.likelihoods.items():
+        place, dataset = f"likelihoods.{key}", params.datasets[likelihood.dataset]
+        name, model = _model_of(params, likelihood.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+        _steps(f"{place}.steps", model.noise.timesteps, likelihood.steps or "1")
+        _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
+        if likelihood.part == "held_out" and not dataset.held_out:
+            raise ValueError(f"{place}.part: 'held_out' has no image: {likelihood.dataset!r} has held_out 0.0")

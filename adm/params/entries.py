@@ -277,15 +277,12 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
     if axes is None:  # null removes a sweep that the entry has from an alias
         yield (), rest
         return
-    place = f"{place}.{SWEEP}"
     if not isinstance(axes, dict) or not axes:
-        raise ValueError(f"{place}: {axes!r} is not accepted; write fields and lists of their values")
+        raise ValueError(f"{place}.{SWEEP}: {axes!r} is not accepted; write fields and lists of their values")
     for field, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
-        for value in values:
-            if isinstance(value, dict) or not value_key(value):
-                raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
+        several = isinstance(values, list) and values
+        if not several or any(isinstance(value, dict) or not value_key(value) for value in values):
+            raise ValueError(f"{place}.{SWEEP}.{field}: {values!r} is not accepted; list numbers, words or lists")
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 

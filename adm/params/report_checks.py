@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from adm.config.metrics import FEWEST_FOR_INTERVALS
+from adm.config.models import check_alike
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params.checks import check_classes, check_kept, check_known
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
@@ -151,7 +152,10 @@ def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
         case ReconstructionOrderClaim():
             first, *others = claim.interpolations
             for other in others:
-                _check_same_images(params, f"{place}.interpolations", first, other)
+                one, two = params.interpolations[first], params.interpolations[other]
+                check_alike(f"{place}.interpolations", two, repr(first), one, ("dataset", "reconstructions", "seed"))
+                if one == two:
+                    raise ValueError(f"{place}.interpolations: {first!r} and {other!r} are of one configuration")
         case BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
@@ -174,15 +178,6 @@ def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
             check_kept(params, run, place)
             if judge == params.extractor_of(run):
                 raise ValueError(f"{place}: {judge!r} is already the extractor of run {run!r}; leave it out")
-
-
-def _check_same_images(params: Params, place: str, first: str, other: str) -> None:
-    for name in ("dataset", "reconstructions", "seed"):
-        found, expected = (getattr(params.interpolations[key], name) for key in (other, first))
-        if found != expected:
-            raise ValueError(f"{place}: the {name} of {other!r} is {found!r}, but that of {first!r} is {expected!r}")
-    if params.interpolations[first] == params.interpolations[other]:
-        raise ValueError(f"{place}: {first!r} and {other!r} are of one configuration; compare what differs")
 
 
 def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:

@@ -58,7 +58,7 @@ def with_seeds(written: Raw) -> Raw:
         for key, members in runs.items():
             _put(groups, GROUPS, key, members)
         named = {key: members for key, members in groups.items() if isinstance(members, list)}
-        first = partial(_first, {**known, "models": models, **dict.fromkeys(RUNS, named)})
+        first = partial(_copy, {**known, "models": models, **dict.fromkeys(RUNS, named)}, 0)
         result[GROUPS] = visit(Groups, groups, first)
         for section, kind in kinds_of_entries().items():
             if section not in SCORED and section in result:
@@ -66,10 +66,10 @@ def with_seeds(written: Raw) -> Raw:
     return result
 
 
-def _first(copies: Mapping[str, Copies], named: Named) -> list[str]:
-    """Give the first copy of what is named, if but one can be."""
+def _copy(copies: Mapping[str, Copies], number: int, named: Named) -> list[str]:
+    """Give one of the copies of what is named; where a group can be, its own key."""
     several = copies.get(named.ref.of, {}).get(named.key)
-    return [several[0] if several and not named.ref.groups else named.key]
+    return [several[number] if several and not named.ref.groups else named.key]
 
 
 def _copied(section: str, entries: Entries, copies: Copies) -> Entries:
@@ -143,10 +143,5 @@ def _followed(section: str, entries: Entries, known: Mapping[str, Copies]) -> En
         for number, copy in enumerate(runs[key]):
             # Far apart, so that no two runs of the group draw the same image.
             drawn = {"seed": seed + number * 1_000_000} if number and isinstance(seed, int) else {}
-            _put(result, section, copy, {**visit(kind, entry, partial(_ith, known, number)), **drawn})
+            _put(result, section, copy, {**visit(kind, entry, partial(_copy, known, number)), **drawn})
     return result
-
-
-def _ith(known: Mapping[str, Copies], number: int, named: Named) -> list[str]:
-    copies = known.get(named.ref.of, {}).get(named.key)
-    return [copies[number] if copies else named.key]

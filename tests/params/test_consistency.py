@@ -108,7 +108,7 @@ CONTRADICTIONS = {
     "length beyond what snapshots represent": (
         {AVERAGES: {"every": 200}, f"{RUN}.ema_length": 0.28},
         f"{RUN}.ema_length",
-        "0.05 and 0.1 of 22 snapshots",
+        "[0.05, 0.1] of 22 snapshots",
         "17%",
         "10%",
     ),
