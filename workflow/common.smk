@@ -14,7 +14,7 @@ if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
 from adm.params import UserError, load
-from adm.params.reading import read_yaml
+from adm.params.load import read_yaml
 from adm.pipeline import Pipeline, kinds
 
 if not workflow.configfiles:

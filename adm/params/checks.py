@@ -93,14 +93,9 @@ def _check_names(params: Params) -> None:
 
 
 def _check_features(params: Params) -> None:
-    device = params.resources.features.device
     for key, extractor in params.extractors.items():
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
             raise ValueError(f"extractors.{key}.learns: {extractor.dataset!r} has one of 'classes'; learn 'rotations'")
-    for key, graph in params.graphs.items():
-        if device != "cpu" and graph.executor == "tensorflow":
-            place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
-            raise ValueError(f"{place}: 'tensorflow' runs only on 'cpu', not on resources.features.device {device!r}")
     for key, batch in params.all_references.items():
         if getattr(params.graphs[batch.extractor], "network", None) is not None:
             name = "references" if key in params.references else "published.references"

@@ -18,14 +18,19 @@ from pydantic import BaseModel
 from adm.config.marks import is_of, sections_of
 from adm.errors import accepted
 from adm.params.figures import kind_of_figure
-from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE, Raw, merged
 from adm.params.references import KEY, RUNS, Named, visit
 from adm.params.schema import kinds_of_entries, params_class
 from adm.params.section import count_key, value_key
 from adm.params.tables import kind_of_table
 
-DEFAULTS, LIKE, ROLES, ITERATION, SEEDS = "defaults", "like", "roles", "iteration", "seeds"
+BASE, DEFAULTS, LIKE, ROLES = "base", "defaults", "like", "roles"
+ITERATION, SEEDS, SWEEP, VARIANTS = "iteration", "seeds", "sweep", "variants"
 """Keys of a params file that a written-out file does not have."""
+
+WHOLE = frozenset({"tables", "figures", "claims"})
+"""Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
+
+Raw = dict[str, Any]
 
 PUBLISHED = "published."
 """Stands before the names of the parts of the section `published`, where sections are told by their names."""
@@ -156,6 +161,15 @@ def _written(section: str, given: Entries, defaults: Raw, models: "Models") -> t
                     for number in range(1, len(parts)):
                         family.setdefault("-".join(parts[:number]), {})[parts[number:]] = full
     return entries, family
+
+
+def merged(base: Raw, changes: Raw) -> Raw:
+    """Apply changes to a mapping, also within the mappings that it holds; null is a value, and a sweep is whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict) and key != SWEEP
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _without(entry: Raw, *names: str) -> Raw:

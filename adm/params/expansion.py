@@ -10,8 +10,7 @@ from typing import Any
 from adm.errors import accepted
 from adm.params.checks import check_known
 from adm.params.claims import completed
-from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, split, stops_of, write_out_entries
-from adm.params.reading import Raw
+from adm.params.entries import PUBLISHED, ROLES, SCORED, Entries, Raw, split, stops_of, write_out_entries
 from adm.params.section import value_key
 from adm.params.seeds import with_seeds
 

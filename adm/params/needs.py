@@ -10,9 +10,9 @@ from adm.params.claims import RanksAlikeClaim
 from adm.params.data import PublishedSection
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.references import Read, keys_in, keys_read, references
+from adm.params.runs import NeighboursParams
 from adm.params.schema import Params, Sections
 from adm.params.section import Section, count_key, judged
-from adm.params.studies import NeighboursParams
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from itertools import product
 from typing import Any
 
 from adm.config.models import TrainingSeeds, is_seed
-from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, stops_of
-from adm.params.reading import Raw, merged
+from adm.params.entries import SCORED, SEEDED, SEEDS, Entries, Raw, merged, stops_of
 from adm.params.references import RUNS, Named, references, visit
 from adm.params.schema import Groups, kinds_of_entries
 from adm.params.section import value_key

@@ -14,12 +14,11 @@ from adm.config.registry import rows_in
 from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
-from adm.params.execution import JobResources, ProcessResources
 from adm.params.needs import Needs, needs_of
 from adm.params.references import Named, references
-from adm.params.schema import declared
+from adm.params.runs import ThroughputParams
+from adm.params.schema import JobResources, ProcessResources, declared
 from adm.params.section import Section, parts
-from adm.params.studies import ThroughputParams
 from adm.pipeline import data, report, sampling, scoring, training
 from adm.pipeline.jobs import Job, Kind
 

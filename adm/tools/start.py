@@ -10,7 +10,7 @@ import torch
 
 from adm.artifacts.released_files import fetch_released, name_of
 from adm.artifacts.writing import new_file, remove_folder
-from adm.config.released import CHECKPOINTS
+from adm.config.files import CHECKPOINTS
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.machine import available_cores

@@ -205,12 +205,6 @@ CONTRADICTIONS = {
         "8",
         "64",
     ),
-    "tensorflow on a gpu": (
-        {"extractors.digits.executor": "tensorflow", "resources.features.device": "cuda"},
-        "extractors.digits.executor",
-        "'tensorflow'",
-        "'cuda'",
-    ),
     # Studies and the images that they take.
     "likelihood of small images": ({f"{LIKELIHOOD}.dataset": "digits-64"}, f"{LIKELIHOOD}.dataset", "is 4", "has 8"),
     "likelihood of other classes": (
