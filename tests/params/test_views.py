@@ -51,14 +51,12 @@ def reads(**section):
 
 WRONG = {
     "of nothing": ({"datasets": {"small": {"of": "photo", "image_size": 8}}}, "datasets.small.of: 'photo'", "photos"),
-    "of itself": ({"datasets": {"small": {"of": "small", "image_size": 8}}}, "datasets.small.of: 'small'", "photos"),
     "of a view": ({"datasets": {"more": {"of": "small", "image_size": 8}}}, "datasets.more.of: 'small'", "photos"),
     "of pixels": (
         {"datasets": {"photos": STORE | {"stored": "pixels", "image_size": 8}}},
         "datasets.small.of: 'photos'",
         "'files'",
     ),
-    "of a number": ({"datasets": {"small": {"of": 3, "image_size": 8}}}, "datasets.small.of: 3", "photos"),
     "a value of its own": (
         {"datasets": {"small": {"of": "photos", "image_size": 8, "held_out": 0.1}}},
         "datasets.small.held_out: 0.1",
@@ -80,19 +78,6 @@ WRONG = {
         "folder",
     ),
     "training at no size": (reads(dataset="photos"), "models.judge.dataset: 'photos' has no image_size", "small"),
-    "random crops of another size": (
-        {"datasets": {"small": {"of": "photos", "image_size": 16}}},
-        "models.judge.dataset: its image_size is 16",
-        "8",
-    ),
-    "a reference at no size": (
-        {
-            "extractors": {"e": {"dataset": "small", "side": 16, "iterations": 9, "least_accuracy": 0}},
-            "references": {"r": {"dataset": "photos", "num_images": 9}},
-        },
-        "references.r.dataset: 'photos' has no image_size",
-        "small",
-    ),
     "a figure at no size": (
         {"figures": {"f": FIGURE | {"rows": {"": {"x": {"dataset": "photos"}}}}}},
         "figures.f.rows.x.dataset: 'photos' has no image_size",
