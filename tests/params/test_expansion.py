@@ -137,9 +137,7 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
         ({"params": "base: params.yaml"}, ["params.yaml: base", "circle"]),
         ({"params": "base: a.yaml", "a": "base: b.yaml", "b": "base: params.yaml"}, ["b.yaml: base", "circle"]),
         ({"params": "base: none.yaml"}, ["params.yaml: base", "none.yaml", "No such file"]),
-        ({"params": "base: ."}, ["params.yaml: base", "Is a directory"]),
         ({"params": "base: a.yaml", "a": "[1]"}, ["params.yaml: base", "a.yaml"]),
-        ({"params": "base: a.yaml", "a": "{"}, ["a.yaml", "no YAML"]),
         ({"params": "base: 5"}, ["params.yaml: base", "5"]),
         ({"params": 'base: "a\\0b"'}, ["base: 'a\\x00b' is not accepted"]),
     ],
@@ -209,7 +207,6 @@ def written(entry, others=()):
     ("entry", "expected"),
     [
         ({"sweep": {"seed": 5}}, ["runs.more.sweep.seed", "5"]),
-        ({"sweep": {"seed": []}}, ["runs.more.sweep.seed", "[]"]),
         ({"sweep": {"seed": [{}]}}, ["runs.more.sweep.seed", "{}"]),
         ({"sweep": {"steps": ["!"]}}, ["runs.more.sweep.steps", "'!'"]),
         ({"sweep": []}, ["runs.more.sweep", "[]"]),
@@ -283,7 +280,7 @@ published:
     assert mirrored.checkpoints["given"].url == "file:///mirror/deep/a.pt"
 
 
-@pytest.mark.parametrize("root", ["5", "null", "files/", "https://a.org/files"])
+@pytest.mark.parametrize("root", ["5", "files/", "https://a.org/files"])
 def test_a_root_that_is_no_url_of_a_folder_is_refused(scale, root):
     with pytest.raises(UserError, match=r"params\.yaml: published\.root: ") as error:
         scale(params=SMALL + f"published: {{root: {root}}}\n")
