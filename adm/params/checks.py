@@ -180,8 +180,7 @@ def _check_runs(params: Params) -> None:
 
 def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
     side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
-    if side != size:
-        raise ValueError(f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images {size}")
+    check_equal(f"{place}.reference", "image_size", side, f"run {key!r}", size)
 
 
 def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
@@ -242,10 +241,8 @@ def _check_classifier(
 def _check_guides(params: Params, place: str, run: RunParams, name: str, model: DiffusionModelParams) -> None:
     """Check what guides a run beside a classifier: a model that can, and steps to guide."""
     if run.cfg_scale is not None and not model.training.label_dropout:
-        raise ValueError(
-            f"{place}.cfg_scale: model {name!r} is trained without label_dropout, so it predicts nothing without a "
-            "class; give its training label_dropout, or leave cfg_scale out"
-        )
+        lacks = f"model {name!r} is trained without label_dropout, so it predicts nothing without a class"
+        raise ValueError(f"{place}.cfg_scale: {lacks}; give it some, or leave cfg_scale out")
     if run.guide is not None:
         at, owner = f"{place}.guide.checkpoint", f"model {name!r}"
         _, guide = _model_of(params, run.guide.checkpoint, at, DiffusionModelParams)

@@ -249,7 +249,6 @@ def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str,
 
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
-    """Give the keys that a role is bound to."""
     bound = roles[named.key]
     if isinstance(bound, list) and len(bound) > 1 and not named.listed:
         raise ValueError(f"roles.{named.key}: {bound!r} are several; claims.{claim}.{named.field} needs one")

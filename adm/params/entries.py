@@ -17,7 +17,6 @@ from pydantic import BaseModel
 
 from adm.config.marks import is_of, sections_of
 from adm.errors import accepted
-from adm.params.figures import kind_of_figure
 from adm.params.references import KEY, RUNS, Named, visit
 from adm.params.schema import kinds_of_entries, params_class
 from adm.params.section import count_key, value_key
@@ -192,7 +191,6 @@ Classes = tuple[type[BaseModel], ...]
 
 @cache
 def _classes_of(section: str) -> Classes:
-    """Give the classes that entries of a section may be of."""
     return tuple(sections_of(kinds_of_entries()[section]))
 
 
@@ -247,9 +245,12 @@ def _had(place: str, classes: Classes, its: Classes, fields: Raw) -> Raw:
 
 
 def _with_kind(section: str, key: str, entry: Raw) -> Raw:
-    """Add to a table or a figure the kind that follows from its key or its fields."""
-    kind = kind_of_table(key) if section == "tables" else kind_of_figure(entry) if section == "figures" else None
-    return entry if kind is None else {"kind": kind, **entry}
+    """Add the kind of a table, which follows from its key, or of a figure of one run, which is a grid."""
+    if section == "tables":
+        return {"kind": kind_of_table(key), **entry}
+    if section == "figures" and "run" in entry:
+        return {"kind": "class_grid" if "classes" in entry else "random_grid", **entry}
+    return entry
 
 
 def _likened(section: str, entries: Entries) -> Entries:

@@ -129,10 +129,8 @@ def _reference_of(dataset: Any, references: Entries) -> str | None:
         return None
     named = [key for key, entry in references.items() if entry.get("dataset") == dataset]
     if len(named) > 1 and dataset not in named:
-        raise ValueError(
-            f"references: {' and '.join(named)} are of the dataset {dataset!r}; give one of them its name, or the runs "
-            "their field reference"
-        )
+        several = f"{' and '.join(named)} are of the dataset {dataset!r}"
+        raise ValueError(f"references: {several}; give one of them its name, or the runs their field reference")
     return dataset if dataset in named else next(iter(named), None)
 
 

@@ -25,11 +25,7 @@ from adm.params.figures import (
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import keys_read, references
 from adm.params.schema import Params, Sections
-from adm.params.tables import (
-    LotteryTableParams,
-    OwnTableParams,
-    kind_of_table,
-)
+from adm.params.tables import LotteryTableParams, OwnTableParams, kind_of_table
 
 FEWEST_SEEDS = 3
 """Seeds of each kind of a lottery: with two, nothing is left to tell seeds' own effects from what they do together."""
@@ -120,7 +116,6 @@ def _check_figure(params: Params, key: str, figure: AnyFigureParams) -> None:
 
 
 def _check_axis(params: Params, place: str, figure: CurvesParams) -> None:
-    """Check that every run has a value on the x axis."""
     field = {"iterations": "checkpoint", "temperature": "epsilon_temperature"}.get(figure.x, figure.x)
     for run in members_of(params, keys_read(figure, "metrics")):
         if getattr(params.scored[run], field, None) is None:

@@ -168,11 +168,6 @@ class Sections(Section):
         return self.runs[run].curve if run in self.runs else None
 
     @cached_property
-    def studies(self) -> dict[str, Section]:
-        """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.likelihoods}
-
-    @cached_property
     def graphs(self) -> dict[str, GraphParams]:
         """Every feature graph by its key: trained here or published."""
         return {**self.extractors, **self.published.graphs}
