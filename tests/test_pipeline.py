@@ -167,6 +167,7 @@ SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 320, referen
 TWICE = {
     "run": ("gan_runs: {scale-2: {}}", "sample_gan/scale-2", "sample/scale-2"),
     "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "sample_gan/gan-1", "adopt_samples"),
+    "folder of features": ("runs: {reference: {checkpoint: adm-128-250, num_samples: 4}}", "run 'reference'"),
     "initial checkpoint": (
         "published: {checkpoints: {adm-u-0: {url: 'https://a.org/a.pt', model: adm-u, iteration: 9}}}",
         *("init/adm-u", "adopt_checkpoints/adm-u-0"),
@@ -181,14 +182,6 @@ def test_what_two_jobs_would_write_is_refused(root, tmp_path, case):
     with pytest.raises(UserError, match="take another key") as error:
         Pipeline(load_text(tmp_path, f"base: {root / 'params.yaml'}\n{changes}\n")).jobs  # noqa: B018
     assert [name for name in named if name not in str(error.value)] == []
-
-
-@pytest.mark.parametrize("run", ["reference", "dataset"])
-def test_a_run_cannot_take_the_place_of_a_references_features(root, tmp_path, run):
-    text = f"base: {root / 'params.yaml'}\nruns: {{{run}: {{checkpoint: adm-128-250, num_samples: 4}}}}\n"
-    with pytest.raises(UserError, match=f"{run!r}.*take another key"):
-        load_text(tmp_path, text)
-    assert f"sample/{run}s" in Pipeline(load_text(tmp_path, text.replace(f"{run}: ", f"{run}s: "))).jobs
 
 
 def test_a_run_is_found_whole_and_in_any_number_of_shards(embedded):

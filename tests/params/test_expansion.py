@@ -82,18 +82,15 @@ def test_a_published_checkpoint_is_a_last_one(scale):
     assert params.runs["guided"].reference == "real"
 
 
-def test_references_are_of_the_first_extractor_unless_they_name_another(scale):
-    two = SMALL.replace(
-        "extractors: {", "extractors: {first: {dataset: digits, side: 8, iterations: 9, least_accuracy: 0.5}, "
-    )
-    assert scale(params=two).references["real"].extractor == "first"
-    named = two.replace("num_images: 100", "num_images: 100, extractor: vgg")
-    assert scale(params=named).references["real"].extractor == "vgg"
-
-
 def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale):
-    two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50}, ")
-    assert {run.reference for run in scale(params=two.replace("NAME", "digits")).runs.values()} == {"digits"}
+    two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50, extractor: vgg}, ")
+    two = two.replace(
+        "extractors: {", "extractors: {a: {dataset: digits, side: 8, iterations: 9, least_accuracy: 0.5}, "
+    )
+    params = scale(params=two.replace("NAME", "digits"))
+    assert {run.reference for run in params.runs.values()} == {"digits"}
+    # Of the first extractor, unless they name another.
+    assert [reference.extractor for reference in params.references.values()] == ["vgg", "a"]
     with pytest.raises(UserError, match=r"references: others and real .*'digits'"):
         scale(params=two.replace("NAME", "others"))
 

@@ -116,14 +116,6 @@ def test_a_change_of_an_entry_changes_all_that_are_like_it(scale):
     assert (params.runs["alike"].steps, params.runs["alike"].seed) == ("7", 3)
 
 
-def test_variants_are_entries_with_dotted_or_nested_changes(scale):
-    params = scale(ABLATION)
-    assert list(params.models) == ["adm", "judge", "ablation-base", "ablation-deep"]
-    deep = params.models["ablation-deep"]
-    assert (deep.network.depth, deep.network.channels, deep.training.seed, deep.training.batch_size) == (1, 64, 5, 4)
-    assert params.models["ablation-base"].network.depth == 2
-
-
 def test_runs_follow_the_variants_of_a_model_and_stand_in_lists(scale):
     params = scale(
         ABLATION
@@ -139,6 +131,9 @@ tables:
     every = ["all-base-10", "all-deep-10", "all-base-20", "all-deep-20"]
     ddim, ddpm = ["last-ddim-base", "last-ddim-deep"], ["last-ddpm-base", "last-ddpm-deep"]
     assert set(params.runs) == {"plain", *every, *ddim, *ddpm}
+    deep = params.models["ablation-deep"]
+    assert (deep.network.depth, deep.network.channels, deep.training.seed, deep.training.batch_size) == (1, 64, 5, 4)
+    assert params.models["ablation-base"].network.depth == 2
     assert params.runs["all-deep-10"].checkpoint == "ablation-deep-10"
     assert params.runs["last-ddim-base"].checkpoint == "ablation-base-20"
     assert list(params.tables["whole"].rows) == [*every, *ddim, *ddpm]
@@ -258,20 +253,11 @@ BAD = {
     ),
     "default sweep": ("defaults: {runs: {sweep: {seed: [1]}}}", "defaults.runs.sweep: "),
     "defaults that are a number": ("defaults: {runs: 5}", "defaults.runs: 5 "),
-    "default of no part": (
-        "defaults: {published: {graph: {threads: 1}}}",
-        "defaults.published.graph: ",
-        "published.graphs",
-    ),
     "like nothing": ("runs: {more: {like: plian}}", "runs.more.like: 'plian'", "plain"),
     "circle": ("runs: {a: {like: b}, b: {like: c}, c: {like: a}}", "runs.c.like: 'a' is a circle, a -> b -> c -> a"),
     "variant that is an entry": (
         "models: {adm: {variants: {a: {}}}, adm-a: {}}",
         "models.adm-a: models.adm.variants.a gives this key, too",
-    ),
-    "variants of one key": (
-        "models: {adm: {variants: {a-b: {}}}, adm-a: {like: adm, variants: {b: {}}}}",
-        "models.adm-a-b: models.adm.variants.a-b gives this key, too",
     ),
     "run of no model": ("runs: {more: {checkpoint: adn}}", "runs.more.checkpoint: 'adn'", "adm"),
     "run of a checkpoint of no model": (
@@ -288,10 +274,6 @@ BAD = {
     ),
     "variant that is nothing": ("models: {new: {like: adm, variants: {a: null}}}", "models.new.variants.a: ", "{}"),
     "variant that ends no key": ("models: {adm: {variants: {A b: {}}}}", "models.adm.variants: 'A b'"),
-    "run that a variant makes, too": (
-        "models: {adm: {variants: {a: {}}}}\nruns: {plain: {checkpoint: adm}, plain-a: {checkpoint: adm-a}}",
-        "runs.plain-a: ",
-    ),
     "unknown role": ("roles: {frist: plain}", "roles.frist: ", "first"),
     "role that is a number": ("roles: {first: 3}", "roles.first: 3 "),
     "role of several where one is needed": (
