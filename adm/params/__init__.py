@@ -1,8 +1,8 @@
 """The params file: one schema for every scale, checked as a whole before anything runs.
 
 This package imports no torch, so the engines can read it in an instant. A file takes this way: `load` merges it with
-its bases, `expansion` writes it out, with `entries` and `seeds`, `schema` validates it, `checks` and `report_checks`
-compare its sections.
+its bases, `expansion` writes it out, with `entries` and `seeds`, `schema` validates it, `checks` compares its
+sections.
 """
 
 from adm.errors import UserError

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from adm.config.respacing import STEPS_PATTERN
 from adm.errors import UserError, brief
-from adm.params import checks, report_checks
+from adm.params import checks
 from adm.params.entries import BASE, SWEEP, VARIANTS, WHOLE, Raw
 from adm.params.expansion import write_out
 from adm.params.schema import Params, params_class
@@ -103,7 +103,6 @@ def check(data: Any, path: Path | str) -> Params:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
         params = params_class().model_validate(written)
         checks.check(params)
-        report_checks.check_report(params)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
