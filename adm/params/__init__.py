@@ -1,7 +1,7 @@
 """The params file: one schema for every scale, checked as a whole before anything runs.
 
 This package imports no torch, so the engines can read it in an instant. A file takes this way: `load` merges it with
-its bases, `expansion` writes it out, with `entries` and `seeds`, `schema` validates it, `checks` compares its
+its bases, `expansion` writes it out, with `entries`, `schema` validates it, `checks` compares its
 sections.
 """
 

@@ -176,11 +176,6 @@ CLASSES: dict[str, type[Section]] = {
 """The class of claims of each kind."""
 
 
-def roles_of_claim(claim: dict[str, Any]) -> list[str]:
-    """Give the roles that a claim of `adm/paper/claims.yaml` names, in order."""
-    return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
-
-
 def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
     """Complete claims with the paper's values; a file gives only the runs, or `none`.
 
@@ -212,7 +207,8 @@ def _checked(roles: Any) -> dict[str, Any]:
         return {}
     if not isinstance(roles, dict):
         raise ValueError(f"roles: {roles!r} is not accepted; write roles and the runs that have them")
-    known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
+    papers = [claim for claim in claims_of_paper().values() if "none" not in claim]
+    known = list(dict.fromkeys(named.key for claim in papers for named in references(CLASSES[claim["kind"]], claim)))
     for name, given in roles.items():
         if name not in known:
             raise ValueError(f"roles.{name}: is no role of a claim; {accepted(known, str(name))}")
