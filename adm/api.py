@@ -28,10 +28,10 @@ from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.data import GraphParams
 from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel, check_fits, check_guide
-from adm.config.respacing import number_of_steps
 from adm.config.samplers import FAST, SAMPLERS
 from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
+from adm.config.schedules import number_of_steps
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.pictures import Kind, Pictures, as_kind, pixels_of
 from adm.data.shards import Labelled

@@ -7,8 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.config.respacing import respaced_timesteps
-from adm.config.schedules import SCHEDULES, sigmas_of
+from adm.config.schedules import SCHEDULES, respaced_timesteps, sigmas_of
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""

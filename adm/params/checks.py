@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import ProcessParams, check_alike, check_equal, check_fits, check_guide, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
-from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
+from adm.config.schedules import number_of_steps
 from adm.errors import accepted
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params import figures

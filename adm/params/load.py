@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from adm.config.respacing import STEPS_PATTERN
+from adm.config.schedules import STEPS_PATTERN
 from adm.errors import UserError, brief
 from adm.params import checks
 from adm.params.entries import BASE, SWEEP, VARIANTS, WHOLE, Raw

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adm.config.respacing import number_of_steps
+from adm.config.schedules import number_of_steps
 from adm.params.data import of_files
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adm.config.respacing import respaced_timesteps
+from adm.config.schedules import respaced_timesteps
 from adm.nets.cost import forward_flops
 from adm.nets.presets import PRESETS
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
