@@ -92,13 +92,10 @@ def _checked_entries(section: str, entries: Any) -> Entries:
 
 
 def _check_variants(place: str, variants: Any) -> None:
-    if not isinstance(variants, dict) or not variants:
-        raise ValueError(f"{place}: {variants!r} is not accepted; write names and what each changes")
-    for name, changes in variants.items():
-        if not isinstance(name, str) or not KEY.fullmatch(name):
-            raise ValueError(f"{place}: {name!r} is no end of a key; use a to z, digits, _ and -")
-        if not isinstance(changes, dict):
-            raise ValueError(f"{place}.{name}: {changes!r} is not accepted; write what changes, {{}} if nothing")
+    are_ends = isinstance(variants, dict) and all(isinstance(name, str) and KEY.fullmatch(name) for name in variants)
+    if not are_ends or not variants or not all(isinstance(changes, dict) for changes in variants.values()):
+        wanted = "ends of keys, of a to z, digits, _ and -, and what each changes, {} if nothing"
+        raise ValueError(f"{place}: {variants!r} is not accepted; write {wanted}")
 
 
 def write_out_entries(sections: Raw) -> None:

@@ -272,8 +272,12 @@ BAD = {
         "models.adm-a.network: unknown key 'chanels'",
         "channels",
     ),
-    "variant that is nothing": ("models: {new: {like: adm, variants: {a: null}}}", "models.new.variants.a: ", "{}"),
-    "variant that ends no key": ("models: {adm: {variants: {A b: {}}}}", "models.adm.variants: 'A b'"),
+    "variant that is nothing": (
+        "models: {new: {like: adm, variants: {a: null}}}",
+        "models.new.variants: {'a': None} ",
+        "{}",
+    ),
+    "variant that ends no key": ("models: {adm: {variants: {A b: {}}}}", "models.adm.variants: {'A b': {}} "),
     "unknown role": ("roles: {frist: plain}", "roles.frist: ", "first"),
     "role that is a number": ("roles: {first: 3}", "roles.first: 3 "),
     "role of several where one is needed": (
