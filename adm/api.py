@@ -36,10 +36,10 @@ from adm.config.models import (
     check_fits,
     check_guide,
 )
-from adm.config.respacing import number_of_steps
 from adm.config.samplers import FAST, SAMPLERS
 from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
 from adm.config.sampling import Sampling as SamplingConfig
+from adm.config.schedules import number_of_steps
 from adm.data.batches import Batches, to_uint8, to_unit_range
 from adm.data.images import images_of
 from adm.data.pictures import Kind, Pictures, as_kind, pixels_of

@@ -25,8 +25,8 @@ from adm.cli_tools import IMAGES, LOOK, SCORE, SHARE, STAGES, START, ParamsFile,
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load
-from adm.params.execution import ProcessResources
 from adm.params.load import write
+from adm.params.schema import ProcessResources
 from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 

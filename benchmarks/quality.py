@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.config.models import DiffusionModel, TargetName, VarianceKind
-from adm.config.respacing import respaced_timesteps
 from adm.config.sampling import GuidedSampling
+from adm.config.schedules import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.sources.idx import read_idx
 from adm.determinism import generator, make_deterministic

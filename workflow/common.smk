@@ -14,7 +14,7 @@ if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
 from adm.params import UserError, load
-from adm.params.reading import read_yaml
+from adm.params.load import read_yaml
 from adm.pipeline import Pipeline, kinds
 
 if not workflow.configfiles:
@@ -26,12 +26,13 @@ FILE = os.path.relpath(workflow.configfiles[-1])
 
 try:
     PARAMS = load(FILE)
+    PIPELINE, KINDS = Pipeline(PARAMS), kinds()
+    PIPELINE.makers  # of which no two make one path
 except UserError as error:
     raise WorkflowError(str(error)) from None
 if read_yaml(Path(FILE)) != config:
     raise WorkflowError(f"--config: the stages read {FILE}, which differs from the configuration given; edit the file")
 
-PIPELINE, KINDS = Pipeline(PARAMS), kinds()
 ROOT = str(PIPELINE.root)
 
 # The image for jobs with `--software-deployment-method apptainer`.

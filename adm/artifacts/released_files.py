@@ -7,8 +7,7 @@ from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import MANIFEST
-from adm.config.files import PublishedFile
-from adm.config.released import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES
+from adm.config.files import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES, PublishedFile
 from adm.errors import UserError, accepted
 
 FOLDER = "ADM_FILES"

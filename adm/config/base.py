@@ -38,18 +38,6 @@ INTRODUCED = Path(__file__).with_name("introduced.json")
 and changes none: so a result that was made with another default than today's is told from today's."""
 
 
-GONE: Mapping[str, Mapping[str, Any]] = {
-    "ImageSource": {"limit": None},
-    "PublishedReferenceParams": {"num_images": None},
-    "GraphParams": {"compiled": False},
-    "ClassifierParams": {"pooling": "attention"},
-    "TrainingParams": {"timestep_sampler": "uniform", "fused": False},
-    "Sampling": {"churn": 0.0, "churn_range": None},
-    **{key: {"further": []} for key in ("RowsParams", "SweepsParams", "ComputeParams")},
-}
-"""By section, fields that earlier versions wrote out, each with the value that says what is done now."""
-
-
 class Config(BaseModel):
     """A part of the configuration: unknown keys and wrong types are errors, values never change."""
 
@@ -70,15 +58,9 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            gone = {key: value for each in cls.__mro__ for key, value in GONE.get(each.__name__, {}).items()}
-            unknown = {key: value for key, value in data.items() if key not in cls.model_fields}
-            for key, value in unknown.items():
-                if key not in gone:
-                    raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
-                if value != gone[key]:
-                    raise ValueError(f"{key} {value!r} is no more; what is done is {gone[key]!r}")
-            return {key: value for key, value in data.items() if key not in unknown}
+        for key in data if isinstance(data, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(f"unknown key {key!r}; {accepted(list(cls.model_fields), str(key))}")
         return data
 
 

@@ -7,12 +7,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, Fraction, PositiveInt, Seed
 
-FILES = ("folder", "lsun")
-"""Sources whose images are files of their own."""
-
-NUMBERED = ("digits", "idx")
-"""Sources whose classes have numbers alone."""
-
 Colour = Annotated[str, AfterValidator(lambda colour: ImageColor.getrgb(colour) and colour)]
 """A colour by its name in CSS, or as #rrggbb."""
 
@@ -22,6 +16,13 @@ ROOTS = {
     "lsun": "a folder of images, all of one class",
 }
 """The content of `root`, by source; other sources have no root."""
+
+SOURCES_OF = {
+    "root": tuple(ROOTS),
+    **dict.fromkeys(("stored", "background", "watched"), ("folder", "lsun")),
+    "class_names": ("digits", "idx"),
+}
+"""Fields that are not for all sources, with those that they are for."""
 
 
 class ImageSource(Config):
@@ -61,18 +62,13 @@ class ImageSource(Config):
     watched: bool = False
 
     @model_validator(mode="after")
-    def _root_belongs_to_source(self) -> Self:
+    def _fields_belong_to_the_source(self) -> Self:
+        for name, sources in SOURCES_OF.items():
+            default, value = type(self).model_fields[name].default, getattr(self, name)
+            if value != default and self.source not in sources:
+                raise ValueError(f"{name} {value!r} is not for source {self.source!r}, but for {' and '.join(sources)}")
         if self.source in ROOTS and self.root is None:
             raise ValueError(f"root is missing; source {self.source!r} needs {ROOTS[self.source]}")
-        if self.source not in ROOTS and self.root is not None:
-            raise ValueError(f"root {self.root!r} is not used by source {self.source!r}; leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _files_are_there_to_store(self) -> Self:
-        for name in ("stored", "background", "watched"):
-            if (value := getattr(self, name)) not in ("pixels", None, False) and self.source not in FILES:
-                raise ValueError(f"{name} {value!r} is not for source {self.source!r}, but for {' and '.join(FILES)}")
         if self.image_size is None and self.stored == "pixels":
             raise ValueError("image_size is missing; it is the side of the images in pixels")
         return self
@@ -81,8 +77,6 @@ class ImageSource(Config):
     def _classes_exist(self) -> Self:
         if self.source == "lsun" and self.num_classes != 1:
             raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
-        if self.class_names is not None and self.source not in NUMBERED:
-            raise ValueError(f"class_names is not for source {self.source!r}, but for {' and '.join(NUMBERED)}")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"class_names has {len(self.class_names)} names; num_classes is {self.num_classes}")
         if (label := max(self.classes or [0])) >= self.num_classes:

@@ -25,7 +25,7 @@ class Named(NamedTuple, Generic[Mark]):
 Each = Callable[[Named[Any]], list[str]]
 
 
-def visit(wanted: type, kind: Any, value: Any, each: Each) -> Any:
+def visit(wanted: type, kind: Any, value: Any, each: Each, field: str = "", marks: tuple[Any, ...] = ()) -> Any:
     """Go through the marked values of a value, and replace them.
 
     Args:
@@ -33,11 +33,14 @@ def visit(wanted: type, kind: Any, value: Any, each: Each) -> Any:
         kind: The annotation of the value, or its class.
         value: From YAML, or checked; what does not fit its annotation is left as it is.
         each: What stands for a marked value: all of it in a list, elsewhere the first.
+        field: The field that the value stands in.
+        marks: What `Annotated` says of the value.
 
     Returns:
         The value from YAML with what stands there; a checked section itself.
     """
-    return _replaced(wanted, kind, value, each, "")
+    given = _visited(wanted, kind, value, each, field, marks=marks)
+    return given[0] if given else value
 
 
 def marked(wanted: type[Mark], kind: Any, value: Any) -> list[Named[Mark]]:
@@ -112,7 +115,7 @@ def _visited(
     if origin is dict and isinstance(value, Mapping):
         keys, items = arguments
         replaced = {
-            _replaced(wanted, keys, key, each, field): _replaced(wanted, items, one, each, _within(field, key))
+            visit(wanted, keys, key, each, field): visit(wanted, items, one, each, _within(field, key))
             for key, one in value.items()
         }
         return [replaced]
@@ -123,16 +126,11 @@ def _visited(
     return [[key for one, keys in several for key in ([one] if keys is None else keys)]]
 
 
-def _replaced(wanted: type, kind: Any, value: Any, each: Each, field: str, marks: tuple[Any, ...] = ()) -> Any:
-    given = _visited(wanted, kind, value, each, field, marks=marks)
-    return given[0] if given else value
-
-
 def _section(wanted: type, section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
     """Go through a section, from YAML or checked."""
     given = vars(value) if isinstance(value, BaseModel) else value
     changed = {
-        name: _replaced(wanted, kind, given[name], each, _within(field, name), marks)
+        name: visit(wanted, kind, given[name], each, _within(field, name), marks)
         for name, (kind, marks) in _marked_fields(wanted, section).items()
         if name in given
     }

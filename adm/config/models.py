@@ -1,13 +1,13 @@
 """What a model and a GAN are and how they are trained, and timings of training."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Config, Fraction, Increasing, PositiveInt, Seed
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.config.respacing import respaced_timesteps
-from adm.config.schedules import SCHEDULES, sigmas_of
+from adm.config.schedules import SCHEDULES, respaced_timesteps, sigmas_of
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
@@ -234,6 +234,12 @@ def check_equal(place: str, name: str, found: Any, owner: str, expected: Any) ->
         raise ValueError(f"{place}: its {name} is {found!r}, but {owner} has {expected!r}")
 
 
+def check_alike(place: str, found: Config, owner: str, expected: Config, fields: Iterable[str]) -> None:
+    """Refuse a section of which one of the given fields differs from that of its counterpart, as `check_equal` does."""
+    for field in fields:
+        check_equal(place, field, getattr(found, field), owner, getattr(expected, field))
+
+
 def check_fits(place: str, classifier: ClassifierModel, owner: str, model: DiffusionModel) -> None:
     """Refuse a classifier that cannot guide a model.
 
@@ -246,12 +252,9 @@ def check_fits(place: str, classifier: ClassifierModel, owner: str, model: Diffu
     Raises:
         ValueError: They differ; the message names what in.
     """
-    check_equal(place, "timesteps", classifier.noise.timesteps, owner, model.noise.timesteps)
-    check_equal(place, "schedule", classifier.noise.schedule, owner, model.noise.schedule)
-    check_equal(place, "image_size", classifier.network.image_size, owner, model.network.image_size)
-    check_equal(place, "image_channels", classifier.network.image_channels, owner, model.network.image_channels)
-    if model.network.num_classes is not None:
-        check_equal(place, "num_classes", classifier.network.num_classes, owner, model.network.num_classes)
+    check_alike(place, classifier.noise, owner, model.noise, NoiseParams.model_fields)
+    classes = [] if model.network.num_classes is None else ["num_classes"]
+    check_alike(place, classifier.network, owner, model.network, ["image_size", "image_channels", *classes])
 
 
 def check_guide(place: str, guide: DiffusionModel, owner: str, model: DiffusionModel) -> None:
@@ -260,10 +263,9 @@ def check_guide(place: str, guide: DiffusionModel, owner: str, model: DiffusionM
     Raises:
         ValueError: They differ; the message names what in.
     """
-    for field in (field for field in type(model.noise).model_fields if field != "variance"):  # which is not used
-        check_equal(place, field, getattr(guide.noise, field), owner, getattr(model.noise, field))
-    for field in ("image_size", "image_channels", "num_classes"):
-        check_equal(place, field, getattr(guide.network, field), owner, getattr(model.network, field))
+    used = [field for field in ProcessParams.model_fields if field != "variance"]
+    check_alike(place, guide.noise, owner, model.noise, used)
+    check_alike(place, guide.network, owner, model.network, ["image_size", "image_channels", "num_classes"])
 
 
 def parts_of(batch: int, accumulation: int, processes: int) -> int:

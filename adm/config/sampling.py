@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, PositiveInt, Seed
 from adm.config.models import EmaLength, NoiseParams, Precision
-from adm.config.respacing import STEPS_PATTERN, number_of_steps
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
+from adm.config.schedules import STEPS_PATTERN, number_of_steps
 
 Temperature = Annotated[float, Field(gt=0, le=1)]
 EpsilonTemperature = Annotated[float, Field(gt=0, le=2)]

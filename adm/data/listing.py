@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 from adm.artifacts.manifest import sha256
 from adm.artifacts.writing import new_file
-from adm.config.data import FILES, ImageSource
+from adm.config.data import SOURCES_OF, ImageSource
 from adm.errors import UserError
 from adm.progress import progress
 
@@ -55,7 +55,7 @@ def content(dataset: ImageSource) -> dict[str, Any]:
 
 def _listed(dataset: ImageSource) -> Iterator[tuple[str, int, int]]:
     """Yield name in the root, size and time of each image file, in order; nothing of sources that are no folders."""
-    if dataset.source not in FILES:
+    if dataset.source not in SOURCES_OF["stored"]:
         return
     root = str(dataset.root)
     for folder in [f"{name}/" for name in class_names(Path(root))] if dataset.source == "folder" else [""]:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adm.config.models import ProcessParams, TargetName, VarianceKind
-from adm.config.respacing import respaced_timesteps
-from adm.config.schedules import SCHEDULES, sigmas_of
+from adm.config.schedules import SCHEDULES, respaced_timesteps, sigmas_of
 
 Index = Tensor | int
 """Indices into a process, (B,) int64, or one index for all images."""

@@ -14,8 +14,8 @@ from torch import Tensor
 from adm.artifacts.writing import new_files, write_json
 from adm.config.models import AnyModel, ClassifierModel, ProcessParams
 from adm.config.networks import UpsamplerParams
-from adm.config.respacing import LARGEST_SIGMA
 from adm.config.sampling import Sampling
+from adm.config.schedules import LARGEST_SIGMA
 from adm.errors import UserError
 from adm.nets.opening import LoadedNetwork
 from adm.nets.weights import NetworkParams, output_channels, write_tensors

@@ -15,8 +15,8 @@ from adm.artifacts.class_names import FACT, Names, imagenet_names
 from adm.artifacts.manifest import MANIFEST, identity, read_manifest, validated
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_file
+from adm.config.files import CHECKPOINTS
 from adm.config.models import AnyModel
-from adm.config.released import CHECKPOINTS
 from adm.errors import UserError, some
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import compare_presets, preset_shapes, read_released, read_weights, shapes

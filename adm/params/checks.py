@@ -1,35 +1,52 @@
-"""Checks across sections of a params file: every name resolves, and sections that belong together fit."""
+"""Checks across sections of a params file: every name resolves, and sections that belong together fit.
+
+They need the whole params file; a section knows only itself.
+"""
 
 from collections.abc import Collection, Sequence
-from functools import cache
-from typing import TypeVar, get_args
+from itertools import combinations, pairwise
+from typing import Any, TypeVar, get_args
 
-from adm.config.models import check_equal, check_fits, check_guide, check_shared
+from pydantic import BaseModel
+
+from adm.config.metrics import FEWEST_FOR_INTERVALS
+from adm.config.models import ProcessParams, check_alike, check_equal, check_fits, check_guide, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
-from adm.config.respacing import number_of_steps
 from adm.config.samplers import SAMPLERS
+from adm.config.schedules import number_of_steps
 from adm.errors import accepted
+from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
+from adm.params import figures
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
 from adm.params.data import DatasetParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, ModelParams, UpsamplerModelParams
-from adm.params.references import Named, references
+from adm.params.needs import members_of, opinions_in
+from adm.params.references import Named, keys_read, references
 from adm.params.runs import GanRunParams, RunParams, SamplingParams
-from adm.params.schema import Params, ScoredSection
-from adm.params.studies import LikelihoodParams
+from adm.params.schema import Params, ScoredSection, Sections
+from adm.params.tables import LotteryTableParams, OwnTableParams, kind_of_table
+
+FEWEST_SEEDS = 3
+"""Seeds of each kind of a lottery: with two, nothing is left to tell seeds' own effects from what they do together."""
+
+FEWEST_DRAWS = 2
+"""Draws of samples of each model of a lottery, which then have a spread."""
+
+SAME_IMAGES = {"curve", "micro_batch", "compiled", "threads"}
+"""Fields of runs that change no image, or no more than its rounding."""
+
 
 IMAGES = ("image_size", "channels", "num_classes")
 """Fields that images and a network have in common."""
-
-_number_of_steps = cache(number_of_steps)
-"""Hundreds of runs share few schedules."""
 
 Model = TypeVar("Model", bound=DiffusionModelParams | UpsamplerModelParams | ClassifierModelParams)
 
 
 def check(params: Params) -> None:
-    """Check all cross references but those of tables, figures and claims.
+    """Check all that one section says of another.
 
     Raises:
-        ValueError: A reference is wrong; the message names the key, the value and what is accepted.
+        ValueError: A check fails; the message names the key, the value and what is accepted.
     """
     for named in references(type(params), params):
         _check_reference(params, named)
@@ -42,8 +59,15 @@ def check(params: Params) -> None:
             _check_start(params, key, model)
     _check_runs(params)
     _check_studies(params)
-    for key, likelihood in params.likelihoods.items():
-        _check_likelihood(params, f"likelihoods.{key}", likelihood)
+    for key in params.tables:
+        _check_table(params, key)
+    for key, figure in params.figures.items():
+        _check_figure(params, key, figure)
+        if isinstance(figure, figures.AblationsParams | figures.RunCurvesParams):
+            _check_seeds(params, f"figures.{key}", keys_read(figure, "metrics"))
+    for key, claim in params.claims.items():
+        _check_compared(params, f"claims.{key}", claim)
+        _check_claim(params, f"claims.{key}", claim)
 
 
 def check_known(section: Collection[str], key: str, place: str, among: str = "") -> None:
@@ -57,29 +81,19 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
         raise ValueError(f"{place}: {key!r} is not {lacking}; {accepted(section, key)}")
 
 
-def check_kept(params: Params, run: str, place: str) -> None:
-    """Refuse a run whose images are not kept, because the job of a curve samples it.
-
-    Raises:
-        ValueError: The message names the place, the run and its curve.
-    """
+def _check_kept(params: Params, run: str, place: str) -> None:
+    """Refuse a run whose images are not kept, because the job of a curve samples it."""
     curve = params.curve_of(run)
     if curve is not None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
 
 
-def check_classes(place: str, numbers: Collection[int], num_classes: int) -> None:
-    """Refuse class numbers that are not below `num_classes`.
-
-    Raises:
-        ValueError: The largest number is too large; the message names both.
-    """
+def _check_classes(place: str, numbers: Collection[int], num_classes: int) -> None:
     if (number := max(numbers, default=0)) >= num_classes:
         raise ValueError(f"{place}: {number} is no class; there are {num_classes}, from 0 on")
 
 
 def _check_reference(params: Params, named: Named) -> None:
-    """Refuse a reference to what is not there, or cannot be what its field needs."""
     place, ref, key = named.field, named.ref, named.key
     for one in params.members(key) if ref.groups else [key]:
         check_known(getattr(params, ref.of), one, place, ref.sections)
@@ -87,50 +101,23 @@ def _check_reference(params: Params, named: Named) -> None:
         sized = [name for name, dataset in params.datasets.items() if dataset.image_size is not None]
         raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
     if "samples" in ref.reads:
-        check_kept(params, key, place)
+        _check_kept(params, key, place)
 
 
 def _check_names(params: Params) -> None:
-    """Check that keys of artifacts of one kind differ, also across sections, because they share a folder."""
-    published = params.published
-    shared: dict[str, dict[str, Collection[str]]] = {
-        "checkpoint": {
-            "models": [f"{model}-0" for model in params.models] + list(params.segments),
-            "published.checkpoints": published.checkpoints,
-        },
-        "graph": {"extractors": params.extractors, "published.graphs": published.graphs},
-        "reference": {"references": params.references, "published.references": published.references},
-        "run": {
-            **{name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")},
-            "published.samples": published.samples,
-            "groups": params.groups,
-        },
-        "study": {name: getattr(params, name) for name in ("interpolations", "neighbours", "likelihoods")},
-    }
-    for kind, sections in shared.items():
-        seen: dict[str, str] = {}
-        for name, section in sections.items():
-            for key in section:
-                if key in seen:
-                    raise ValueError(f"{name}.{key}: {key!r} names {seen[key]} already; take another key")
-                seen[key] = f"a {kind} of {name}"
+    """Check that keys differ that would be taken for one another; `Pipeline` looks at all by what jobs write."""
     for key in set(params.scored) & {"reference", "dataset"}:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
-    for key in params.models:
-        if key in params.checkpoints:
-            raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
+    for key in params.groups.keys() & params.scored:
+        raise ValueError(f"groups.{key}: {key!r} names a run already; take another key")
+    for key in params.models.keys() & params.checkpoints:
+        raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
 
 
 def _check_features(params: Params) -> None:
-    """Check what extracts features, and the references whose features these are."""
-    device = params.resources.features.device
     for key, extractor in params.extractors.items():
         if extractor.learns == "classes" and params.datasets[extractor.dataset].num_classes == 1:
             raise ValueError(f"extractors.{key}.learns: {extractor.dataset!r} has one of 'classes'; learn 'rotations'")
-    for key, graph in params.graphs.items():
-        if device != "cpu" and graph.executor == "tensorflow":
-            place = f"{'extractors' if key in params.extractors else 'published.graphs'}.{key}.executor"
-            raise ValueError(f"{place}: 'tensorflow' runs only on 'cpu', not on resources.features.device {device!r}")
     for key, batch in params.all_references.items():
         if getattr(params.graphs[batch.extractor], "network", None) is not None:
             name = "references" if key in params.references else "published.references"
@@ -163,22 +150,18 @@ def _check_start(params: Params, key: str, model: DiffusionModelParams) -> None:
         raise ValueError(f"{place}: {start.checkpoint!r} is a circle, {' -> '.join(chain)}")
     _, source = _model_of(params, start.checkpoint, place, DiffusionModelParams)
     converted = {"image_channels", "dropout", *(() if start.keep_classes else ("num_classes",))}
-    for its, own in ((source.noise, model.noise), (source.network, model.network)):
-        for field in (field for field in type(own).model_fields if field not in converted):
-            check_equal(place, field, getattr(its, field), f"model {key!r}", getattr(own, field))
+    check_alike(place, source.noise, f"model {key!r}", model.noise, ProcessParams.model_fields)
+    kept = [field for field in UNetParams.model_fields if field not in converted]
+    check_alike(place, source.network, f"model {key!r}", model.network, kept)
 
 
 def _check_images(
     place: str, dataset: DatasetParams, owner: str, network: UNetParams | ClassifierParams, names: Sequence[str]
 ) -> None:
-    of_network = {
-        "image_size": network.image_size,
-        "channels": network.image_channels,
-        "num_classes": network.num_classes,
-    }
     for name in names:
-        if of_network[name] is not None:
-            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, of_network[name])
+        expected = getattr(network, {"channels": "image_channels"}.get(name, name))
+        if expected is not None:
+            check_equal(f"{place}.dataset", name, getattr(dataset, name), owner, expected)
 
 
 def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) -> tuple[str, Model]:
@@ -194,7 +177,7 @@ def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) 
 def _steps(place: str, timesteps: int, steps: str) -> int:
     """Give the number of steps of a schedule that such a process has."""
     try:
-        return _number_of_steps(timesteps, steps)
+        return number_of_steps(timesteps, steps)
     except ValueError as error:
         raise ValueError(f"{place}: {str(error).removeprefix('steps: ')}") from error
 
@@ -205,7 +188,7 @@ def _check_runs(params: Params) -> None:
             place = f"{section}.{key}"
             if isinstance(run, GanRunParams):
                 dataset = params.datasets[params.gans[run.gan].dataset]
-                check_classes(f"{place}.classes", run.classes or [], dataset.num_classes)
+                _check_classes(f"{place}.classes", run.classes or [], dataset.num_classes)
             else:
                 _check_sampling(params, key, place, run)
             _check_scored(params, key, place, run)
@@ -219,8 +202,7 @@ def _check_runs(params: Params) -> None:
 
 def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
     side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
-    if side != size:
-        raise ValueError(f"{place}.reference: {run.reference!r} has image_size {side}, but the run's images {size}")
+    check_equal(f"{place}.reference", "image_size", side, f"run {key!r}", size)
 
 
 def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -> None:
@@ -253,11 +235,9 @@ def _check_ema_length(params: Params, checkpoint: str, length: float, place: str
     steps = snapshot_steps(kept.every, params.iteration_of(checkpoint))
     error = combination(steps, kept.lengths, length)[1]
     if error > LARGEST_ERROR:
-        lengths = " and ".join(f"{one:g}" for one in kept.lengths)
         raise ValueError(
-            f"{place}: {length:g} is too far from the lengths {lengths} of {len(steps)} snapshots: its profile would "
-            f"be off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take a length nearer to these, or more snapshots "
-            "(`every`)"
+            f"{place}: {length:g} is too far from the lengths {kept.lengths} of {len(steps)} snapshots: its profile is "
+            f"off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take one nearer to these, or a smaller `every`"
         )
 
 
@@ -283,10 +263,8 @@ def _check_classifier(
 def _check_guides(params: Params, place: str, run: RunParams, name: str, model: DiffusionModelParams) -> None:
     """Check what guides a run beside a classifier: a model that can, and steps to guide."""
     if run.cfg_scale is not None and not model.training.label_dropout:
-        raise ValueError(
-            f"{place}.cfg_scale: model {name!r} is trained without label_dropout, so it predicts nothing without a "
-            "class; give its training label_dropout, or leave cfg_scale out"
-        )
+        lacks = f"model {name!r} is trained without label_dropout, so it predicts nothing without a class"
+        raise ValueError(f"{place}.cfg_scale: {lacks}; give it some, or leave cfg_scale out")
     if run.guide is not None:
         at, owner = f"{place}.guide.checkpoint", f"model {name!r}"
         _, guide = _model_of(params, run.guide.checkpoint, at, DiffusionModelParams)
@@ -307,13 +285,165 @@ def _check_studies(params: Params) -> None:
     for key, pair in params.neighbours.items():
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
+    for key, likelihood in params.likelihoods.items():
+        place, dataset = f"likelihoods.{key}", params.datasets[likelihood.dataset]
+        name, model = _model_of(params, likelihood.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
+        _steps(f"{place}.steps", model.noise.timesteps, likelihood.steps or "1")
+        _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
+        if likelihood.part == "held_out" and not dataset.held_out:
+            raise ValueError(f"{place}.part: 'held_out' has no image: {likelihood.dataset!r} has held_out 0.0")
 
 
-def _check_likelihood(params: Params, place: str, study: LikelihoodParams) -> None:
-    name, model = _model_of(params, study.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-    if study.steps is not None:
-        _steps(f"{place}.steps", model.noise.timesteps, study.steps)
-    dataset = params.datasets[study.dataset]
-    _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
-    if study.part == "held_out" and not dataset.held_out:
-        raise ValueError(f"{place}.part: 'held_out' has no image, as dataset {study.dataset!r} has held_out 0.0")
+def _check_table(params: Params, key: str) -> None:
+    table, place = params.tables[key], f"tables.{key}"
+    if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
+        raise ValueError(f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, as this table is; leave it out")
+    if key in TABLES:
+        _check_lengths(place, key, table)
+    _check_seeds(params, place, keys_read(table, "metrics"))
+    if isinstance(table, OwnTableParams) and table.published is not None:
+        known = {judge for judge, *_ in table_cells(JUDGED)[1]}
+        check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
+    if isinstance(table, OwnTableParams) and table.losses:
+        _check_losses(params, place, table)
+    if isinstance(table, LotteryTableParams):
+        _check_lottery(params, f"{place}.runs", table.runs)
+    _check_judged(params, table, f"{place}.judges")
+
+
+def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
+    """Check that losses are of held-out images and the rows' checkpoints, and that these go through one training."""
+    points = [params.checkpoint_of(run) for run in table.rows.values()]
+    at = [(params.model_of(point), params.iteration_of(point)) for point in points]
+    losses, lacking = [params.likelihoods[key] for key in table.losses], {"kid_held_out", "copies"} - {*table.metrics}
+    wanted = [losses[0].model_copy(update={"part": "held_out", "checkpoint": point}) for point in points]
+    if lacking or losses != wanted or sorted(set(at)) != at or at[0][0] != at[-1][0] or len(at) < 2:
+        alike = "of held-out images and the rows' checkpoints, in the order of one training, else alike"
+        raise ValueError(f"{place}.losses: must be {alike}; and metrics must name kid_held_out and copies")
+
+
+def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
+    """Refuse a group of a single run, which has no interval over seeds."""
+    for key in keys:
+        if len(params.groups.get(key, ["", ""])) < 2:
+            raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
+
+
+def _check_lengths(place: str, key: str, table: Any) -> None:
+    """Check that there are as many sources as places in the paper's table."""
+    header, rows = table_cells(key)
+    columns = len([name for name in header if name not in ("row", "note")])
+    # Of a model Table 7 has three rows.
+    counts = {"rows": len(rows), "models": len(rows) // 3, "columns": columns, "ddpm": columns, "ddim": columns}
+    for name, count in counts.items():
+        if (many := len(getattr(table, name, range(count)))) != count:
+            raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
+
+
+def _check_figure(params: Params, key: str, figure: figures.AnyFigureParams) -> None:
+    place = f"figures.{key}"
+    if figure.caption is None and key not in captions():
+        raise ValueError(f"{place}.caption: is missing; figures of the paper, such as {FIGURES[0]!r}, bring their own")
+    match figure:
+        case figures.ClassGridParams():
+            reference = params.references.get(params.scored[figure.run].reference)
+            if reference is not None:  # the number of classes of a published reference is not known here
+                _check_classes(f"{place}.classes", figure.classes, params.datasets[reference.dataset].num_classes)
+        case figures.CurvesParams():
+            _check_axis(params, place, figure)
+        case figures.LotteryFigureParams():
+            _check_lottery(params, f"{place}.runs", figure.runs)
+
+
+def _check_axis(params: Params, place: str, figure: figures.CurvesParams) -> None:
+    field = {"iterations": "checkpoint", "temperature": "epsilon_temperature"}.get(figure.x, figure.x)
+    for run in members_of(params, keys_read(figure, "metrics")):
+        if getattr(params.scored[run], field, None) is None:
+            raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
+
+
+def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+    """Check that the runs of a claim can be compared, and that there is something between them to find."""
+    compared = [named.key for named in references(type(claim), claim) if "metrics" in named.ref.reads]
+    _check_seeds(params, place, compared)
+    seeded, single = ([key for key in compared if (key in params.groups) is is_group] for is_group in (True, False))
+    if seeded and single:
+        raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
+    _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
+    # Runs that are to be similar may differ in their seeds alone.
+    same = SAME_IMAGES if isinstance(claim, SimilarClaim) else {*SAME_IMAGES, "seed"}
+    entries = {run: params.section_of(run).model_dump(exclude=same) for run in compared}
+    for run, other in combinations(compared, 2):
+        if entries[run] == entries[other]:
+            raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
+
+
+def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+    _check_judged(params, claim, f"{place}.judge")
+    for model in keys_read(claim, "sizes"):
+        if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
+            raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
+    match claim:
+        case ReconstructionOrderClaim():
+            first, *others = claim.interpolations
+            for other in others:
+                one, two = params.interpolations[first], params.interpolations[other]
+                check_alike(f"{place}.interpolations", two, repr(first), one, ("dataset", "reconstructions", "seed"))
+                if one == two:
+                    raise ValueError(f"{place}.interpolations: {first!r} and {other!r} are of one configuration")
+        case BeatsEarlyClaim():
+            for run in members_of(params, claim.runs):
+                check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
+
+
+def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds: bool) -> None:
+    """Check that runs have equally many samples, and enough for intervals unless these are over seeds of training."""
+    counts = {run: params.scored[run].num_samples for run in runs}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
+        raise ValueError(f"{place}: {listed} samples; metrics depend on that number, so it must be one")
+    for run, count in counts.items():
+        if count < FEWEST_FOR_INTERVALS and not over_seeds:
+            raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
+
+
+def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
+    for group, judge in opinions_in(exhibit):
+        for run in params.members(group):
+            _check_kept(params, run, place)
+            if judge == params.extractor_of(run):
+                raise ValueError(f"{place}: {judge!r} is already the extractor of run {run!r}; leave it out")
+
+
+def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
+    """List the seeds of weights, data and noise that each run of a group is trained from."""
+    models = [params.models[params.model_of(params.checkpoint_of(run))] for run in params.members(group)]
+    return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]
+
+
+def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
+    """Check that groups of runs, a draw of samples each, are of enough seeds of each kind, and share no image."""
+    levels = levels_of(params, groups[0])
+    by_kind = list(zip(*levels, strict=True))
+    counts = [len(set(seeds)) for seeds in by_kind]
+    if min(counts) < FEWEST_SEEDS or len(groups) < FEWEST_DRAWS:
+        told = f"{groups[0]!r} has {counts} seeds of weights, data and noise, and {len(groups)} draws of samples"
+        as_from = "as from a model with seeds: {weights: [1, 2, 3], data: [1, 2, 3], noise: [1, 2, 3]}"
+        needed = f"{FEWEST_SEEDS} or more of each kind, {as_from}, and {FEWEST_DRAWS} draws or more"
+        raise ValueError(f"{place}: {told}; a lottery needs {needed}, as from a run with sweep: {{seed: [0, 1000]}}")
+    pairs = [len(set(zip(one, other, strict=True))) for one, other in combinations(by_kind, 2)]
+    if {*pairs, *(count**2 for count in counts)} != {len(levels)}:
+        raise ValueError(
+            f"{place}: {groups[0]!r} is no Latin square; any two seeds of two kinds must meet in one model"
+        )
+    first, *others = ([params.checkpoint_of(run) for run in params.members(group)] for group in groups)
+    for group, checkpoints in zip(groups[1:], others, strict=True):
+        if checkpoints != first:
+            raise ValueError(f"{place}: {group!r} is of other checkpoints than {groups[0]!r}; draws are of the same")
+    runs = [run for group in groups for run in params.members(group)]
+    drawn = sorted((params.scored[run].seed, params.scored[run].num_samples, run) for run in runs)  # type: ignore[union-attr]
+    for (seed, count, run), (start, many, other) in pairwise(drawn):
+        if many != count:
+            raise ValueError(f"{place}: {run!r} has {count} samples, but {other!r} has {many}; draws have equally many")
+        if seed + count > start:
+            raise ValueError(f"{place}: {run!r} and {other!r} share seeds of images, from {start} on")

@@ -176,11 +176,6 @@ CLASSES: dict[str, type[Section]] = {
 """The class of claims of each kind."""
 
 
-def roles_of_claim(claim: dict[str, Any]) -> list[str]:
-    """Give the roles that a claim of `adm/paper/claims.yaml` names, in order."""
-    return [] if "none" in claim else [named.key for named in references(CLASSES[claim["kind"]], claim)]
-
-
 def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
     """Complete claims with the paper's values; a file gives only the runs, or `none`.
 
@@ -194,16 +189,17 @@ def completed(claims: dict[str, Any], roles: Any = None) -> dict[str, Any]:
     Raises:
         ValueError: A role is unknown or bound to something else; the message names it.
     """
-    bound, papers, wanted = _checked(roles), dict[str, dict[str, Any]](), set(claims)
-    for key, paper in claims_of_paper().items():
-        papers[key], is_whole = _cast(key, paper, bound, claims.get(key) or {})
-        if is_whole:
-            wanted.add(key)
-    if papers.keys() & {key for key in wanted if claims.get(key, {}) is not None}:
-        wanted |= {key for key, paper in claims_of_paper().items() if "none" in paper}
-    order = [*(key for key in papers if key in wanted), *(key for key in claims if key not in papers)]
-    given = {key: claims.get(key, {}) for key in order}
-    return {key: _whole(claim, papers.get(key, {})) for key, claim in given.items() if claim is not None}
+    bound, papers = _checked(roles), claims_of_paper()
+    cast = {key: _cast(key, paper, bound, claims.get(key) or {}) for key, paper in papers.items()}
+    left_out = {key for key, claim in claims.items() if claim is None}
+    told = {key for key, (_, is_bound) in cast.items() if is_bound or key in claims} - left_out
+    if told:
+        told |= {key for key, paper in papers.items() if "none" in paper} - left_out
+    own = {key: claim for key, claim in claims.items() if key not in papers and claim is not None}
+    return {
+        **{key: claim for key, (claim, _) in cast.items() if key in told},
+        **{key: {**claim, "kind": "none"} if "none" in claim else claim for key, claim in own.items()},
+    }
 
 
 def _checked(roles: Any) -> dict[str, Any]:
@@ -211,7 +207,8 @@ def _checked(roles: Any) -> dict[str, Any]:
         return {}
     if not isinstance(roles, dict):
         raise ValueError(f"roles: {roles!r} is not accepted; write roles and the runs that have them")
-    known = list(dict.fromkeys(role for claim in claims_of_paper().values() for role in roles_of_claim(claim)))
+    papers = [claim for claim in claims_of_paper().values() if "none" not in claim]
+    known = list(dict.fromkeys(named.key for claim in papers for named in references(CLASSES[claim["kind"]], claim)))
     for name, given in roles.items():
         if name not in known:
             raise ValueError(f"roles.{name}: is no role of a claim; {accepted(known, str(name))}")
@@ -223,44 +220,35 @@ def _checked(roles: Any) -> dict[str, Any]:
 
 
 def _cast(key: str, paper: dict[str, Any], roles: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Give a claim of the paper with what its roles are bound to, and whether the scale needs no entry for it.
+    """Give a claim of the paper with the scale's own fields and what its roles are bound to, and whether all are.
 
-    Fields with a role that is not bound are left out, as are those of the scale's `own` entry. With a role that nothing
-    can have, the claim is not tested.
+    Fields with a role that is not bound are left out. With a role that nothing can have, the claim is not tested.
     """
-    if "none" in paper:
-        return paper, False
-    claim, kind, missing = dict(paper), CLASSES[paper["kind"]], False
-    for field, value in paper.items():
-        part = {"kind": paper["kind"], field: value}
-        names = [named.key for named in references(kind, part)]
-        if not names:
-            continue
-        del claim[field]
+    claim, missing = {**paper, **own}, "none" in paper
+    for field in () if missing else [name for name in paper if name not in own]:
+        part = {"kind": paper["kind"], field: paper[field]}
+        names = [named.key for named in references(CLASSES[paper["kind"]], part)]
         bound = [roles[name] for name in names if name in roles]
         if reasons := [one for one in bound if isinstance(one, dict)]:
-            claim |= {} if field in own else reasons[0]
+            claim |= reasons[0]
         elif len(bound) < len(names):
+            del claim[field]
             missing = True
-        else:
-            claim |= {field: visit(kind, part, partial(_bound, key, roles))[field]}
-    return claim, "none" in claim or not missing
+        elif names:
+            claim[field] = visit(CLASSES[paper["kind"]], part, partial(_bound, key, roles))[field]
+    is_bound = not missing or ("none" in claim and "none" not in paper)
+    if "none" in own or ("none" in claim and "kind" not in own):
+        # Nothing is compared, so the paper's fields for a comparison are dropped.
+        told = {name: value for name, value in claim.items() if name in NotTestedClaim.model_fields}
+        return {**told, **own, "kind": "none"}, is_bound
+    return {name: value for name, value in claim.items() if name not in ("none", "group")}, is_bound
 
 
 def _bound(claim: str, roles: dict[str, Any], named: Named) -> list[str]:
-    """Give the keys that a role is bound to."""
     bound = roles[named.key]
     if isinstance(bound, list) and len(bound) > 1 and not named.listed:
         raise ValueError(f"roles.{named.key}: {bound!r} are several; claims.{claim}.{named.field} needs one")
     return bound if isinstance(bound, list) else [bound]
-
-
-def _whole(claim: dict[str, Any], paper: dict[str, Any]) -> dict[str, Any]:
-    if "none" not in claim and ("none" not in paper or "kind" in claim):
-        return {**{name: value for name, value in paper.items() if name not in ("none", "group")}, **claim}
-    # Nothing is compared, so the paper's fields for a comparison are dropped.
-    told = {name: value for name, value in paper.items() if name in NotTestedClaim.model_fields}
-    return {**told, **claim, "kind": "none"}
 
 
 def not_tested(claims: Mapping[str, AnyClaim]) -> dict[str, str]:

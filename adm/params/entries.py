@@ -8,7 +8,7 @@ In a list of runs a key stands for all entries that it begins: that of a sweep, 
 of a model that has either.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,15 +17,19 @@ from pydantic import BaseModel
 
 from adm.config.marks import is_of, sections_of
 from adm.errors import accepted
-from adm.params.figures import kind_of_figure
-from adm.params.reading import BASE, SWEEP, VARIANTS, WHOLE, Raw, merged
 from adm.params.references import KEY, RUNS, Named, visit
 from adm.params.schema import kinds_of_entries, params_class
 from adm.params.section import count_key, value_key
 from adm.params.tables import kind_of_table
 
-DEFAULTS, LIKE, ROLES, ITERATION, SEEDS = "defaults", "like", "roles", "iteration", "seeds"
+BASE, DEFAULTS, LIKE, ROLES = "base", "defaults", "like", "roles"
+ITERATION, SEEDS, SWEEP, VARIANTS = "iteration", "seeds", "sweep", "variants"
 """Keys of a params file that a written-out file does not have."""
+
+WHOLE = frozenset({"tables", "figures", "claims"})
+"""Sections whose entries replace a base's entries as a whole; entries of other sections change single values."""
+
+Raw = dict[str, Any]
 
 PUBLISHED = "published."
 """Stands before the names of the parts of the section `published`, where sections are told by their names."""
@@ -88,13 +92,10 @@ def _checked_entries(section: str, entries: Any) -> Entries:
 
 
 def _check_variants(place: str, variants: Any) -> None:
-    if not isinstance(variants, dict) or not variants:
-        raise ValueError(f"{place}: {variants!r} is not accepted; write names and what each changes")
-    for name, changes in variants.items():
-        if not isinstance(name, str) or not KEY.fullmatch(name):
-            raise ValueError(f"{place}: {name!r} is no end of a key; use a to z, digits, _ and -")
-        if not isinstance(changes, dict):
-            raise ValueError(f"{place}.{name}: {changes!r} is not accepted; write what changes, {{}} if nothing")
+    are_ends = isinstance(variants, dict) and all(isinstance(name, str) and KEY.fullmatch(name) for name in variants)
+    if not are_ends or not variants or not all(isinstance(changes, dict) for changes in variants.values()):
+        wanted = "ends of keys, of a to z, digits, _ and -, and what each changes, {} if nothing"
+        raise ValueError(f"{place}: {variants!r} is not accepted; write {wanted}")
 
 
 def write_out_entries(sections: Raw) -> None:
@@ -107,14 +108,13 @@ def write_out_entries(sections: Raw) -> None:
     defaults = _checked_defaults(sections.pop(DEFAULTS, None))
     begun: dict[str, list[str]] = {}
     models = Models({}, {}, {})
-    own = {key for name in SCORED for key in (*sections.get(name, {}), *_variants_in(sections.get(name, {})))}
     # Runs follow models and published checkpoints.
     kinds = kinds_of_entries()
     first = [name for name in kinds if name.startswith(PUBLISHED) or name == "models"]
     for section in (*first, *(name for name in kinds if name not in first)):
         if section not in sections:
             continue
-        entries, family = _written(section, sections[section], defaults.get(section, {}), models, own)
+        entries, family = _written(section, sections[section], defaults.get(section, {}), models)
         if section in WHOLE:
             runs = {key for name in SCORED for key in sections.get(name, {})}
             stand = {key: several for key, several in begun.items() if key not in runs}
@@ -137,16 +137,14 @@ def _all_of(begun: Mapping[str, list[str]], named: Named) -> list[str]:
     return begun.get(named.key, [named.key]) if named.listed and named.ref.of in RUNS else [named.key]
 
 
-def _written(
-    section: str, given: Entries, defaults: Raw, models: "Models", runs: Collection[str]
-) -> tuple[Entries, Family]:
-    """Write out the entries of a section, and tell which a key stands for; one of `runs` stands for its own alone."""
+def _written(section: str, given: Entries, defaults: Raw, models: "Models") -> tuple[Entries, Family]:
+    """Write out the entries of a section, and tell which a key stands for."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
     for key, entry in _likened(section, given).items():
-        for variant, varied in _varied(section, key, entry):
+        for variant, varied in _varied(entry):
             name = "-".join([key, *variant])
             place = ".".join([key, VARIANTS, *variant] if variant else [key])
-            whole = _with_defaults(_classes_of(section), defaults, _with_kind(section, name, varied))
+            whole = _with_defaults(section, defaults, _with_kind(section, name, varied))
             for swept, single in _swept(section, f"{section}.{name}", whole):
                 for model, followed in models.followed(section, f"{section}.{name}", single):
                     parts = (key, *variant, *model, *swept)
@@ -157,10 +155,17 @@ def _written(
                         raise ValueError(f"{section}.{full}: {also}")
                     entries[full], made_by[full] = followed, place
                     for number in range(1, len(parts)):
-                        begin = "-".join(parts[:number])
-                        if begin in (key, name) or section not in SCORED or begin not in runs:
-                            family.setdefault(begin, {})[parts[number:]] = full
+                        family.setdefault("-".join(parts[:number]), {})[parts[number:]] = full
     return entries, family
+
+
+def merged(base: Raw, changes: Raw) -> Raw:
+    """Apply changes to a mapping, also within the mappings that it holds; null is a value, and a sweep is whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict) and key != SWEEP
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _without(entry: Raw, *names: str) -> Raw:
@@ -183,7 +188,6 @@ Classes = tuple[type[BaseModel], ...]
 
 @cache
 def _classes_of(section: str) -> Classes:
-    """Give the classes that entries of a section may be of."""
     return tuple(sections_of(kinds_of_entries()[section]))
 
 
@@ -195,18 +199,6 @@ def _fields_of(classes: Classes) -> dict[str, Classes]:
         for name, field in section.model_fields.items():
             fields[name] = (*fields.get(name, ()), *sections_of(field.annotation))
     return fields
-
-
-def _check_fields(place: str, fields: Raw, classes: Classes, added: Sequence[str]) -> None:
-    """Refuse a field that sections of these classes have not, also within the sections that they hold."""
-    known = _fields_of(classes)
-    for name, value in fields.items():
-        if name in added:
-            continue
-        if name not in known:
-            raise ValueError(f"{place}.{name}: is no field there; {accepted([*known, *added], str(name))}")
-        if isinstance(value, dict) and known[name]:
-            _check_fields(f"{place}.{name}", value, known[name], ())
 
 
 def _checked_defaults(defaults: Any) -> dict[str, Raw]:
@@ -223,48 +215,44 @@ def _checked_defaults(defaults: Any) -> dict[str, Raw]:
             raise ValueError(f"{place}: is no section whose entries have defaults; {accepted(known, str(name))}")
         if not isinstance(fields, dict):
             raise ValueError(f"{place}: {fields!r} is not accepted; write fields of its entries and their values")
-        _check_fields(place, fields, _classes_of(name), [one for one in added_fields(name) if one != SWEEP])
     return by_section
 
 
-def _with_defaults(classes: Classes, defaults: Raw, entry: Raw) -> Raw:
+def _with_defaults(section: str, defaults: Raw, entry: Raw) -> Raw:
     """Add the defaults of a section to an entry, those that its kind has fields for."""
     if not defaults:
         return entry
-    whole = merged(defaults, entry)
-    its = tuple(section for section in classes if is_of(section, whole))
-    return merged(_had(classes, its, defaults), entry) if its else whole
+    whole, classes = merged(defaults, entry), _classes_of(section)
+    its = tuple(one for one in classes if is_of(one, whole))
+    added = {name: defaults[name] for name in added_fields(section) if name in defaults and name != SWEEP}
+    fields = _without(defaults, *added)
+    return merged(added | _had(f"{DEFAULTS}.{section}", classes, its, fields), entry) if its else whole
 
 
-def _had(classes: Classes, its: Classes, fields: Raw) -> Raw:
-    """Keep the fields, also within others, that some classes have, of those that any of the classes have."""
+def _had(place: str, classes: Classes, its: Classes, fields: Raw) -> Raw:
+    """Keep the fields, also within others, that some classes have; any other field one of all classes must have."""
     known, own, result = _fields_of(classes), _fields_of(its), Raw()
     for name, value in fields.items():
-        if name in own and isinstance(value, dict):
-            result[name] = _had(known[name], own[name], value)
-        elif name in own or name not in known:
-            result[name] = value
+        if name not in known:
+            raise ValueError(f"{place}.{name}: is no field there; {accepted([*known], str(name))}")
+        if name in own:
+            nested = isinstance(value, dict) and own[name]
+            result[name] = _had(f"{place}.{name}", known[name], own[name], value) if nested else value
     return result
 
 
 def _with_kind(section: str, key: str, entry: Raw) -> Raw:
-    """Add to a table or a figure the kind that follows from its key or its fields."""
-    kind = kind_of_table(key) if section == "tables" else kind_of_figure(entry) if section == "figures" else None
-    return entry if kind is None else {"kind": kind, **entry}
-
-
-def _variants_in(entries: Entries) -> dict[str, tuple[str, Raw]]:
-    """Give the entry and the changes of each variant, by its key."""
-    return {
-        f"{key}-{name}": (key, changes)
-        for key, entry in entries.items()
-        for name, changes in (entry.get(VARIANTS) or {}).items()
-    }
+    """Add the kind of a table, which follows from its key, or of a figure of one run, which is a grid."""
+    if section == "tables":
+        return {"kind": kind_of_table(key), **entry}
+    if section == "figures" and "run" in entry:
+        return {"kind": "class_grid" if "classes" in entry else "random_grid", **entry}
+    return entry
 
 
 def _likened(section: str, entries: Entries) -> Entries:
     """Add to entries the fields of those that they are like; sweeps and variants are not among these."""
-    done, variants = Entries(), _variants_in(entries)
+    done = Entries()
 
     def whole(key: str, chain: list[str]) -> Raw:
         if key in chain:
@@ -272,27 +260,24 @@ def _likened(section: str, entries: Entries) -> Entries:
         if key not in done:
             other, own = entries[key].get(LIKE), _without(entries[key], LIKE)
             if other is not None:
-                if not isinstance(other, str) or (other not in entries and other not in variants):
-                    known = [name for name in (*entries, *variants) if name != key]
+                if not isinstance(other, str) or other not in entries:
+                    known = [name for name in entries if name != key]
                     raise ValueError(f"{section}.{key}.like: {other!r} is not there; {accepted(known, str(other))}")
-                model, changes = (other, {}) if other in entries else variants[other]
-                own = merged(_without(merged(whole(model, [*chain, key]), _nested(changes)), SWEEP, VARIANTS), own)
+                own = merged(_without(whole(other, [*chain, key]), SWEEP, VARIANTS), own)
             done[key] = own
         return done[key]
 
     return {key: whole(key, []) for key in entries}
 
 
-def _varied(section: str, key: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+def _varied(entry: Raw) -> Iterator[tuple[Ends, Raw]]:
     """Give the variants of an entry, by the ends of their keys; without any, the entry itself."""
     rest = _without(entry, VARIANTS)
     if entry.get(VARIANTS) is None:
         yield (), rest
         return
     for name, changes in entry[VARIANTS].items():
-        own = _nested(changes)
-        _check_fields(f"{section}.{key}.{VARIANTS}.{name}", own, _classes_of(section), added_fields(section))
-        yield (name,), merged(rest, own)
+        yield (name,), merged(rest, _nested(changes))
 
 
 def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
@@ -304,17 +289,12 @@ def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:
     if axes is None:  # null removes a sweep that the entry has from an alias
         yield (), rest
         return
-    place = f"{place}.{SWEEP}"
     if not isinstance(axes, dict) or not axes:
-        raise ValueError(f"{place}: {axes!r} is not accepted; write fields and lists of their values")
+        raise ValueError(f"{place}.{SWEEP}: {axes!r} is not accepted; write fields and lists of their values")
     for field, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"{place}.{field}: {values!r} is not accepted; a sweep needs a list of values")
-        for value in values:
-            if isinstance(value, dict) or not value_key(value):
-                raise ValueError(f"{place}.{field}: {value!r} is not accepted; write numbers, words or lists")
-    added = [ITERATION] if ITERATION in added_fields(section) else []
-    _check_fields(place, _nested(axes), _classes_of(section), added)
+        several = isinstance(values, list) and values
+        if not several or any(isinstance(value, dict) or not value_key(value) for value in values):
+            raise ValueError(f"{place}.{SWEEP}.{field}: {values!r} is not accepted; list numbers, words or lists")
     for values in product(*axes.values()):
         yield ("-".join(map(value_key, values)),), merged(rest, _nested(dict(zip(axes, values, strict=True))))
 

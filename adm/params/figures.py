@@ -1,6 +1,6 @@
 """Sections of the figures, by kind; a figure may have any key."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -159,10 +159,3 @@ AnyFigureParams = (
     | ClassGridParams
     | RandomGridParams
 )
-
-
-def kind_of_figure(figure: dict[str, Any]) -> str | None:
-    """Tell the kind of a figure of one run that gives none: a grid of its first samples, or of those of `classes`."""
-    if "run" not in figure:
-        return None
-    return "class_grid" if "classes" in figure else "random_grid"

@@ -11,9 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 from adm.config.base import OWN, Config, introduced_defaults
 from adm.config.marks import sections_of
-from adm.params.entries import DEFAULTS, ITERATION, LIKE, ROLES, SEEDS, added_fields
+from adm.params.entries import BASE, DEFAULTS, ITERATION, LIKE, ROLES, SEEDS, SWEEP, VARIANTS, added_fields
 from adm.params.expansion import ROOT
-from adm.params.reading import BASE, SWEEP, VARIANTS
 from adm.params.schema import Params, kinds_of_entries, params_class
 from adm.params.section import Section
 

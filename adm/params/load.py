@@ -1,23 +1,82 @@
-"""Reading, checking and writing of params files."""
+"""Reading of params files, with the bases of which they say what differs; their checking and writing."""
 
+import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
-from adm.config.respacing import STEPS_PATTERN
-from adm.errors import UserError
-from adm.params import checks, report_checks
+from adm.config.schedules import STEPS_PATTERN
+from adm.errors import UserError, brief
+from adm.params import checks
+from adm.params.entries import BASE, SWEEP, VARIANTS, WHOLE, Raw
 from adm.params.expansion import write_out
-from adm.params.reading import read
 from adm.params.schema import Params, params_class
 
 OF_KINDS = frozenset({"models", "tables", "figures", "claims"})
 """Sections whose entries are of several kinds."""
 
 HEADER = "# Written out by `adm resolve`: every default filled in, every base and sweep written out.\n"
+
+
+class Source(NamedTuple):
+    """The content of a params file, merged with its bases, and the paths of these files, its own first."""
+
+    data: Any
+    files: list[Path]
+
+
+def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
+    """Read a params file and its bases, without checking them.
+
+    Args:
+        path: The file.
+        below: The files that it is a base of.
+
+    Raises:
+        UserError: A file is missing or no YAML, or a base is based on itself.
+    """
+    path = Path(path)
+    try:
+        data = read_yaml(path)
+    except OSError as error:
+        place = f"{below[-1]}: base: " if below else ""
+        raise UserError(f"{place}{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(data, dict) or BASE not in data:
+        return Source(data, [path])
+    base = data.pop(BASE)
+    if not isinstance(base, str) or not base or "\0" in base:
+        raise UserError(f"{path}: base: {base!r} is not accepted; write the path of a params file")
+    where, chain = path.parent / base, [*below, path]
+    if os.path.normpath(where) in map(os.path.normpath, chain):
+        raise UserError(f"{path}: base: {base!r} is a circle, {' -> '.join(map(str, [*chain, where]))}")
+    inherited = read(where, chain)
+    if not isinstance(inherited.data, dict):
+        raise UserError(f"{path}: base: {where} holds no sections")
+    kept = {name: section for name, section in inherited.data.items() if name != "paths"}
+    return Source(_changed(kept, data, ()), [path, *inherited.files])
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values.
+
+    Raises:
+        OSError: The file cannot be opened.
+        UserError: It is no YAML in UTF-8, or gives a key twice.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError:
+        raise
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = "" if mark is None else f"line {mark.line + 1}: "
+        raise UserError(f"{path}: {line}is no YAML: {' '.join(str(problem or error).split())}") from error
+    except Exception as error:  # not UTF-8; for invalid dates and tags PyYAML raises nearly any exception
+        raise UserError(f"{path}: is no YAML: {brief(error)}") from error
 
 
 def load(path: Path | str) -> Params:
@@ -44,7 +103,6 @@ def check(data: Any, path: Path | str) -> Params:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
         params = params_class().model_validate(written)
         checks.check(params)
-        report_checks.check_report(params)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         more = f" (and {len(others)} more)" if others else ""
@@ -79,21 +137,42 @@ def line_of(error: dict[str, Any]) -> str:
         return f"{place}: is missing"
     if error["type"] == "value_error":
         return f"{place}: {message}" if error["loc"] else message
+    cure = f"{message[0].lower()}{message[1:]}"
     if error.get("ctx", {}).get("pattern") == STEPS_PATTERN:
-        message = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
-    cure = _cure(error["type"], error["input"]) or f"{message[0].lower()}{message[1:]}"
+        cure = "write 'N', 'a,b,c,...', 'ddimN', 'logsnrN' or 'rhoN'"
+    if error["type"] in ("float_type", "int_type") and isinstance(error["input"], str):
+        with suppress(ValueError):  # YAML 1.1 takes exponents only with a point before them and a sign
+            number = float(error["input"])
+            written = yaml.safe_dump(int(number) if number.is_integer() else number)
+            cure = f"YAML reads it as text; write {written.split()[0]}"
     return f"{place}: {error['input']!r} is not accepted: {cure}"
 
 
-def _cure(kind: str, value: Any) -> str | None:
-    """Tell what to write in place of a value of another type, where that is certain."""
-    if kind == "list_type" and isinstance(value, str | int | float):
-        return f"write a list, as [{value}]"
-    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
-        return f"write '{value}', in quotes"
-    if kind in ("float_type", "int_type") and isinstance(value, str):
-        with suppress(ValueError):  # YAML 1.1 takes exponents only with a point before them and a sign
-            number = float(value)
-            written = yaml.safe_dump(int(number) if number.is_integer() else number)
-            return f"YAML reads it as text; write {written.split()[0]}"
-    return None
+def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
+    """Apply changes to a base; null removes a section, an entry of one, or a variant of an entry."""
+    depth = 3 if place[:1] == ("published",) else 2
+    removes = len(place) < depth or place[depth:] == (VARIANTS,)
+    changed = dict(base)
+    for key, value in changes.items():
+        whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
+        if value is None and removes and place != ("claims",):  # there null leaves out a claim that roles bring
+            changed.pop(key, None)
+        elif isinstance(value, dict) and isinstance(changed.get(key), dict) and not whole:
+            changed[key] = _changed(changed[key], value, (*place, str(key)))
+        else:
+            changed[key] = value
+    return changed
+
+
+class _Loader(yaml.CSafeLoader):
+    """PyYAML's safe loader that also refuses repeated keys, which PyYAML accepts."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    problem = f"key {key.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)

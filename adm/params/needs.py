@@ -10,9 +10,9 @@ from adm.params.claims import RanksAlikeClaim
 from adm.params.data import PublishedSection
 from adm.params.figures import AblationsParams, NeighboursFigureParams
 from adm.params.references import Read, keys_in, keys_read, references
+from adm.params.runs import NeighboursParams
 from adm.params.schema import Params, Sections
 from adm.params.section import Section, count_key, judged
-from adm.params.studies import NeighboursParams
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
             if isinstance(entry, NeighboursParams):  # whose images are of its run's reference
                 waiting.append(("all_references", params.scored[entry.run].reference))
 
-    def taken(sections: Section, *names: str) -> dict[str, Any]:
+    def taken(sections: Section, names: Iterable[str]) -> dict[str, Any]:
         return {
             name: {key: entry for key, entry in getattr(sections, name).items() if id(entry) in entries}
             for name in names
@@ -148,10 +148,8 @@ def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
         for key, entry in params.published.checkpoints.items()
         if ("checkpoints", key) in reached or entry.model in whole
     }
-    runs = taken(params, "runs", "upsampled_runs", "gan_runs")
-    published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, "samples", "graphs"))
-    scored = {*published.samples, *(key for section in runs.values() for key in section)}
+    published = PublishedSection.model_construct(checkpoints=adopted, **taken(params.published, ("samples", "graphs")))
+    others = taken(params, Sections.model_fields.keys() - {"models", "published", "groups"})
+    scored = {*published.samples, *others["runs"], *others["upsampled_runs"], *others["gan_runs"]}
     groups = {key: members for key, members in params.groups.items() if scored.issuperset(members)}
-    others = taken(params, "datasets", "extractors", "references", "interpolations", "neighbours", "likelihoods")
-    others |= taken(params, "throughput")
-    return Sections.model_construct(models=models, published=published, groups=groups, **runs, **others)
+    return Sections.model_construct(models=models, published=published, groups=groups, **others)

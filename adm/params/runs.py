@@ -1,12 +1,21 @@
-"""Sections of runs: batches of samples and their scores."""
+"""Sections of runs, which are batches of samples and their scores; of studies of models; and of timings."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from adm.config.base import PositiveInt
-from adm.config.sampling import GanSampling, Guide, GuidedSampling, Sampling
-from adm.params.references import Base, Checkpoint, Gan, Reference
+from adm.config.models import Throughput
+from adm.config.sampling import (
+    BitsPerDimension,
+    GanSampling,
+    Guide,
+    GuidedSampling,
+    Interpolation,
+    Sampling,
+    check_gradient_scale,
+)
+from adm.params.references import Base, Checkpoint, Dataset, Gan, Images, Model, Reference
 from adm.params.section import Key, Section
 
 
@@ -70,3 +79,43 @@ class GanRunParams(ScoredParams, GanSampling):
     """A batch that a GAN samples."""
 
     gan: Gan
+
+
+class InterpolationParams(Section, Interpolation):
+    """Interpolations between images of a dataset."""
+
+    checkpoint: Checkpoint
+    classifier: Checkpoint | None = None
+    dataset: Dataset
+
+    @model_validator(mode="after")
+    def _scale_needs_a_classifier(self) -> Self:
+        check_gradient_scale(self.classifier is not None, self.gradient_scale)
+        return self
+
+
+class NeighboursParams(Section):
+    """The `k` images of the reference's dataset that are nearest to each sample of a run in pooled features."""
+
+    run: Images
+    k: PositiveInt = 3
+    threads: PositiveInt = 1
+
+
+class LikelihoodParams(Section, BitsPerDimension):
+    """Bits per dimension of a checkpoint on images of a dataset.
+
+    The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
+    held out.
+    """
+
+    checkpoint: Checkpoint
+    dataset: Dataset
+    part: Literal["training", "held_out"] = "training"
+    num_images: Annotated[int, Field(ge=2)]
+
+
+class ThroughputParams(Section, Throughput):
+    """How fast a model of the params file trains."""
+
+    model: Model

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, create_model
 
-from adm.config.base import Distinct
+from adm.config.base import Distinct, PositiveInt
 from adm.config.data import GraphParams
 from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
@@ -21,13 +21,20 @@ from adm.params.data import (
     PublishedSection,
     ReferenceParams,
 )
-from adm.params.execution import ExecutionParams, ResourcesParams
 from adm.params.figures import AnyFigureParams
 from adm.params.models import GanParams, ModelParams, SegmentParams
 from adm.params.references import Scored
-from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
+from adm.params.runs import (
+    GanRunParams,
+    InterpolationParams,
+    LikelihoodParams,
+    NeighboursParams,
+    RunParams,
+    SamplingParams,
+    ThroughputParams,
+    UpsampledRunParams,
+)
 from adm.params.section import Key, Section, count_key
-from adm.params.studies import InterpolationParams, LikelihoodParams, NeighboursParams, ThroughputParams
 from adm.params.tables import TableParams
 
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
@@ -43,6 +50,62 @@ class PathsParams(Section):
     """The results folder: relative to the project, or absolute, for example on a scratch disk."""
 
     results: Annotated[str, Field(pattern=r"^(results/[A-Za-z0-9_-]+|/[^\s{}]+)$")]
+
+
+class ExecutionParams(Section):
+    """How stages are executed; no result depends on it.
+
+    Training reports every `log_every` iterations. It saves its rolling state every `save_every`, after `save_minutes`
+    without a save, and when it is told to stop. Snakemake cuts each run into `shards`. Each of several processes of a
+    job waits at most `timeout_seconds` for the others.
+    `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
+    """
+
+    log_every: PositiveInt = 100
+    save_every: PositiveInt = 1000
+    save_minutes: Annotated[float, Field(gt=0)] = 5.0
+    shards: PositiveInt = 1
+    timeout_seconds: PositiveInt = 600
+    expected_minutes: PositiveInt | None = None
+
+
+class JobResources(Section):
+    """Limits of a job: memory of all its processes on a node, in megabytes, and minutes; a retry gets twice as much."""
+
+    memory_mb: PositiveInt = 4000
+    minutes: PositiveInt = 1440
+
+
+class ProcessResources(JobResources):
+    """Resources of a job of several processes.
+
+    Each of its `nodes` runs as many `processes`. Each process has the `threads` of the section that it computes and,
+    with device "cuda", its own GPU.
+    """
+
+    nodes: PositiveInt = 1
+    processes: PositiveInt = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    @property
+    def world_size(self) -> int:
+        """The number of processes on all nodes."""
+        return self.nodes * self.processes
+
+
+class ResourcesParams(Section):
+    """Resources of jobs, by stage.
+
+    `sample` also applies to studies that sample or encode, each in one process; `others` applies to every other stage.
+
+    Samples and features do not depend on the number of processes. In training, the rounding of gradient sums depends
+    on it. Rounding also depends on the device. A change of either does not run a stage again.
+    """
+
+    train: ProcessResources = ProcessResources()
+    sample: ProcessResources = ProcessResources()
+    features: ProcessResources = ProcessResources()
+    others: JobResources = JobResources()
 
 
 class Setup(Section):
@@ -103,11 +166,6 @@ class Sections(Section):
     def curve_of(self, run: str) -> str | None:
         """Give the curve whose job scores a run; None if the run has jobs of its own."""
         return self.runs[run].curve if run in self.runs else None
-
-    @cached_property
-    def studies(self) -> dict[str, Section]:
-        """Every study, by its key."""
-        return {**self.interpolations, **self.neighbours, **self.likelihoods}
 
     @cached_property
     def graphs(self) -> dict[str, GraphParams]:

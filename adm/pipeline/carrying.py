@@ -15,8 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from adm.artifacts.code import code_of_record
-from adm.artifacts.manifest import MadeBy, Manifest, differing, fingerprint, identity, provenance, read_record
+from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
+from adm.config.base import plain
 from adm.errors import UserError, some
 from adm.params.schema import Sections
 from adm.pipeline.arguments import arguments
@@ -57,14 +58,10 @@ def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
 
 
 def made_by(job: Job) -> MadeBy:
-    """Tell what makes the artifact of a job; nothing, of what is only shown.
-
-    An excerpt of the params file is left out, as the inputs tell what it says. So are shards: a run does not tell them.
-    """
+    """Tell what makes the artifact of a job, but for the shards of a run; nothing, of what is only shown."""
     if not {"out", "json"} & job.outputs.keys():
         return {}
-    sections = {name: section for name, section in job.sections.items() if not isinstance(section, Sections)}
-    return provenance(job.kind.made_by, job.code, sections, _made_from(job), job.kind.libraries)
+    return provenance(job.kind.made_by, job.code, _told(job), _made_from(job), job.kind.libraries)
 
 
 def tells(job: Job, path: Path) -> bool:
@@ -103,7 +100,7 @@ def stale(
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE
-    yield from changed_values(*_sections(job, record))
+    yield from changed_values(record.params, plain(_told(job)))
     made_from = _made_from(job)
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():
@@ -128,20 +125,12 @@ def identity_if_any(path: Path) -> str | None:
         return None
 
 
-def _sections(job: Job, record: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the sections that a record tells of, and those that it should tell of.
+def _told(job: Job) -> dict[str, Any]:
+    """Return the sections that the record of a job's artifact tells of.
 
-    Earlier versions left some sections out, and told runs, models and claims by their own keys.
+    An excerpt of the params file is left out, as the inputs tell what it says.
     """
-    told = record.params
-    values = {name: one for name, one in job.values.items() if not isinstance(job.sections[name], Sections)}
-    if record.code == job.code:
-        return told, values
-    for entries in ("runs", "models", "claims"):
-        by_key = {key: told[key] for key in values.get(entries, ()) if key in told}
-        if by_key and entries not in told:
-            told = {**{key: one for key, one in told.items() if key not in by_key}, entries: by_key}
-    return told, {name: value for name, value in values.items() if name in (*told, "asked")}
+    return {name: section for name, section in job.sections.items() if not isinstance(section, Sections)}
 
 
 def _made_from(job: Job) -> dict[str, Path]:

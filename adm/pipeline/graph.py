@@ -14,12 +14,11 @@ from adm.config.registry import rows_in
 from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
-from adm.params.execution import JobResources, ProcessResources
 from adm.params.needs import Needs, needs_of
 from adm.params.references import Named, references
-from adm.params.schema import declared
+from adm.params.runs import ThroughputParams
+from adm.params.schema import JobResources, ProcessResources, declared
 from adm.params.section import Section, parts
-from adm.params.studies import ThroughputParams
 from adm.pipeline import data, report, sampling, scoring, training
 from adm.pipeline.jobs import Job, Kind
 
@@ -76,9 +75,18 @@ class Pipeline:
 
     @cached_property
     def makers(self) -> dict[Path, Job]:
-        """The job that makes each file or folder."""
-        made = [job for kind in kinds().values() for job in self._jobs_of(kind)]
-        return {path: job for job in made for path in job.outputs.values()}
+        """The job that makes each file or folder.
+
+        Raises:
+            UserError: Two jobs would make one, as two entries have one key.
+        """
+        makers: dict[Path, Job] = {}
+        for job in (job for kind in kinds().values() for job in self._jobs_of(kind)):
+            for path in job.outputs.values():
+                if path in makers:
+                    raise UserError(f"{job.name}: writes {path}, as {makers[path].name} does; take another key")
+                makers[path] = job
+        return makers
 
     def _jobs_of(self, kind: Kind) -> Iterator[Job]:
         if kind.jobs is not None:
@@ -204,9 +212,6 @@ class Pipeline:
             count = int(shard.rpartition("-")[2]) if shard else 1
             if count != self.shards:
                 return Pipeline(self.params, count, self.root).find(verb, argument, shard)
-        if verb == "prepare" and argument in self.params.datasets and argument not in jobs:
-            of = self.params.datasets[argument].of
-            raise UserError(f"prepare {argument!r}: is a view of {of!r}, which serves it; type: adm prepare {of}")
         if argument not in jobs:
             raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(jobs), argument)}")
         return jobs[argument]

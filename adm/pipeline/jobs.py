@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from adm.artifacts.code import STAGES, code_digest, code_of_record
 from adm.config.base import plain
+from adm.config.models import AnyModel, Precision
 from adm.config.registry import rows_in
 from adm.params.section import Section
-from adm.pipeline.cost import Passes
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What a job costs: forward passes of a model's network, of an image each, in a precision."""
+
+    model: AnyModel
+    count: float
+    precision: Precision
 
 
 @dataclass(frozen=True)

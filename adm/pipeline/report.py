@@ -114,7 +114,6 @@ def _page(graph: "Pipeline") -> Iterator[Job]:
 
 
 def _caption(key: str, exhibit: Any) -> str:
-    """Return the caption of a table or figure: its own, or the paper's."""
     return getattr(exhibit, "caption", None) or captions()[key]
 
 

@@ -4,18 +4,20 @@ With more than one of `shards`, a run is cut into parts that can run in parallel
 sampling in one process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adm.params.runs import SamplingParams
-from adm.pipeline.cost import Passes, sampled
-from adm.pipeline.jobs import Job, Kind
-from adm.sampling.blocks import WHOLE, Shard
+from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.params.runs import RunParams, SamplingParams
+from adm.pipeline.jobs import Job, Kind, Passes
+from adm.sampling.blocks import WHOLE, Shard, blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
+GRADIENT = 2
+"""Cost of an image's gradient in forward passes: one forward pass, and a backward pass without weights' gradients."""
 
 
 def _parts(graph: "Pipeline") -> Iterator[tuple[str, SamplingParams, dict[str, Path], dict[str, Any]]]:
@@ -43,6 +45,24 @@ def _gathered(graph: "Pipeline") -> Iterator[Job]:
         shards = [str(Shard(number, graph.shards)) for number in range(1, graph.shards + 1)]
         files = {f"shards/{shard}": Job(SAMPLE_SHARD, key, graph.root, shard=shard).out for shard in shards}
         yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run, **sections})
+
+
+def sampled(
+    run: SamplingParams,
+    model: DiffusionModel | UpsamplerModel,
+    classifier: ClassifierModel | None = None,
+    guide: DiffusionModel | None = None,
+    shard: Shard = WHOLE,
+) -> Iterable[Passes]:
+    """Count the passes of sampling a run, or a shard of it, with the sections of its networks."""
+    # The last block of a run is computed as a whole.
+    images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
+    evaluations = run.evaluations(model.noise)
+    yield Passes(model, images * evaluations.denoiser, run.precision)
+    if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:
+        yield Passes(classifier, GRADIENT * images * evaluations.classifier, run.classifier_precision)
+    if evaluations.guide:
+        yield Passes(guide or model, images * evaluations.guide, run.precision)
 
 
 def _sample_cost(job: Job) -> Iterator[Passes]:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adm.config.respacing import number_of_steps
+from adm.config.schedules import number_of_steps
 from adm.params.data import of_files
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import neighbours_dataset
 from adm.params.references import keys_in
 from adm.params.section import Section, judged, parts
-from adm.pipeline import cost
-from adm.pipeline.jobs import Job, Kind
+from adm.pipeline.jobs import Job, Kind, Passes
+from adm.pipeline.sampling import GRADIENT, sampled
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -112,27 +112,27 @@ def _curves(graph: "Pipeline") -> Iterator[Job]:
         yield replace(job, threads=max(run.threads for run in runs.values()))
 
 
-def _curve_cost(job: Job) -> Iterator[cost.Passes]:
+def _curve_cost(job: Job) -> Iterator[Passes]:
     models = job.sections["models"]
     for run in job.sections["runs"].values():
         networks = {name: models[checkpoint] for name, checkpoint in run.networks.items()}
-        yield from cost.sampled(run, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
+        yield from sampled(run, networks["checkpoint"], networks.get("classifier"), networks.get("guide"))
 
 
 def _steps(model: DiffusionModelParams, steps: str | None) -> int:
     return number_of_steps(model.noise.timesteps, steps or str(model.noise.timesteps))
 
 
-def _interpolate_cost(job: Job) -> Iterator[cost.Passes]:
+def _interpolate_cost(job: Job) -> Iterator[Passes]:
     study, model = job.sections["interpolation"], job.sections["model"]
     steps = _steps(model, study.steps)
     # Pairs are encoded with all steps but the last, and decoded with all. Reconstructions are encoded so twice and
     # with all steps once, decoded with all steps twice and without the last once.
     encoded = 2 * study.pairs * (steps - 1) + study.reconstructions * (3 * steps - 2)
     decoded = study.pairs * study.points * steps + study.reconstructions * (3 * steps - 1)
-    yield cost.Passes(model, encoded + decoded, study.precision)
+    yield Passes(model, encoded + decoded, study.precision)
     if study.gradient_scale:
-        yield cost.Passes(job.sections["classifier_model"], cost.GRADIENT * decoded, study.classifier_precision)
+        yield Passes(job.sections["classifier_model"], GRADIENT * decoded, study.classifier_precision)
 
 
 def _neighbours(graph: "Pipeline") -> Iterator[Job]:
@@ -146,9 +146,9 @@ def _neighbours(graph: "Pipeline") -> Iterator[Job]:
         yield graph.job(NEIGHBOURS, key, inputs, neighbours=study)
 
 
-def _likelihood_cost(job: Job) -> Iterator[cost.Passes]:
+def _likelihood_cost(job: Job) -> Iterator[Passes]:
     study, model = job.sections["likelihood"], job.sections["model"]
-    yield cost.Passes(model, study.num_images * _steps(model, study.steps), study.precision)
+    yield Passes(model, study.num_images * _steps(model, study.steps), study.precision)
 
 
 FEATURES = Kind(

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adm.pipeline.cost import Passes
-from adm.pipeline.jobs import Job, Kind
+from adm.pipeline.jobs import Job, Kind, Passes
 from adm.report.compute import PASSES
 
 if TYPE_CHECKING:

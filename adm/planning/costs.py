@@ -17,7 +17,7 @@ from adm.nets.cost import network_cost
 from adm.paper import table_cells
 from adm.params import Params
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import Passes
+from adm.pipeline.jobs import Passes
 from adm.report.compute import DEVICES, SECONDS_PER_DAY, Device
 
 SINGLE: frozenset[Precision] = frozenset({"float32", "tf32"})

@@ -21,7 +21,7 @@ from scipy import optimize, special, stats
 
 from adm.config.metrics import METRICS
 from adm.metrics.intervals import TAIL, Interval
-from adm.params.report_checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
+from adm.params.checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
 from adm.params.schema import Sections
 from adm.report.metrics import Inputs, read_metrics
 from adm.report.tables import significant

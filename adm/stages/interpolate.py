@@ -15,7 +15,7 @@ from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
-from adm.params.studies import InterpolationParams
+from adm.params.runs import InterpolationParams
 from adm.sampling.guided import class_count
 from adm.sampling.interpolation import LatentSpace, interpolate
 from adm.sampling.studies import Interpolation, write_study

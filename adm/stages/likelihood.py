@@ -11,7 +11,7 @@ from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
 from adm.params.models import DiffusionModelParams
-from adm.params.studies import LikelihoodParams
+from adm.params.runs import LikelihoodParams
 from adm.sampling.likelihood import CHOICE, measure
 from adm.sampling.studies import write_study
 

@@ -11,7 +11,7 @@ from adm.data.shards import ImageShards
 from adm.errors import UserError, about
 from adm.metrics.batches import read_features, require_same_graph
 from adm.metrics.distances import nearest
-from adm.params.studies import NeighboursParams
+from adm.params.runs import NeighboursParams
 from adm.sampling.batch import read_batch
 from adm.sampling.studies import Neighbours, write_study
 

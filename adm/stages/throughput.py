@@ -13,7 +13,7 @@ from adm.determinism import make_deterministic
 from adm.machine import processor_name
 from adm.nets.cost import network_cost
 from adm.parallel import resolve_device
-from adm.params.studies import ThroughputParams
+from adm.params.runs import ThroughputParams
 from adm.training.throughput import NAIVE_PRECISION, measure
 
 

@@ -19,8 +19,8 @@ from adm.errors import UserError, about
 from adm.nets.weights import build
 from adm.parallel import process_group, stops_noted
 from adm.params.data import DatasetParams
-from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
+from adm.params.schema import ExecutionParams
 from adm.training.log import log_reports
 from adm.training.loop import train
 from adm.training.rolling import LOG, link_state, name_last_good, newest, rolling_folder, save_rolling, state_at

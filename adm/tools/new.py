@@ -15,8 +15,8 @@ from adm.artifacts.manifest import identity
 from adm.artifacts.released_files import placed, released_folder
 from adm.artifacts.writing import new_files
 from adm.config.data import Extractor
+from adm.config.files import CHECKPOINTS, INCEPTION
 from adm.config.models import AnyModel, DiffusionModel
-from adm.config.released import CHECKPOINTS, INCEPTION
 from adm.config.samplers import FAST
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MOST_DECODED, Survey, survey

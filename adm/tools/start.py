@@ -10,7 +10,7 @@ import torch
 
 from adm.artifacts.released_files import fetch_released, name_of
 from adm.artifacts.writing import new_file, remove_folder
-from adm.config.released import CHECKPOINTS
+from adm.config.files import CHECKPOINTS
 from adm.determinism import make_deterministic
 from adm.errors import UserError
 from adm.machine import available_cores
@@ -19,7 +19,7 @@ from adm.nets.presets import preset_model
 from adm.nets.weights import model_network
 from adm.params import load
 from adm.pipeline import Job, Pipeline
-from adm.pipeline.cost import sampled
+from adm.pipeline.sampling import sampled
 from adm.planning.costs import costs_of
 from adm.report.metrics import read_metrics
 from adm.sampling.guided import block_sampler, class_count

@@ -11,8 +11,8 @@ from PIL import Image
 
 import adm as package
 from adm.api import Sampling
+from adm.config.files import CHECKPOINTS
 from adm.config.networks import UNetParams
-from adm.config.released import CHECKPOINTS
 from adm.config.samplers import FAST
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey

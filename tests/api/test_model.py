@@ -12,8 +12,7 @@ import adm
 from adm.data.batches import to_uint8
 from adm.errors import UserError
 from adm.nets.checkpoints import load_network
-from adm.params.runs import RunParams, UpsampledRunParams
-from adm.params.studies import LikelihoodParams
+from adm.params.runs import LikelihoodParams, RunParams, UpsampledRunParams
 from adm.sampling.batch import Samples, read_batch
 from adm.sampling.guided import SeededNoise, block_sampler
 from adm.sampling.likelihood import measure

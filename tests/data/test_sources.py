@@ -234,7 +234,7 @@ def test_every_source_of_the_params_file_can_be_opened():
 
 WRONG_PARAMS = {
     "no root": ({"source": "idx"}, "root is missing; source 'idx' needs a folder with train-images-idx3-ubyte"),
-    "unused root": ({"source": "digits", "root": "raw"}, "root 'raw' is not used by source 'digits'"),
+    "unused root": ({"source": "digits", "root": "raw"}, "root 'raw' is not for source 'digits'"),
     "classes twice": ({"source": "digits", "classes": [1, 1]}, "1 stands twice"),
     "no such class": ({"source": "digits", "classes": [5]}, "classes holds 5, which is no class"),
     "too few names": ({"source": "digits", "class_names": ["a", "b"]}, "class_names has 2 names; num_classes is 5"),

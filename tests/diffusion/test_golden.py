@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adm.config.respacing import respaced_timesteps
-from adm.config.schedules import linear_betas
+from adm.config.schedules import linear_betas, respaced_timesteps
 from adm.diffusion.losses import training_loss
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, encode, predict, sample

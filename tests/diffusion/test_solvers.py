@@ -13,9 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.config.respacing import LARGEST_SIGMA, number_of_steps, respaced_timesteps
 from adm.config.samplers import SAMPLERS
-from adm.config.schedules import SCHEDULES
+from adm.config.schedules import LARGEST_SIGMA, SCHEDULES, number_of_steps, respaced_timesteps
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, last, sample
 from adm.diffusion.solvers import DPMSolverPP, Heun, UniPC

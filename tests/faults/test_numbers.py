@@ -17,9 +17,9 @@ from adm.data.batches import to_uint8
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.execution import ExecutionParams
 from adm.params.models import GanParams, SegmentParams
 from adm.params.runs import RunParams
+from adm.params.schema import ExecutionParams
 from adm.stages import evaluate, extractor, init, reference, train, train_gan
 from adm.training import rolling
 

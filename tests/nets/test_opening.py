@@ -7,8 +7,8 @@ import torch
 from making import make, record
 
 from adm.artifacts.manifest import write_manifest
+from adm.config.files import CHECKPOINTS
 from adm.config.networks import UNetParams
-from adm.config.released import CHECKPOINTS
 from adm.errors import UserError
 from adm.nets.opening import open_network
 from adm.nets.presets import PRESETS, preset_model

@@ -82,18 +82,15 @@ def test_a_published_checkpoint_is_a_last_one(scale):
     assert params.runs["guided"].reference == "real"
 
 
-def test_references_are_of_the_first_extractor_unless_they_name_another(scale):
-    two = SMALL.replace(
-        "extractors: {", "extractors: {first: {dataset: digits, side: 8, iterations: 9, least_accuracy: 0.5}, "
-    )
-    assert scale(params=two).references["real"].extractor == "first"
-    named = two.replace("num_images: 100", "num_images: 100, extractor: vgg")
-    assert scale(params=named).references["real"].extractor == "vgg"
-
-
 def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale):
-    two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50}, ")
-    assert {run.reference for run in scale(params=two.replace("NAME", "digits")).runs.values()} == {"digits"}
+    two = SMALL.replace("references: {", "references: {NAME: {dataset: digits, num_images: 50, extractor: vgg}, ")
+    two = two.replace(
+        "extractors: {", "extractors: {a: {dataset: digits, side: 8, iterations: 9, least_accuracy: 0.5}, "
+    )
+    params = scale(params=two.replace("NAME", "digits"))
+    assert {run.reference for run in params.runs.values()} == {"digits"}
+    # Of the first extractor, unless they name another.
+    assert [reference.extractor for reference in params.references.values()] == ["vgg", "a"]
     with pytest.raises(UserError, match=r"references: others and real .*'digits'"):
         scale(params=two.replace("NAME", "others"))
 
@@ -137,9 +134,7 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
         ({"params": "base: params.yaml"}, ["params.yaml: base", "circle"]),
         ({"params": "base: a.yaml", "a": "base: b.yaml", "b": "base: params.yaml"}, ["b.yaml: base", "circle"]),
         ({"params": "base: none.yaml"}, ["params.yaml: base", "none.yaml", "No such file"]),
-        ({"params": "base: ."}, ["params.yaml: base", "Is a directory"]),
         ({"params": "base: a.yaml", "a": "[1]"}, ["params.yaml: base", "a.yaml"]),
-        ({"params": "base: a.yaml", "a": "{"}, ["a.yaml", "no YAML"]),
         ({"params": "base: 5"}, ["params.yaml: base", "5"]),
         ({"params": 'base: "a\\0b"'}, ["base: 'a\\x00b' is not accepted"]),
     ],
@@ -176,17 +171,6 @@ claims: {mine: {kind: falls, metric: fid, runs: [more], statement: It falls., so
     assert params.claims["mine"].runs == every
 
 
-def test_an_entry_of_its_own_stands_before_a_part_of_another_ones(scale):
-    params = scale(
-        params=f"""{SMALL}
-  all: {{checkpoint: two, num_samples: 8, sweep: {{seed: [3, 4]}}}}
-  all-1: {{checkpoint: adm, num_samples: 8, sweep: {{seed: [5, 6]}}}}
-tables: {{mine: {{rows: [all-1, all-2], metrics: [fid], caption: Mine.}}}}
-""".replace("\nruns:", "\n  two: {<<: *adm, sweep: {training.seed: [1, 2]}}\nruns:")
-    )
-    assert list(params.tables["mine"].rows) == ["all-1-5", "all-1-6", "all-2-3", "all-2-4"]
-
-
 def test_runs_follow_a_swept_model(scale):
     wide = "  wide: {<<: *adm, sweep: {network.heads: [1, 2], training.seed: [0, 3]}}\n"
     text = SMALL.replace("runs:", f"{wide}runs:")
@@ -219,10 +203,7 @@ def written(entry, others=()):
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"sweep": {"gradient": [1, 2]}}, ["runs.more.sweep.gradient", "gradient_scale"]),
-        ({"sweep": {"network.heads": [1, 2]}}, ["runs.more.sweep.network: is no field"]),
         ({"sweep": {"seed": 5}}, ["runs.more.sweep.seed", "5"]),
-        ({"sweep": {"seed": []}}, ["runs.more.sweep.seed", "[]"]),
         ({"sweep": {"seed": [{}]}}, ["runs.more.sweep.seed", "{}"]),
         ({"sweep": {"steps": ["!"]}}, ["runs.more.sweep.steps", "'!'"]),
         ({"sweep": []}, ["runs.more.sweep", "[]"]),
@@ -240,7 +221,11 @@ def test_a_sweep_or_an_iteration_that_cannot_be_is_refused(entry, expected):
 
 
 def test_what_a_sweep_gives_is_checked_by_the_key_that_it_gives(scale):
-    for entry, place in [("sweep: {seed: [2, one]}", "more-one.seed: 'one'"), ("iteration: 7", "more.checkpoint")]:
+    for entry, place in [
+        ("sweep: {seed: [2, one]}", "more-one.seed: 'one'"),
+        ("sweep: {gradient: [1, 2]}", "more-1: unknown key 'gradient'"),
+        ("iteration: 7", "more.checkpoint"),
+    ]:
         with pytest.raises(UserError) as error:
             scale(params=with_run(f"{{checkpoint: adm, num_samples: 8, {entry}}}"))
         assert f"params.yaml: runs.{place}" in str(error.value)
@@ -292,7 +277,7 @@ published:
     assert mirrored.checkpoints["given"].url == "file:///mirror/deep/a.pt"
 
 
-@pytest.mark.parametrize("root", ["5", "null", "files/", "https://a.org/files"])
+@pytest.mark.parametrize("root", ["5", "files/", "https://a.org/files"])
 def test_a_root_that_is_no_url_of_a_folder_is_refused(scale, root):
     with pytest.raises(UserError, match=r"params\.yaml: published\.root: ") as error:
         scale(params=SMALL + f"published: {{root: {root}}}\n")

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from adm.params.json_schema import render
-from adm.params.reading import read_yaml
+from adm.params.load import read_yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "params.yaml", ROOT / "scales/shared.yaml", *sorted(ROOT.glob("scales/*/params.yaml"))]

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from adm.params import Params, UserError, check, load
+from adm.pipeline import Pipeline
 
 
 def test_a_checkpoint_belongs_to_a_model_and_an_iteration(root):
@@ -41,6 +42,20 @@ def test_values_are_what_differs_from_the_defaults(root):
     }
     # How long a model is trained is no part of what its segments compute.
     assert {"dataset", "checkpoints"}.isdisjoint(params.models["adm-128"].values())
+
+
+def test_the_first_checkpoint_alone_reads_what_a_model_begins_with(checked):
+    """A key or an option of the start runs again what reads it, and nothing that reads its checkpoint."""
+    few = {"models.other": "= models.adm-128", "tables": {}, "figures": {}, "claims": {}}
+    starts = None, {"checkpoint": "adm-128-250"}, {"checkpoint": "adm-128", "keep_classes": True}
+    plain, early, kept = (Pipeline(checked(few | {"models.other.start": start})).jobs for start in starts)
+    assert [jobs["init/other"].inputs.get("start") for jobs in (plain, early, kept)] == [
+        None,
+        early["train/adm-128-250"].out,
+        kept["train/adm-128-4360"].out,  # a model is its last checkpoint
+    ]
+    changed = {name for name in plain if plain[name].triggers != kept[name].triggers}
+    assert {name for name in changed if name.startswith(("init", "train", "sample", "sizes"))} == {"init/other"}
 
 
 def sections_of(node, place=""):
@@ -93,11 +108,8 @@ def test_what_is_no_mapping_is_refused(content):
     ("content", "message"),
     [
         (b"models: [1, 2", ""),
-        (b"a: b: c", ""),
-        (b"\tmodels: 1", ""),
         (b"models: !!python/object:os.system {}", ""),
         (b"name: caf\xe9", "position 9"),
-        (b"a: \x00", ""),
         (b"models: {}\nmodels: {}", "'models' stands twice"),
         (b"runs:\n  a: {}\n  b: [1, 2\nmodels: {}\n", "line 4"),
         (b"models: {a: {seed: 1, seed: 2}}", "'seed' stands twice"),

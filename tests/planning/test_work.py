@@ -15,7 +15,7 @@ from adm.nets.unet import UNet
 from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.pipeline.cost import GRADIENT
+from adm.pipeline.sampling import GRADIENT
 from adm.planning.costs import SINGLE_SHARE, measured_shares, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
 

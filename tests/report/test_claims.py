@@ -25,9 +25,8 @@ from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_le
 from adm.params.claims import ClaimParams, grouped
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import needs_of
-from adm.params.runs import RunParams
+from adm.params.runs import InterpolationParams, NeighboursParams, RunParams, ThroughputParams
 from adm.params.schema import Params
-from adm.params.studies import InterpolationParams, NeighboursParams, ThroughputParams
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, read_evidence
 from adm.report.metrics import Score

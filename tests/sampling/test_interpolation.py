@@ -17,7 +17,7 @@ from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient, slope_of
 from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.studies import InterpolationParams
+from adm.params.runs import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, arc
 from adm.sampling.studies import Interpolation, read_study
 from adm.stages import init, interpolate

@@ -16,7 +16,7 @@ from adm.diffusion.losses import prior_bits
 from adm.diffusion.process import Diffusion
 from adm.errors import UserError
 from adm.params.data import DatasetParams
-from adm.params.studies import LikelihoodParams
+from adm.params.runs import LikelihoodParams
 from adm.sampling.likelihood import measure, noise_of
 from adm.sampling.studies import Likelihood, read_study
 from adm.stages import init, likelihood

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adm.config.respacing import respaced_timesteps
+from adm.config.schedules import respaced_timesteps
 from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
@@ -74,16 +74,6 @@ def channels_a_group(params, model):
     return [channels / network.groups for channels in network.level_channels]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_added_is_not_normalised_away(scales, name):
-    params = scales[name]
-    added = [key for key, model in params.models.items() if model.network.conditioning == "addition"]
-    assert all(min(channels_a_group(params, key)) >= 2 for key in added)
-    # So would be no released network, were its embedding added.
-    for network in PRESETS.values():
-        type(network).model_validate(network.model_dump() | {"conditioning": "addition"})
-
-
 @pytest.mark.parametrize("name", ["embedded", "digits", "fashion"])
 def test_ablations_differ_in_nothing_else(scales, name):
     params = scales[name]
@@ -113,11 +103,6 @@ def test_what_is_published_to_be_computed_from_is_small():
     assert sum(path.stat().st_size for path in (ROOT / "results" / "published").glob(f"*/{ARCHIVE}")) < 10e6
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_each_scale_has_results_of_its_own(scales, name):
-    assert scales[name].paths.results == f"results/{name}"
-
-
 @pytest.mark.parametrize("name", WITH_AN_APPENDIX)
 def test_every_table_and_figure_of_the_appendix_that_can_be_is_there(scales, name):
     params = scales[name]
@@ -128,14 +113,6 @@ def test_every_table_and_figure_of_the_appendix_that_can_be_is_there(scales, nam
     assert set(params.tables) >= {*TABLES, "further"} - absent
     assert set(params.figures) >= {*FIGURES, "figure_5_seconds", "likelihood"} - absent
     assert set(params.claims) >= OF_THE_APPENDIX
-
-
-@pytest.mark.parametrize("name", OF_THE_PAPER)
-def test_its_claims_are_the_embedded_scales(scales, name):
-    def stated(params):
-        return {key: (claim.statement, claim.source) for key, claim in params.claims.items() if key in OF_THE_APPENDIX}
-
-    assert stated(scales[name]) == stated(scales["embedded"])
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
@@ -220,11 +197,6 @@ def test_random_crops_are_cut_from_source_images(paper):
     cropped = [key for key, segment in paper.segments.items() if paper.models[segment.model].training.crop == "random"]
     assert cropped
     assert {paper.datasets[paper.segments[key].dataset].stored for key in cropped} == {"files"}
-
-
-def test_imagenet_is_stored_once(paper):
-    stored = [key for key, dataset in paper.datasets.items() if dataset.of is None]
-    assert stored == ["imagenet", "bedroom", "horse", "cat"]
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)

@@ -10,8 +10,7 @@ import pytest
 
 from adm.artifacts import download
 from adm.artifacts.released_files import PACKAGED, fetch_released, released_path
-from adm.config.files import PublishedFile
-from adm.config.released import CHECKPOINTS, RELEASED
+from adm.config.files import CHECKPOINTS, RELEASED, PublishedFile
 from adm.nets.presets import PRESETS
 from adm.params import load
 

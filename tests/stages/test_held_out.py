@@ -13,8 +13,7 @@ from adm.metrics.executors import TorchGraph
 from adm.metrics.features import LAYERS
 from adm.metrics.small_extractor import freeze
 from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
-from adm.params.runs import RunParams
-from adm.params.studies import NeighboursParams
+from adm.params.runs import NeighboursParams, RunParams
 from adm.sampling.studies import Neighbours, read_study
 from adm.stages import evaluate, extractor, features, neighbours, reference
 from adm.training.extractor import initial_network

@@ -14,7 +14,7 @@ from adm.errors import UserError
 from adm.metrics.batches import write_features
 from adm.metrics.features import Features
 from adm.params.data import DatasetParams
-from adm.params.studies import NeighboursParams
+from adm.params.runs import NeighboursParams
 from adm.sampling.batch import SAMPLES
 from adm.sampling.studies import Neighbours, read_study
 from adm.stages import neighbours

@@ -12,9 +12,9 @@ from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import preset_shapes, read_released_weights
 from adm.nets.weights import model_network, read_tensors
 from adm.params.data import DatasetParams, PublishedCheckpointParams
-from adm.params.execution import ExecutionParams
 from adm.params.models import DiffusionModelParams, SegmentParams
 from adm.params.runs import RunParams
+from adm.params.schema import ExecutionParams
 from adm.stages import adopt, fetch, init, sample, train
 from adm.tools import export
 

@@ -15,14 +15,14 @@ from making import make
 from PIL import Image
 
 from adm.artifacts.manifest import read_manifest, write_manifest
-from adm.config.released import INCEPTION
+from adm.config.files import INCEPTION
 from adm.data.sources import SOURCES, alike_in, parts_of
 from adm.dvc_file import check_stages
 from adm.errors import UserError
 from adm.nets.cost import network_cost
 from adm.params import load
 from adm.params.json_schema import render
-from adm.params.reading import read_yaml
+from adm.params.load import read_yaml
 from adm.pipeline import Pipeline
 from adm.planning import recipe
 from adm.sampling.guided import SeededNoise

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import adm as package
-from adm.config.files import PublishedFile
-from adm.config.released import RELEASED
+from adm.config.files import RELEASED, PublishedFile
 
 
 @pytest.fixture

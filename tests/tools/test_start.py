@@ -15,7 +15,7 @@ import yaml
 from adm import cli
 from adm.artifacts import download
 from adm.artifacts.manifest import read_record
-from adm.config.released import RELEASED
+from adm.config.files import RELEASED
 from adm.nets import presets, release
 from adm.nets.presets import PRESETS
 from adm.nets.release import export_released

@@ -20,9 +20,9 @@ from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.nets.weights import write_tensors
 from adm.params.data import DatasetParams
-from adm.params.execution import ExecutionParams
 from adm.params.models import SegmentParams
 from adm.params.runs import RunParams
+from adm.params.schema import ExecutionParams
 from adm.sampling.batch import read_batch
 from adm.sampling.guided import block_sampler
 from adm.stages import init, sample, train

@@ -11,7 +11,7 @@ from adm.artifacts.reading import read_json
 from adm.determinism import generator
 from adm.machine import processor_name
 from adm.nets.cost import network_cost
-from adm.params.studies import ThroughputParams
+from adm.params.runs import ThroughputParams
 from adm.stages import throughput as stage
 from adm.training import throughput as timing
 from adm.training.inputs import Noise
