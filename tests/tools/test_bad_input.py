@@ -144,11 +144,11 @@ BAD_REFERENCES = {
     ),
     "another graph's statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.zeros(7), sigma=EYE),
-        "mu and sigma are of 7 dimensions, but ",
+        "r.npz: statistics of ",
     ),
     "another graph's spatial statistics": (
         lambda p, b: reference(p / "r.npz", b, mu_s=np.zeros(7), sigma_s=EYE),
-        "mu_s and sigma_s are of 7 dimensions, but ",
+        "r.npz: statistics of ",
     ),
     "pickled statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.array([Touches(p / "touched")], dtype=object)),
