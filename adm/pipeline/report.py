@@ -62,7 +62,6 @@ def content_of_page(
         exhibits=exhibits,
         logs=logs,
         scores=_scores(pipeline),
-        command=f"adm report{named}",
         everything=everything,
         sheet=file.with_name(SHEET),
         compared=compared,

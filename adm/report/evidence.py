@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.seal import read_sealed_json
 from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes, read_throughput
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes
 from adm.sampling import studies
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
@@ -55,7 +56,7 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
     flops = read_sizes(models, "forward_flops", inputs)
     images = images_seen(params)
-    measured = {key: read_throughput(key, inputs) for key in needs.throughput}
+    measured = {key: read_sealed_json(inputs["throughput"][key]) for key in needs.throughput}
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
     for key in needs.studies:

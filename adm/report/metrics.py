@@ -1,6 +1,5 @@
 """Metrics with their intervals, sizes, training times and timesteps, read from the artifacts of other stages."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ SKILLED = 0.75
 """The way from chance to certainty that an extractor has to go, lest its distances are rough."""
 
 IMPLEMENTATIONS = ("naive", "optimised")
-"""Names of the implementations in a measured throughput."""
+"""The implementations of a measured throughput; each has its "images_per_second", of all repetitions."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +174,9 @@ def read_scores(path: Path) -> dict[str, Score]:
 def _score(path: Path, content: Mapping[str, Any]) -> Score:
     try:
         return Score(
-            metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
+            metrics={name: None if value is None else float(value) for name, value in content["metrics"].items()},
             jackknife={
-                name: Jackknife(*(np.array([*map(_finite, spread[part])]) for part in ("values", "pairs")))
+                name: Jackknife(*(np.array(spread[part], float) for part in ("values", "pairs")))
                 for name, spread in content["jackknife"].items()
             },
             num_samples=content["num_samples"],
@@ -206,43 +205,17 @@ def words_on_judge(inputs: Inputs) -> str:
     return " ".join(words)
 
 
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is no finite number")
-    return float(number)
-
-
-def read_throughput(key: str, inputs: Inputs) -> dict[str, Any]:
-    """Read a measured throughput; each of IMPLEMENTATIONS has its "images_per_second", of all repetitions.
-
-    Raises:
-        UserError: The file is missing, or holds no such numbers.
-    """
-    path = inputs["throughput"][key]
-    content = read_sealed_json(path)
-    with readable(path, "holds no throughput that was measured"):
-        for name in IMPLEMENTATIONS:
-            content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
-    return content
-
-
 def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
     """Read `parameters` or `forward_flops` of models, by their keys.
 
     Raises:
         UserError: A model is missing from the file.
     """
-    sizes: dict[str, int] = {}
     if not (wanted := list(dict.fromkeys(models))):
-        return sizes
-    path = inputs["sizes"][""]
-    content = read_sealed_json(path)
-    for model in wanted:
-        try:
-            sizes[model] = content["models"][model][name]
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-    return sizes
+        return {}
+    content = read_sealed_json(path := inputs["sizes"][""])
+    with readable(path, f"does not hold the {name} of each model"):
+        return {model: content["models"][model][name] for model in wanted}
 
 
 def read_log(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from making import record, write_batch
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
 from adm.params.references import NoSource, keys_read
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
 
@@ -84,7 +84,7 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
     figure = params.figures["mine"]
-    (axes,) = draw(params, figure, placed(needs_of(params, figure), tmp_path)).figure.axes
+    (axes,) = ARTISTS[figure.kind](params, figure, placed(needs_of(params, figure), tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
@@ -98,7 +98,9 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     needs = needs_of(params, params.figures["mine"])
     assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
-    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).figure.axes
+    first, second = ARTISTS[params.figures["mine"].kind](
+        params, params.figures["mine"], placed(needs, tmp_path)
+    ).figure.axes
     assert first.lines[0].get_xdata().tolist() == values
     assert second.get_ylabel() == "FID (lower is better)"
     figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine")
@@ -119,11 +121,11 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     inputs, (early, late) = placed(needs, tmp_path), needs.studies
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
-    drawn = draw(params, params.figures["likelihood"], inputs)
+    drawn = ARTISTS[params.figures["likelihood"].kind](params, params.figures["likelihood"], inputs)
     assert [len(axes.lines) for axes in drawn.figure.axes] == [2, 2]
     assert drawn.remark == "Here: 4 images of digits at 3 timesteps."
     write_likelihood_of(inputs["studies"][late], params.likelihoods[late], 5)
-    remark = draw(params, params.figures["likelihood"], inputs).remark
+    remark = ARTISTS[params.figures["likelihood"].kind](params, params.figures["likelihood"], inputs).remark
     assert [f"{label}, {count} images" in remark for label, count in zip(shown.curves, (4, 5), strict=True)] == [
         True
     ] * 2
@@ -137,4 +139,4 @@ def test_a_figure_of_samples_is_made_from_its_needs_alone(params, placed, tmp_pa
     for run, path in inputs["samples"].items():
         images = np.random.default_rng(0).integers(0, 256, (500, 8, 8, 3)).astype(np.uint8)
         write_batch(path, "sample", params.scored[run], {}, images, np.arange(500) % 10)
-    assert draw(params, params.figures[name], inputs)
+    assert ARTISTS[params.figures[name].kind](params, params.figures[name], inputs)

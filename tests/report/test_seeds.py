@@ -18,7 +18,7 @@ from adm.params.claims import ClaimParams, grouped
 from adm.params.needs import needs_of, opinions_in
 from adm.params.references import keys_read
 from adm.params.tables import OwnTableParams, RowsParams
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.report.claims import judge
 from adm.report.evidence import Evidence, read_evidence
 from adm.report.metrics import Score, over_seeds, read_metrics
@@ -328,7 +328,7 @@ def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
 
 def test_curves_go_through_means_with_bars(params, measured):
     inputs = measured(needs_of(params, params.figures["curve"]))
-    figure, remark = draw(params, params.figures["curve"], inputs)
+    figure, remark = ARTISTS[params.figures["curve"].kind](params, params.figures["curve"], inputs)
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
     (bars,) = axes.collections
@@ -338,7 +338,9 @@ def test_curves_go_through_means_with_bars(params, measured):
 
 
 def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = draw(params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))).figure.axes
+    (axes,) = ARTISTS[params.figures["trade"].kind](
+        params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))
+    ).figure.axes
     assert len(axes.collections) == 2
 
 
@@ -375,7 +377,7 @@ def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_s
     needs = needs_of(digits, digits.figures[name])
     write_scores(tmp_path, digits, needs.metrics)
     write_sizes(tmp_path, digits, forward_flops=1)
-    assert draw(digits, digits.figures[name], placed(needs, tmp_path)).figure.axes
+    assert ARTISTS[digits.figures[name].kind](digits, digits.figures[name], placed(needs, tmp_path)).figure.axes
 
 
 def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):

@@ -54,7 +54,6 @@ class Content:
         exhibits: In the order of the params file.
         logs: The logs of each model's training, in order, by the model's key; some or all may not exist.
         scores: The scores of each run that a grid shows, by its key; some or all may not exist.
-        command: The command that makes the page.
         everything: The command that makes all that it shows.
         sheet: A contact sheet of the images that are trained on, which may not exist.
         compared: How it compares with what is published of the scale, in lines; none if nothing is.
@@ -66,7 +65,6 @@ class Content:
     exhibits: Sequence[Exhibit]
     logs: Mapping[str, Sequence[Path]]
     scores: Mapping[str, Path]
-    command: str
     everything: str
     sheet: Path
     compared: Sequence[str] = ()
