@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,38 +89,6 @@ class Options:
         """Which of the paper's metrics to compute."""
         alone = self.alone or self.protocol != EVALUATOR or self.expected is not None
         return ("fid",) if alone else PAPER_METRICS
-
-
-@dataclass(frozen=True, eq=False)
-class Extractor:
-    """The extractor of features: the graph, how to run it, and its provenance; and the folder that keeps features."""
-
-    graph: Executor
-    params: GraphParams
-    made_by: dict[str, Any]
-    folder: Path
-
-    def features(self, images: Images) -> Features:
-        """Return features of all images, mapped read-only from disk; missing ones are computed first.
-
-        They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
-        computed: memory does not grow with the number of images. If two processes compute the same features at once,
-        both write them; an existing mapping stays valid.
-
-        Raises:
-            UserError: An image cannot be read, or the stored features were changed.
-            ValueError: The features cannot be computed.
-        """
-        facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
-        key = hashlib.sha256(json.dumps([self.made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
-        folder, batch = self.folder / key, self.params.feature_batch
-        if not folder.is_dir():
-            with new_folder(folder) as partial:
-                chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
-                write_features(partial, images.count, self.graph.batches(chunks, batch))
-                write_manifest(partial, self.made_by, facts)
-        read_manifest(folder, "features")
-        return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,8 +201,8 @@ def measure(
         threadpool_limits(params.threads),
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
-        extractor = Extractor(executor, params, made_by, options.cache or Path(folder))
-        results = score(extractor, fake, real, options)
+        computed = partial(_features, executor, params.feature_batch, made_by, options.cache or Path(folder))
+        results = _score(computed(fake), computed(real.images) if real.images else None, fake, real, options)
     return {
         **results,
         "provenance": {
@@ -274,24 +243,28 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
 
 
-def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
-    """Compute all results that `options` select; features are computed once.
+def _features(executor: Executor, batch: int, made_by: dict[str, Any], cache: Path, images: Images) -> Features:
+    """Return features of all images, mapped read-only from disk; missing ones are computed first.
 
-    Args:
-        extractor: The extractor of features.
-        fake: The samples.
-        real: The reference; it must have images if `options` select results that statistics cannot give.
-        options: The selected results.
-
-    Returns:
-        "metrics" and "warnings" and, if selected, "intervals", "further" and "expected".
-
-    Raises:
-        UserError: An image cannot be read.
-        ValueError: There are too few features, or they do not fit the statistics.
+    They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
+    computed: memory does not grow with the number of images. If two processes compute the same features at once, both
+    write them; an existing mapping stays valid.
     """
-    samples = extractor.features(fake)
-    points = extractor.features(real.images) if real.images else None
+    facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
+    folder = cache / hashlib.sha256(json.dumps([made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
+    if not folder.is_dir():
+        with new_folder(folder) as unfinished:
+            chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
+            write_features(unfinished, images.count, executor.batches(chunks, batch))
+            write_manifest(unfinished, made_by, facts)
+    read_manifest(folder, "features")
+    return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
+
+
+def _score(
+    samples: Features, points: Features | None, fake: Images, real: Reference, options: Options
+) -> dict[str, Any]:
+    """Compute what `options` select from features of samples, and of the reference's images if it has some."""
     stored = real.stored
     if points is not None and stored is None:
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
@@ -309,7 +282,7 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expected is not None:
-        results["expected"] = expectation(options.expected, inputs, spreads["fid"], real.stored is None)
+        results["expected"] = _expectation(options.expected, inputs, spreads["fid"], real.stored is None)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}
@@ -368,18 +341,13 @@ def _warnings_of_scores(
     return warnings
 
 
-def expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_images: bool) -> dict[str, Any]:
-    """Compare an FID with the one that was reported.
-
-    Args:
-        expected: What was reported: of one draw of samples, as this FID is. So both have an error.
-        inputs: Of FID.
-        spread: Of FID.
-        of_images: Whether FID is against the reference's images, not its statistics.
+def _expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_images: bool) -> dict[str, Any]:
+    """Compare an FID with the one that was reported, of one draw of samples as this one: so both have an error.
 
     Returns:
         "fid" that is expected, "low" and "high" between which another draw of samples would lie with 95 %, whether
-        these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change.
+        these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change. A half of
+        the reference is among them if FID is `of_images`, not against its statistics.
     """
     ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
     half = math.sqrt(2) * (ends.high - ends.estimate)
