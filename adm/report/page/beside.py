@@ -16,11 +16,10 @@ from adm.artifacts.manifest import read_record
 from adm.artifacts.reading import readable
 from adm.config.metrics import METRICS
 from adm.report.grids import Images, comparison
-from adm.report.page.document import rendered
 from adm.report.page.pictures import Picture, picture, pixels_of
 from adm.report.run_tables import HERE
 from adm.report.sides import Held, differences_of, told, words
-from adm.report.tables import html_table, table_in, title
+from adm.report.tables import html_table, rendered, table_in, title
 from adm.report.verdicts import WORST_FIRST
 from adm.sampling.batch import read_batch
 

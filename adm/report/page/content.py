@@ -9,7 +9,7 @@ from typing import Literal
 from adm.params.schema import Params
 
 FOLDER = Path(__file__).with_name("templates")
-"""The folder of the page's template, style sheet and script."""
+"""The folder of templates, of the page's style sheet and of its script."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,6 @@ class Content:
     compared: Sequence[str] = ()
 
 
-def digest_of_parts() -> str:
-    """Hash the template, style sheet and script, which the digest of the code does not cover."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))).hexdigest()[:16]
+def digest_of_parts(names: str = "*") -> str:
+    """Hash the templates, style sheet and script of such names, which the digest of the code does not cover."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.glob(names)))).hexdigest()[:16]

@@ -8,7 +8,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adm.config.metrics import METRICS
@@ -17,9 +16,9 @@ from adm.metrics.intervals import TAIL
 from adm.params.figures import GridParams
 from adm.params.tables import OwnTableParams
 from adm.report.metrics import read_log, read_metrics
-from adm.report.page.content import FOLDER, Content, Exhibit
+from adm.report.page.content import Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
-from adm.report.tables import html_table, table_in, title
+from adm.report.tables import html_table, rendered, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
 
 FIRST = ("fid", "precision", "recall")
@@ -82,12 +81,6 @@ def document(content: Content) -> str:
         trained=trained,
         trainings=trainings,
     )
-
-
-def rendered(template: str, **values: Any) -> str:
-    """Write a page from its template."""
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template(template).render(values)
 
 
 def _shown(exhibit: Exhibit) -> Shown:
