@@ -267,13 +267,6 @@ def test_curves_are_drawn_in_the_order_of_their_parameter() -> None:
     assert np.all(np.diff(curves.trade_off({"a": shuffled}, {}, PAIRS).axes[0].lines[0].get_xdata()) > 0)
 
 
-def test_a_point_without_a_value_has_no_label() -> None:
-    swept = _sweep([0.0, np.nan, 2.0])
-    for axes in curves.trade_off({"a": swept}, {}, PAIRS).axes:
-        assert {text.get_text() for text in axes.texts} == {"0", "2"}
-        assert len(axes.lines[0].get_xdata()) == 3
-
-
 def test_a_curve_figure_without_a_point_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}}, "seconds")
@@ -402,16 +395,11 @@ def test_files_are_the_same_bytes_each_time_and_a_pdf_embeds_its_fonts_and_keeps
     assert sizes == [_mosaic(axes.figure).shape[:2] for axes in figure.axes if axes.images]
 
 
-@pytest.mark.parametrize("draw", ["curves", "grid"])
-def test_a_caption_stands_beneath_and_nothing_is_cut_off(draw):
-    metrics = {name: [1.0, 2.0, 3.0] for name in ("fid", "sfid", "inception_score", "precision", "recall")}
-    frame = pd.DataFrame({"value": [0, 1, 2], **metrics})
-    figure = {
-        "curves": lambda: curves.trade_off({"ADM-G": frame}, {"ADM-G": "scale"}, PAIRS),
-        "grid": lambda: grids.random_grid(np.zeros((6, 8, 8, 3), np.uint8), 2, 3),
-    }[draw]()
+@pytest.mark.parametrize("name", ["trade_off", "one_image", "random"])
+def test_a_caption_stands_beneath_and_nothing_is_cut_off(name):
+    figure = DRAWN[name]()
     width, height = figure.get_size_inches()
-    before = {axes: axes.get_position().height for axes in figure.axes} if draw == "grid" else {}
+    before = {axes: axes.get_position().height for axes in figure.axes if axes.images}
     words = "Figure 99: " + "some words that say what is shown " * 8
     figures.captioned(figure, words)
     wider, taller = figure.get_size_inches()

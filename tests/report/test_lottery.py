@@ -80,16 +80,6 @@ def test_intervals_cover_as_they_say(n, m, truth):
     assert np.mean(ratios) >= 0.92
 
 
-def test_a_component_is_seen_where_it_is_planted_and_nowhere_else():
-    rng, present = np.random.default_rng(3), []
-    for _ in range(TRIALS):
-        parts = played(rng, 4, 2, **NOTHING | {"weights": 5}).components
-        present.append([parts[kind].low > 0 for kind in KINDS])
-    weights, *others = np.mean(present, axis=0)
-    assert weights > 0.95
-    assert max(others) < 0.06
-
-
 @pytest.mark.parametrize("truth", [EVEN, NOTHING, NOTHING | {"weights": 2}])
 def test_two_trainings_differ_by_less_than_it_says_as_often_as_it_says(truth):
     rng, spread = np.random.default_rng(4), np.sqrt(2 * (retraining(truth) ** 2 + truth["resampling"] ** 2))

@@ -6,7 +6,7 @@ from making import record, write_batch
 
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
-from adm.params.references import NoSource, keys_read
+from adm.params.references import NoSource
 from adm.report.artwork import ARTISTS
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
@@ -43,12 +43,6 @@ def test_a_table_of_reasons_needs_nothing(params, changed):
     assert needed(needs_of(found, found.tables["table_8"])) == set()
 
 
-def test_an_ablation_over_flops_needs_the_metrics_of_its_runs_and_sizes(params):
-    needs = needs_of(params, params.figures["figure_5"])
-    assert needed(needs) == {"metrics", "sizes"}
-    assert needs.metrics == keys_read(params.figures["figure_5"], "metrics")
-
-
 def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
     needs = needs_of(params, params.figures["figure_5_seconds"])
     panels = params.figures["figure_5_seconds"].panels
@@ -66,14 +60,6 @@ def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_
     assert {"ablation-base-100", "ablation-base-200", "ablation-base-400"} <= expected
 
 
-def test_neighbours_need_the_study_its_samples_and_its_dataset(params):
-    needs = needs_of(params, params.figures["figure_7"])
-    studies = list(params.figures["figure_7"].blocks.values())
-    assert needs.studies == studies
-    assert needs.samples == [params.neighbours[study].run for study in studies]
-    assert needs.data == ["digits"]
-
-
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
 
 
@@ -84,7 +70,9 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
     figure = params.figures["mine"]
-    (axes,) = ARTISTS[figure.kind](params, figure, placed(needs_of(params, figure), tmp_path)).figure.axes
+    needs = needs_of(params, figure)
+    assert needed(needs) == {"metrics", "sizes"}
+    (axes,) = ARTISTS[figure.kind](params, figure, placed(needs, tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)

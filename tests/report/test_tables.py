@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from adm.params.tables import HyperparametersParams, OwnTableParams, RowsParams,
 from adm.report import hyperparameters, run_tables
 from adm.report.metrics import read_metrics, read_training_seconds
 from adm.report.run_tables import own_table, read_paper_table
-from adm.report.tables import INTERVALS, write_table
+from adm.report.tables import INTERVALS, table_in, write_table
 from adm.stages import table as stage
 
 DAY = 24 * 60 * 60
@@ -72,47 +72,20 @@ def test_every_cell_comes_back_from_every_file(tmp_path):
     assert "nan" not in latex.lower() + files["md"].lower() + files["csv"].lower()
 
 
-class Cells(HTMLParser):
-    """The texts of a table's cells without their intervals, row by row, with what they are sorted by."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.rows, self.values, self.intervals, self.within = [], [], [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.within = tag
-        if tag == "tr":
-            self.rows.append([])
-            self.values.append([])
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-            self.values[-1].append(dict(attrs).get("data-value"))
-
-    def handle_endtag(self, tag):
-        self.within = ""
-
-    def handle_data(self, data):
-        if self.within in ("th", "td"):
-            self.rows[-1][-1] += data
-        elif self.within == "span":
-            self.intervals.append(data)
-
-
 def test_every_cell_comes_back_from_html(tmp_path):
     names = [*NASTY, "<script>alert('x')</script>"]
     numbers = [1.005, np.nan, 12.0, 3.14159, 1e-9, 1234.5678, -0.5, 7.0]
     table = pd.DataFrame({"Row": names, "FID, paper": numbers, "FID, here": numbers, "Note": ["<b>", *[""] * 7]})
     table.attrs[INTERVALS] = {"FID, here": ["1 < 2", *[""] * 7]}
     write_table(tmp_path / "t", table, "Table <1>", "A & caption.")
-    found = Cells((tmp_path / "t.html").read_text(encoding="utf-8"))
-    upper, lower, *rows = found.rows
+    found = ElementTree.fromstring(table_in(tmp_path / "t.html"))
+    upper, lower, *rows = ([cell.text or "" for cell in row] for row in found.iter("tr"))
     assert (upper, lower) == (["Row", "FID", "Note"], ["paper", "here"])
     assert [row[0] for row in rows] == names
     assert [row[1] for row in rows] == [row[2] for row in rows] == [f"{x:.2f}" if x == x else "" for x in numbers]
-    values = [float(row[1] or "nan") for row in found.values[2:]]
+    values = [float(row[1].get("data-value") or "nan") for row in found.iterfind("tbody/tr")]
     assert values == pytest.approx(numbers, rel=1e-5, nan_ok=True)
-    assert found.intervals == ["1 < 2"]
+    assert [span.text for span in found.iter("span")] == ["1 < 2"]
 
 
 def test_missing_values_of_any_kind_are_empty(tmp_path):
