@@ -86,8 +86,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
     Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
 
     Raises:
-        ValueError: A run has no such metric or no interval of it, runs have different numbers of samples, or some are
-            of several seeds and some of one.
+        ValueError: A run has no such metric or no interval of it.
     """
     blocks = metric_blocks(metric, runs, evidence)
     return {
@@ -112,9 +111,6 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
             raise ValueError(f"run {run!r} has no {metric!r}")
         if metric not in score.jackknife and not over_seeds:
             raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
     together: dict[tuple[str, ...], list[str]] = {}
     for run, each in sorted(members.items()):
         seed = None if over_seeds else scores[run].seed
