@@ -79,14 +79,14 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
 
 def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Inputs) -> Drawn:
     names = list(dict.fromkeys(name for pair in figure.panels for name in pair))
-    frames, parameter = {}, {}
+    frames = {}
     for label, runs in figure.curves.items():
-        parameter[label], values = _varied([params.section_of(run) for run in runs])
-        frames[label] = read_metrics(params, runs, names, inputs)
+        parameter, values = _varied([params.section_of(run) for run in runs])
+        frame = read_metrics(params, runs, names, inputs)
         if not any(run in params.groups for run in runs):  # bars are of seeds of training
-            frames[label] = frames[label][names]
-        frames[label]["value"] = values
-    return Drawn(curves.trade_off(frames, parameter, figure.panels), _of_seeds(params, figure))
+            frame = frame[names]
+        frames[f"{label} ({parameter})"] = frame.assign(value=values)
+    return Drawn(curves.trade_off(frames, figure.panels), _of_seeds(params, figure))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:

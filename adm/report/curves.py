@@ -85,14 +85,11 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
     return figure
 
 
-def trade_off(
-    curves: Mapping[str, pd.DataFrame], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
-) -> Figure:
+def trade_off(curves: Mapping[str, pd.DataFrame], pairs: Sequence[Sequence[str]]) -> Figure:
     """Draw metrics against each other while a parameter varies.
 
     Args:
         curves: By label, frames with the columns that `pairs` names and `value`, the value of the parameter.
-        parameter: The parameter of each curve by its label, such as "gradient scale" or "truncation".
         pairs: The metrics on the x axis and on the y axis of each panel.
 
     Source: Figure 6.
@@ -102,8 +99,7 @@ def trade_off(
         figure, panels = _panels(len(pairs), 3.6)
         for axes, (x, y) in zip(panels, pairs, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
-                name = f"{label} ({parameter[label]})" if label in parameter else label
-                _curve(axes, frame, x, y, name, index)
+                _curve(axes, frame, x, y, label, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
             _scale(axes, curves.values(), y)

@@ -105,9 +105,8 @@ def read_metrics(
     names = list(names)
     rows = [_row(params, key, names, inputs, judge) for key in runs]
     always = [column for name in names for column in _columns(name)]
-    further = [f"{name}_{end}" for name in names for end in ("low", "high", "seeds")]
-    columns = always + [column for column in further if any(column in row for row in rows)]
-    return pd.DataFrame(rows, index=list(runs), columns=columns).astype(dict.fromkeys(always, float))
+    frame = pd.DataFrame(rows, index=list(runs), columns=None if rows else always)
+    return frame.astype(dict.fromkeys(always, float))
 
 
 def _columns(name: str) -> list[str]:

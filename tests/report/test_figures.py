@@ -72,8 +72,7 @@ def _evaluations() -> Figure:
 
 def _trade_off() -> Figure:
     truncation, scale = _sweep([0.1 * n for n in range(1, 11)], 2), _with_bounds(_sweep([0, 0.5, 1, 2, 4, 8]))
-    parameter = {"BigGAN-deep": "truncation", "ADM-G": "scale"}
-    return curves.trade_off({"BigGAN-deep": truncation, "ADM-G": scale}, parameter, PAIRS)
+    return curves.trade_off({"BigGAN-deep (truncation)": truncation, "ADM-G (scale)": scale}, PAIRS)
 
 
 def _along(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -209,7 +208,7 @@ def test_curves_that_begin_at_one_point_each_have_their_value_there() -> None:
         name: pd.DataFrame({"value": [0, 1], "recall": [0.5, 0.5 + np.cos(at)], "precision": [0.5, 0.5 + np.sin(at)]})
         for name, at in angles.items()
     }
-    figure = curves.trade_off(fans, {}, PAIRS[2:])
+    figure = curves.trade_off(fans, PAIRS[2:])
     figure.draw_without_rendering()
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
     assert len(boxes) == 14
@@ -258,13 +257,13 @@ def test_rows_without_a_number_are_dropped() -> None:
     swept.loc[1, "recall"] = np.nan
     panels = _along({"a": swept}).axes
     assert [len(axes.lines[0].get_xdata()) for axes in panels] == [3, 3, 2]
-    assert [len(axes.lines[0].get_xdata()) for axes in curves.trade_off({"a": swept}, {}, PAIRS).axes] == [3, 3, 2]
+    assert [len(axes.lines[0].get_xdata()) for axes in curves.trade_off({"a": swept}, PAIRS).axes] == [3, 3, 2]
 
 
 def test_curves_are_drawn_in_the_order_of_their_parameter() -> None:
     shuffled = _sweep([0.9, 0.95, 1.0]).iloc[[2, 0, 1]]
     assert _along({"a": shuffled}).axes[0].lines[0].get_xdata().tolist() == [0.9, 0.95, 1.0]
-    assert np.all(np.diff(curves.trade_off({"a": shuffled}, {}, PAIRS).axes[0].lines[0].get_xdata()) > 0)
+    assert np.all(np.diff(curves.trade_off({"a": shuffled}, PAIRS).axes[0].lines[0].get_xdata()) > 0)
 
 
 def test_a_curve_figure_without_a_point_is_refused() -> None:
@@ -281,7 +280,7 @@ def test_bounds_are_drawn_where_they_are_known() -> None:
     assert low < 0.9 * min(fid)
     assert high > 1.1 * max(fid)
     assert not _along({"a": _sweep([0.9, 1.0])}).axes[0].collections
-    assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, {}, PAIRS).axes[0].collections) == 2
+    assert len(curves.trade_off({"a": _with_bounds(_sweep([0, 1]))}, PAIRS).axes[0].collections) == 2
 
 
 def test_a_likelihoods_legend_holds_its_total_where_the_sum_of_its_terms_ends() -> None:

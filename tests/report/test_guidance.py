@@ -34,16 +34,9 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
     drawn = {}
     monkeypatch.setattr(curves, "trade_off", lambda *arguments: drawn.update(enumerate(arguments)))
     ARTISTS[guided.figures["guidance"].kind](guided, guided.figures["guidance"], {"metrics": paths})
-    values = {label: frame["value"].tolist() for label, frame in drawn[0].items()}
-    assert values == {
-        "classifier": [0, 0.5, 1, 2, 4],
-        "interval": [0, 2, 4],
-        "classifier-free": [1, 2, 4],
-        "autoguidance": [1, 1.5, 2],
-    }
-    assert drawn[1] == {
-        "classifier": "gradient scale",
-        "interval": "gradient scale",
-        "classifier-free": "guidance scale",
-        "autoguidance": "guidance scale",
+    assert {label: frame["value"].tolist() for label, frame in drawn[0].items()} == {
+        "classifier (gradient scale)": [0, 0.5, 1, 2, 4],
+        "interval (gradient scale)": [0, 2, 4],
+        "classifier-free (guidance scale)": [1, 2, 4],
+        "autoguidance (guidance scale)": [1, 1.5, 2],
     }
