@@ -117,19 +117,18 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
         one = run if seed is None else str(seed)
         shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
         together.setdefault(shared, []).append(run)
-    if not over_seeds:
-        blocks = {
-            tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
-        }
-        if metric not in SHARES:
-            return blocks
-        return {paired: with_least_spread(block, 1 / scores[paired[0]].num_samples) for paired, block in blocks.items()}
-    return {
-        tuple(paired): Block(
-            np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T
-        )
-        for paired in together.values()
-    }
+    blocks = {}
+    for paired in map(tuple, together.values()):
+        if over_seeds:
+            values = [[scores[run].metrics[metric] for run in members[group]] for group in paired]
+            blocks[paired] = Block(np.array(values, np.float64).T)
+        else:
+            block, least = (
+                block_of([scores[run].jackknife[metric] for run in paired]),
+                1 / scores[paired[0]].num_samples,
+            )
+            blocks[paired] = with_least_spread(block, least) if metric in SHARES else block
+    return blocks
 
 
 def images_seen(params: Sections) -> dict[str, int]:
