@@ -16,7 +16,6 @@ from making import make, record, timed
 from pydantic import TypeAdapter
 from scipy import stats
 
-from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
@@ -31,7 +30,7 @@ from adm.params.studies import InterpolationParams, NeighboursParams, Throughput
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, read_evidence
 from adm.report.metrics import Score
-from adm.sampling.studies import Neighbours
+from adm.sampling.studies import Interpolation, Neighbours, write_study
 from adm.stages import claims as stage
 
 CLAIM = TypeAdapter(ClaimParams)
@@ -344,24 +343,20 @@ def test_what_is_identical_is_never_better():
     assert verdict(even, costs={"classifier": 5.0, "adm": 5.0}).verdict == "undecided"
 
 
-@pytest.mark.parametrize(
-    ("claim", "evidence", "message"),
-    [
-        (
-            LOWER,
-            {"scores": {"a": score(1), "b": Score({"fid": 1.0}, {}, 5)}},
-            "run 'b' of 5 samples has no interval of 'fid'",
-        ),
-        (LOWER, {"scores": {"a": score(1), "b": replace(score(1), metrics={})}}, "run 'b' has no 'fid'"),
-        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 1, "b": 1, "c": 2}}, "1, 1, 2, which must rise"),
-        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {}}, "0, 0, 0, which must rise"),
-        (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 5, "b": 6, "c": 8}}, "no run is of the first 0.25"),
-        (RECONSTRUCTION, {"errors": {"i": images([0, 1], count=1)}}, "at least 2"),
-        (NO_COPIES, {"neighbours": neighbours(1.0, count=5)}, "5 distances.*at least 6"),
-        (NO_COPIES, {"neighbours": {"n": nearest(np.ones(9), np.zeros(9, bool), np.zeros(9))}}, "is 0; half of them"),
-        (FASTER, {"throughputs": {"t": ([1.0], [1.0, 2.0])}}, "at least 2"),
-    ],
-)
+REFUSED = [
+    (LOWER, {"scores": {"a": score(1), "b": Score({"fid": 1.0}, {}, 5)}}, "run 'b' of 5 samples has no interval"),
+    (LOWER, {"scores": {"a": score(1), "b": replace(score(1), metrics={})}}, "run 'b' has no 'fid'"),
+    (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 1, "b": 1, "c": 2}}, "1, 1, 2, which must rise"),
+    (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {}}, "0, 0, 0, which must rise"),
+    (EARLY, {"scores": scored(1, 2, 3, 4), "iterations": {"a": 5, "b": 6, "c": 8}}, "no run is of the first 0.25"),
+    (RECONSTRUCTION, {"errors": {"i": images([0, 1], count=1)}}, "at least 2"),
+    (NO_COPIES, {"neighbours": neighbours(1.0, count=5)}, "5 distances.*at least 6"),
+    (NO_COPIES, {"neighbours": {"n": nearest(np.ones(9), np.zeros(9, bool), np.zeros(9))}}, "is 0; half of them"),
+    (FASTER, {"throughputs": {"t": ([1.0], [1.0, 2.0])}}, "at least 2"),
+]
+
+
+@pytest.mark.parametrize(("claim", "evidence", "message"), REFUSED)
 def test_what_cannot_be_compared_is_refused_in_one_line(claim, evidence, message):
     with pytest.raises(ValueError, match=rf"^claims\.key: .*{message}") as caught:
         verdict(claim, **evidence)
@@ -406,12 +401,6 @@ PARAMS = Params.model_construct(
 )
 
 
-def study(folder, stage, sections, name, **arrays):
-    folder.mkdir(parents=True)
-    np.savez(folder / name, **arrays)
-    write_manifest(folder, record(stage, sections, {}, []))
-
-
 @pytest.fixture
 def scale(tmp_path):
     """A folder of all that the claims need."""
@@ -423,29 +412,12 @@ def scale(tmp_path):
         }
         content = {"metrics": one.metrics, "jackknife": spreads, "num_samples": one.num_samples, "made_by": made_by}
         write_sealed_json(tmp_path / "metrics" / f"{run}.json", content)
-    errors, near = images([0, 1]), neighbours(1.0)["n"]
-    study(
-        tmp_path / "studies" / "i",
-        "interpolate",
-        {"interpolation": PARAMS.interpolations["i"]},
-        "interpolation.npz",
-        originals=np.zeros((1, 2, 8, 8, 3), np.uint8),
-        images=np.zeros((1, 3, 8, 8, 3), np.uint8),
-        labels=np.zeros((1, 2), np.int64),
-        error_all_but_last=errors[:, 0],
-        error_all=errors[:, 1],
-        error_skipped=errors[:, 0],
-    )
-    study(
-        tmp_path / "studies" / "n",
-        "neighbours",
-        {"neighbours": PARAMS.neighbours["n"]},
-        "neighbours.npz",
-        indices=near.indices,
-        distances=near.distances,
-        dataset_distances=near.dataset_distances,
-        pixel_copies=near.pixel_copies,
-    )
+    errors, empty = images([0, 1]), np.zeros((1, 2, 8, 8, 3), np.uint8)
+    between = Interpolation(empty, empty, np.zeros((1, 2), np.int64), errors[:, 0], errors[:, 1], errors[:, 0])
+    made_by = record("interpolate", {"interpolation": PARAMS.interpolations["i"]}, {}, [])
+    write_study(tmp_path / "studies" / "i", between, made_by)
+    made_by = record("neighbours", {"neighbours": PARAMS.neighbours["n"]}, {}, [])
+    write_study(tmp_path / "studies" / "n", neighbours(1.0)["n"], made_by)
     (tmp_path / "throughput").mkdir()
     measured = {
         name: {"images_per_second": list(values)}
@@ -522,20 +494,13 @@ def test_runs_of_separate_score_files_are_paired_by_their_seeds(scale, monkeypat
 
 
 def test_what_is_measured_in_seconds_is_told_apart_from_the_papers_claims_and_from_ones_own(scale):
-    groups = grouped(CLAIMS)
-    assert {group: list(claims) for group, claims in groups.items()} == {
-        "paper": ["adagn"],
-        "own": list(OWN),
-        "speed": ["fast"],
-    }
-    found = {}
-    for group, claims in groups.items():
-        content = json.loads(write(scale, claims, group).with_suffix(".json").read_text())
-        assert list(content["claims"]) == list(claims)
-        for claim in content["claims"].values():
-            assert ("images a second" in claim["measure"]) == (group == "speed")
-        found[group] = set(content["made_by"]["inputs"])
-    assert (found["paper"], found["speed"]) == ({"metrics/a", "metrics/b"}, {"throughput/t"})
+    groups = {group: list(claims) for group, claims in grouped(CLAIMS).items()}
+    assert groups == {"paper": ["adagn"], "own": list(OWN), "speed": ["fast"]}
+    read = {"paper": {"metrics/a", "metrics/b"}, "speed": {"throughput/t"}}
+    for group, inputs in read.items():
+        content = json.loads(write(scale, grouped(CLAIMS)[group], group).with_suffix(".json").read_text())
+        assert list(content["claims"]) == groups[group]
+        assert set(content["made_by"]["inputs"]) == inputs
     assert grouped({}) == {}
 
 

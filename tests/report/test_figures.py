@@ -60,16 +60,6 @@ def _ablations(count: int = 9) -> Figure:
     return curves.ablation_curves({"Architecture": panel, "Heads": dict(list(panel.items())[:2])}, "seconds")
 
 
-def _evaluations() -> Figure:
-    names = ["DDPM", "DDIM", "DPM-Solver++(2M)", "SDE-DPM-Solver++(2M)", "UniPC-2", "UniPC-3", "Heun"]
-    frames = {
-        name: pd.DataFrame({"evaluations": [5, 10, 20, 50, 250], "fid": [90.0 - 9 * n, 30.0 - n, 9.0, 5.0, 4.0]})
-        for n, name in enumerate(names)
-    }
-    guided = {name: frames[name] for name in names[1:3]}
-    return curves.ablation_curves({"Without guidance": frames, "Guided": guided}, "evaluations")
-
-
 def _trade_off() -> Figure:
     truncation, scale = _sweep([0.1 * n for n in range(1, 11)], 2), _with_bounds(_sweep([0, 0.5, 1, 2, 4, 8]))
     return curves.trade_off({"BigGAN-deep (truncation)": truncation, "ADM-G (scale)": scale}, PAIRS)
@@ -129,7 +119,6 @@ def _interpolation() -> Figure:
 
 DRAWN: dict[str, Callable[[], Figure]] = {
     "ablations": _ablations,
-    "evaluations": _evaluations,
     "trade_off": _trade_off,
     "likelihoods": _likelihoods,
     "classes": _classes,
