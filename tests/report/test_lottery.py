@@ -58,15 +58,6 @@ def test_mean_squares_are_those_of_least_squares(n, m):
     assert found.freedom.sum() == n * n * m - 1
 
 
-@pytest.mark.parametrize("n", [3, 5])
-def test_planted_components_are_recovered_on_average(n):
-    rng, truth = np.random.default_rng(1), {"weights": 2, "data": 0, "noise": 1, "rest": 0.5, "resampling": 0.7}
-    squares = np.mean([played(rng, n, 2, **truth).squares for _ in range(3000)], axis=0)
-    *seeds, rest, draw = squares
-    found = [*((one - rest) / (2 * n) for one in seeds), (rest - draw) / 2, draw]
-    np.testing.assert_allclose(found, np.square([*truth.values()], dtype=float), atol=0.2)
-
-
 @pytest.mark.parametrize("truth", [EVEN, NOTHING, NOTHING | {"data": 3}, NOTHING | {"rest": 3, "noise": 1}])
 @pytest.mark.parametrize(("n", "m"), [(3, 2), (5, 3)])
 def test_intervals_cover_as_they_say(n, m, truth):

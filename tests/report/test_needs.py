@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from making import record, write_batch
+from making import record
 
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
@@ -41,23 +41,6 @@ def test_a_table_needs_what_its_rows_name_and_nothing_for_a_reason(params, name)
 def test_a_table_of_reasons_needs_nothing(params, changed):
     found = changed(params, "tables", "table_8", rows=[NONE] * 5)
     assert needed(needs_of(found, found.tables["table_8"])) == set()
-
-
-def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
-    needs = needs_of(params, params.figures["figure_5_seconds"])
-    panels = params.figures["figure_5_seconds"].panels
-    runs = {run for curves in panels.values() for curve in curves.values() for run in curve}
-    assert set(needs.metrics) == runs
-    # Every log up to the run's checkpoint, found by walking from the checkpoints' files: previous by previous.
-    expected = set()
-    for run in runs:
-        checkpoint = params.runs[run].checkpoint
-        while checkpoint in params.segments:
-            expected.add(checkpoint)
-            checkpoint = params.segments[checkpoint].previous
-    assert set(needs.training) == expected
-    assert len(needs.training) == len(expected)
-    assert {"ablation-base-100", "ablation-base-200", "ablation-base-400"} <= expected
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
@@ -117,14 +100,3 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     assert [f"{label}, {count} images" in remark for label, count in zip(shown.curves, (4, 5), strict=True)] == [
         True
     ] * 2
-
-
-@pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])
-def test_a_figure_of_samples_is_made_from_its_needs_alone(params, placed, tmp_path, name):
-    needs = needs_of(params, params.figures[name])
-    assert needed(needs) == {"samples"}
-    inputs = placed(needs, tmp_path)
-    for run, path in inputs["samples"].items():
-        images = np.random.default_rng(0).integers(0, 256, (500, 8, 8, 3)).astype(np.uint8)
-        write_batch(path, "sample", params.scored[run], {}, images, np.arange(500) % 10)
-    assert ARTISTS[params.figures[name].kind](params, params.figures[name], inputs)

@@ -25,7 +25,6 @@ from adm.report.metrics import Score, over_seeds
 from adm.report.run_tables import own_table, read_paper_table, run_table
 from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
-from adm.stages import table as table_stage
 
 
 def claim_of(**section):
@@ -275,23 +274,6 @@ def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, 
 @pytest.fixture(scope="module")
 def digits(root):
     return load(root / "scales" / "digits" / "params.yaml")
-
-
-@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further", "solvers"])
-def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of(digits, digits.tables[name])
-    write_scores(tmp_path, digits, needs.metrics)
-    write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
-    table_stage.run(name, digits.tables[name], digits, placed(needs, tmp_path), tmp_path / "out")
-    assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
-
-
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11", "solvers"])
-def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of(digits, digits.figures[name])
-    write_scores(tmp_path, digits, needs.metrics)
-    write_sizes(tmp_path, digits, forward_flops=1)
-    assert ARTISTS[digits.figures[name].kind](digits, digits.figures[name], placed(needs, tmp_path)).figure.axes
 
 
 def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
