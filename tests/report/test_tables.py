@@ -88,13 +88,6 @@ def test_every_cell_comes_back_from_html(tmp_path):
     assert [span.text for span in found.iter("span")] == ["1 < 2"]
 
 
-def test_missing_values_of_any_kind_are_empty(tmp_path):
-    files = written(tmp_path, pd.DataFrame({"Note": ["x", None, float("nan")], "Count": [1, 2, 3]}))
-    assert [row[0] for row in markdown_cells(files["md"])[2:]] == ["x", "", ""]
-    assert [row[1] for row in markdown_cells(files["md"])[2:]] == ["1", "2", "3"]
-    assert "None" not in files["tex"]
-
-
 def test_words_stand_to_the_left_and_numbers_to_the_right(tmp_path):
     table = pd.DataFrame(
         {

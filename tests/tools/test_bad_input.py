@@ -1,6 +1,5 @@
 """Whatever is wrong with the input of `adm score`: one line that names it, exit code 2, and nothing written."""
 
-
 import numpy as np
 import pytest
 from PIL import Image
