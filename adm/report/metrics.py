@@ -153,9 +153,8 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
     """
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
-    content = read_sealed_json(path)
-    curve = content.get("runs")
-    score = _score(path, curve.get(run, {}) if isinstance(curve, dict) else content)
+    contents = _contents(path)
+    score = _score(path, contents.get("", contents.get(run, {})))
     return replace(score, seed=getattr(params.scored[run], "seed", None))
 
 
@@ -165,9 +164,14 @@ def read_scores(path: Path) -> dict[str, Score]:
     Raises:
         UserError: The file is missing, or holds no score.
     """
+    return {run or path.stem: _score(path, one) for run, one in _contents(path).items()}
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """Read the scores of a file by run: of those of a curve, or of one alone, whose name is ""."""
     content = read_sealed_json(path)
-    curve = content.get("runs")
-    return {run: _score(path, one) for run, one in (curve if isinstance(curve, dict) else {path.stem: content}).items()}
+    contents: dict[str, Any] = content.get("runs", {"": content})
+    return contents
 
 
 def _score(path: Path, content: Mapping[str, Any]) -> Score:
@@ -190,8 +194,8 @@ def words_on_judge(inputs: Inputs) -> str:
     Args:
         inputs: Artifacts that include the "metrics" of every run that is shown.
     """
-    contents = [read_sealed_json(path) for path in dict.fromkeys(inputs.get("metrics", {}).values())]
-    scores = [score for content in contents for score in content.get("runs", {"": content}).values()]
+    paths = dict.fromkeys(inputs.get("metrics", {}).values())
+    scores = [score for path in paths for score in _contents(path).values()]
     judges = {tuple(score[JUDGE].values()) for score in scores if JUDGE in score}
     words = []
     for accuracy, chance, tells in sorted(judges):
@@ -221,20 +225,17 @@ def read_log(path: Path) -> pd.DataFrame:
     """Read the log of a segment, each row the means since the row before.
 
     Raises:
-        UserError: It is not what was written, or lacks a column or a row.
+        UserError: It is not what was written.
     """
     check_seal(path)
-    with readable(path, "is no training log as this version writes it"):
-        log = pd.read_csv(path, comment="#")
-        log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
-    return log
+    return pd.read_csv(path, comment="#")
 
 
 def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
     """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
-        UserError: A log is missing, was changed, or has no seconds.
+        UserError: A log is missing, or was changed.
     """
     logs = (read_log(inputs["training"][segment]) for segment in params.chain(checkpoint))
     return sum(float(log["seconds"].iloc[-1]) for log in logs)

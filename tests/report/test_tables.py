@@ -378,12 +378,7 @@ def test_training_seconds_are_the_sum_of_the_segments(params, tmp_path):
         write_sealed_csv(paths[segment], f"{LOG}1,99.0,1,1\n2,{10.0 * (number + 1)},1,1\n", "f")
     assert read_training_seconds(params, "adm-128-500", {"training": paths}) == 60.0
     assert read_training_seconds(params, "adm-128-0", {"training": {}}) == 0.0
-    last = chain[-1]
-    for content in ("step,loss\n1,2\n", "step,seconds\n", ""):
-        write_sealed_csv(paths[last], content, "f")
-        with pytest.raises(UserError, match=rf"{last}\.csv: is no training log"):
-            read_training_seconds(params, "adm-128-500", {"training": paths})
-    paths[last].unlink()
+    paths[last := chain[-1]].unlink()
     with pytest.raises(UserError, match=rf"{last}\.csv: does not exist"):
         read_training_seconds(params, "adm-128-500", {"training": paths})
 
