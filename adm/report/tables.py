@@ -118,16 +118,16 @@ def latex(printed: pd.DataFrame, caption: str, columns: str, environment: str | 
     return style.to_latex(hrules=True, column_format=columns, caption=caption, environment=environment)
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, **values: Any) -> Markup:
     """Write a template of the package; the filter `escaped` is that of documents of one table."""
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     environment.filters["escaped"] = lambda text: Markup(escape(text))  # noqa: S704
-    return environment.get_template(template).render(values)
+    return Markup(environment.get_template(template).render(values))  # noqa: S704
 
 
-def html_document(title: str, table: str) -> str:
+def html_document(title: str, table: Markup) -> str:
     """Lay out a whole document with one table of `html_table`; the page of a scale takes the table over from there."""
-    return rendered("table_alone.html.j2", title=title, table=Markup(table)) + "\n"  # noqa: S704
+    return rendered("table_alone.html.j2", title=title, table=table) + "\n"
 
 
 def html_table(
@@ -136,7 +136,7 @@ def html_table(
     words: Sequence[bool],
     values: Mapping[str, Sequence[str]] | None = None,
     intervals: Mapping[str, Sequence[str]] | None = None,
-) -> str:
+) -> Markup:
     """Print a table as a `<table>` element; the columns "FID, paper" and "FID, here" share a heading.
 
     Args:
@@ -159,7 +159,7 @@ def html_table(
     return rendered("table.html.j2", caption=caption, headings=headings, columns=columns, rows=len(printed))
 
 
-def table_in(path: Path) -> str:
+def table_in(path: Path) -> Markup:
     """Read the `<table>` element of a document that was written here.
 
     Raises:
@@ -170,7 +170,7 @@ def table_in(path: Path) -> str:
     start, end = text.find("<table>"), text.rfind("</table>")
     if not text.startswith("<!doctype html>") or not 0 <= start < end:
         raise UserError(f"{path}: holds no table as this version writes it; make it again: adm table {path.stem}")
-    return text[start:end] + "</table>"
+    return Markup(f"{text[start:end]}</table>")  # noqa: S704
 
 
 def _apart(table: pd.DataFrame) -> pd.DataFrame:

@@ -95,8 +95,7 @@ def _rank(side: Held, key: str) -> int:
 def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
     """Print rows with a column for each side; nothing if there are no rows."""
     columns = [*labels, *_titles(a, b)]
-    table = html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else ""
-    return Markup(table)  # noqa: S704
+    return html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else Markup()
 
 
 def _scores(a: Held, b: Held) -> list[tuple[str, str, str, str]]:
