@@ -33,6 +33,8 @@ from adm.report.metrics import Score
 from adm.sampling.studies import Interpolation, Neighbours, write_study
 from adm.stages import claims as stage
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 CLAIM = TypeAdapter(ClaimParams)
 EARLY_AT = {"a": 100, "b": 200, "c": 800}
 
@@ -77,12 +79,6 @@ def scored_normals(samples, seed):
     remaining = np.array([fid_of_normals(samples[~np.isin(parts, left_out)]) for left_out in sets])
     value = float(fid_of_normals(samples))
     return Score({"fid": value}, {"fid": jackknife(value, remaining, len(samples))}, len(samples), seed)
-
-
-@pytest.fixture(autouse=True)
-def coarse(monkeypatch):
-    """Few draws, which make no interval wider or narrower on average, for many trials in little time."""
-    monkeypatch.setattr("adm.metrics.intervals.POINTS", 1 << 10)
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -13,14 +13,13 @@ from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.metrics.intervals import Block, draws_of, interval
-from adm.params import check, load
+from adm.params import check
 from adm.params.claims import ClaimParams, grouped
-from adm.params.needs import needs_of, opinions_in
-from adm.params.references import keys_read
+from adm.params.needs import needs_of
 from adm.params.tables import OwnTableParams, RowsParams
 from adm.report.artwork import ARTISTS
 from adm.report.claims import judge
-from adm.report.evidence import Evidence, read_evidence
+from adm.report.evidence import Evidence
 from adm.report.metrics import Score, over_seeds
 from adm.report.run_tables import own_table, read_paper_table, run_table
 from adm.report.tables import write_table
@@ -266,31 +265,6 @@ def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, 
     text = (tmp_path / "own.md").read_text()
     assert "seeds of training" in text.splitlines()[0]
     assert "3 seeds" in text
-
-
-# A whole scale, whose models all have seeds.
-
-
-@pytest.fixture(scope="module")
-def digits(root):
-    return load(root / "scales" / "digits" / "params.yaml")
-
-
-def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
-    # A judge scores the first copy alone.
-    claims = {
-        key: claim for key, claim in digits.claims.items() if keys_read(claim, "metrics") and not opinions_in(claim)
-    }
-    runs = needs_of(digits, *claims.values()).metrics
-    (tmp_path / "metrics").mkdir()
-    for number, run in enumerate(runs):
-        write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(digits, run, 1.0 + number % 7))
-    evidence = read_evidence(
-        digits, list(claims.values()), {"metrics": {r: tmp_path / "metrics" / f"{r}.json" for r in runs}}
-    )
-    assert evidence.iterations["adm-128-250"] == 250
-    for key, claim in claims.items():
-        assert judge(key, claim, evidence).seeds == 5, key
 
 
 def test_how_many_verdicts_chance_may_make_wrong_is_told(tmp_path):
