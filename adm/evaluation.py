@@ -6,7 +6,7 @@ And whether an FID is the one that was reported: its interval, and what would mo
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -352,28 +352,24 @@ def _expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_im
     ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
     half = math.sqrt(2) * (ends.high - ends.estimate)
     low, high = ends.estimate - half, ends.estimate + half
-    moved = [*_moved(inputs, of_images)]
-    moved.append(("the least of three draws of samples, on average", ends.estimate + LEAST_OF_THREE * error))
-    moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved]
+    rows, fixed = inputs.samples.pool, inputs.pool_statistics
+    moved = {f"half as many samples, {len(rows) // 2}, on average": _fid_of_halves(rows, fixed)}
+    if (extrapolated := fid_infinity(fixed, rows, SEED)) is not None:
+        moved["infinitely many samples, extrapolated"] = extrapolated
+    if inputs.real is not None and of_images:
+        points = inputs.real.pool
+        halved = _fid_of_halves(points, feature_statistics(rows))
+        moved[f"half of the reference's images, {len(points) // 2}, on average"] = halved
+    moved["the least of three draws of samples, on average"] = ends.estimate + LEAST_OF_THREE * error
+    moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved.items()]
     spreads = {"draw of samples, standard deviation": error}
     spreads["training, standard deviation as found for ImageNet"] = RETRAINING * error
     moves += [{"what": f"another {what}", "fid": None, "change": change} for what, change in spreads.items()]
     return {"fid": expected, "low": low, "high": high, "within": low <= expected <= high, "moves": moves}
 
 
-def _moved(inputs: MetricInputs, of_images: bool) -> Iterator[tuple[str, float]]:
-    """Yield what moves an FID, and to what."""
-    rows, reference = inputs.samples.pool, inputs.pool_statistics
-
-    def mean_of_halves(points: NDArray[np.float32], fixed: FeatureStatistics) -> float:
-        halves = np.random.default_rng(0).permuted(np.tile(np.arange(len(points)), (HALVES, 1)), axis=1)
-        fitted = (feature_statistics(points[half[: len(points) // 2]]) for half in halves)
-        return float(np.mean([frechet_distance(fixed, each) for each in fitted]))
-
-    yield f"half as many samples, {len(rows) // 2}, on average", mean_of_halves(rows, reference)
-    if (extrapolated := fid_infinity(reference, rows, SEED)) is not None:
-        yield "infinitely many samples, extrapolated", extrapolated
-    if inputs.real is not None and of_images:
-        points = inputs.real.pool
-        moved = mean_of_halves(points, feature_statistics(rows))
-        yield f"half of the reference's images, {len(points) // 2}, on average", moved
+def _fid_of_halves(points: NDArray[np.float32], fixed: FeatureStatistics) -> float:
+    """Compute FID of HALVES random halves of features against statistics, on average."""
+    halves = np.random.default_rng(0).permuted(np.tile(np.arange(len(points)), (HALVES, 1)), axis=1)
+    fitted = (feature_statistics(points[half[: len(points) // 2]]) for half in halves)
+    return float(np.mean([frechet_distance(fixed, each) for each in fitted]))
