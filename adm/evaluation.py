@@ -6,7 +6,7 @@ And whether an FID is the one that was reported: its interval, and what would mo
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import ImageColor
@@ -45,9 +44,6 @@ from adm.progress import rows_of
 
 FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 """Fewest images of samples and reference: a point and its neighbours (five for coverage)."""
-
-PROBED = 2000
-"""Images of samples and of the reference, at most, on which another resizing and another precision are measured."""
 
 HALVES = 8
 """Halves of samples, and of a reference, over which their FID is averaged."""
@@ -93,59 +89,6 @@ class Options:
         """Which of the paper's metrics to compute."""
         alone = self.alone or self.protocol != EVALUATOR or self.expected is not None
         return ("fid",) if alone else PAPER_METRICS
-
-
-@dataclass(frozen=True, eq=False)
-class Extractor:
-    """The extractor of features: the graph, how to run it, and its provenance; and the folder that keeps features."""
-
-    graph: Executor
-    params: GraphParams
-    made_by: dict[str, Any]
-    folder: Path
-    device: str
-    opened: Callable[[str], Executor]
-    """Opens the executor of another protocol."""
-
-    def features(self, images: Images) -> Features:
-        """Return features of all images, mapped read-only from disk; missing ones are computed first.
-
-        They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
-        computed: memory does not grow with the number of images. If two processes compute the same features at once,
-        both write them; an existing mapping stays valid.
-
-        Raises:
-            UserError: An image cannot be read, or the stored features were changed.
-            ValueError: The features cannot be computed.
-        """
-        facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
-        key = hashlib.sha256(json.dumps([self.made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
-        folder, batch = self.folder / key, self.params.feature_batch
-        if not folder.is_dir():
-            with new_folder(folder) as partial:
-                chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
-                write_features(partial, images.count, self.graph.batches(chunks, batch))
-                write_manifest(partial, self.made_by, facts)
-        read_manifest(folder, "features")
-        return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
-
-    def fid_of_some(self, fake: Images, real: Images, protocol: str = "", low: bool = False) -> float:
-        """Compute FID of PROBED images of each, by another protocol or in half precision; none is kept.
-
-        They lie evenly among all, which may be in the order of their classes.
-        """
-        executor, batch = self.opened(protocol) if protocol else self.graph, self.params.feature_batch
-
-        def fitted(images: Images) -> FeatureStatistics:
-            rows = np.arange(0, images.count, max(1, images.count / PROBED)).astype(np.int64)
-            chunks = (
-                chunk[rows[(rows >= number * batch) & (rows < number * batch + len(chunk))] - number * batch]
-                for number, chunk in enumerate(images.chunks(batch))
-            )
-            return feature_statistics(executor.features((chunk for chunk in chunks if len(chunk)), batch).pool)
-
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=low):
-            return frechet_distance(fitted(real), fitted(fake))
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +192,6 @@ def measure(
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     with about():
         executor = open_graph(params, graph, device, options.protocol)
-    _check_dimensions(executor, params, fake, real, graph)
     read: dict[str, Any] = {"extractor": params, "device": device}
     if options.protocol != EVALUATOR:
         read["protocol"] = options.protocol
@@ -259,9 +201,8 @@ def measure(
         threadpool_limits(params.threads),
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
-        opened = partial(open_graph, params, graph, device)
-        extractor = Extractor(executor, params, made_by, options.cache or Path(folder), device, opened)
-        results = score(extractor, fake, real, options)
+        computed = partial(_features, executor, params.feature_batch, made_by, options.cache or Path(folder))
+        results = _score(computed(fake), computed(real.images) if real.images else None, fake, real, options)
     return {
         **results,
         "provenance": {
@@ -302,41 +243,28 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
 
 
-def _check_dimensions(executor: Executor, params: GraphParams, fake: Images, real: Reference, graph: Path) -> None:
-    """Run a black batch through the graph, and compare the features' dimensions with the reference's statistics."""
-    if real.stored is None:
-        return
-    with about():
-        probe = executor.features(np.zeros((params.feature_batch, *fake.size, 3), np.uint8), params.feature_batch)
-    for names, statistics, features in (
-        ("mu and sigma", real.stored[0], probe.pool),
-        ("mu_s and sigma_s", real.stored[1], probe.spatial),
-    ):
-        if statistics.mu.size != features.shape[1]:
-            raise UserError(
-                f"{real.path}: {names} are of {statistics.mu.size} dimensions, but {graph} gives {features.shape[1]}; "
-                "the reference was made with another graph"
-            )
+def _features(executor: Executor, batch: int, made_by: dict[str, Any], cache: Path, images: Images) -> Features:
+    """Return features of all images, mapped read-only from disk; missing ones are computed first.
 
-
-def score(extractor: Extractor, fake: Images, real: Reference, options: Options) -> dict[str, Any]:
-    """Compute all results that `options` select; features are computed once.
-
-    Args:
-        extractor: The extractor of features.
-        fake: The samples.
-        real: The reference; it must have images if `options` select results that statistics cannot give.
-        options: The selected results.
-
-    Returns:
-        "metrics" and "warnings" and, if selected, "intervals", "further" and "expected".
-
-    Raises:
-        UserError: An image cannot be read.
-        ValueError: There are too few features, or they do not fit the statistics.
+    They are stored under a hash of the images and the extractor, whole or not at all, and written while they are
+    computed: memory does not grow with the number of images. If two processes compute the same features at once, both
+    write them; an existing mapping stays valid.
     """
-    samples = extractor.features(fake)
-    points = extractor.features(real.images) if real.images else None
+    facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
+    folder = cache / hashlib.sha256(json.dumps([made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
+    if not folder.is_dir():
+        with new_folder(folder) as unfinished:
+            chunks = rows_of(images.chunks(batch), images.count, name=images.path.name)
+            write_features(unfinished, images.count, executor.batches(chunks, batch))
+            write_manifest(unfinished, made_by, facts)
+    read_manifest(folder, "features")
+    return Features(*(open_memmap(folder / f"{layer}.npy", mode="r") for layer in LAYERS))
+
+
+def _score(
+    samples: Features, points: Features | None, fake: Images, real: Reference, options: Options
+) -> dict[str, Any]:
+    """Compute what `options` select from features of samples, and of the reference's images if it has some."""
     stored = real.stored
     if points is not None and stored is None:
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
@@ -354,9 +282,7 @@ def score(extractor: Extractor, fake: Images, real: Reference, options: Options)
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expected is not None:
-        probe = partial(extractor.fid_of_some, fake, real.images) if real.images else None
-        measured = options.protocol, inputs, spreads["fid"], probe, real.stored is None
-        results["expected"] = expectation(options.expected, *measured)
+        results["expected"] = _expectation(options.expected, inputs, spreads["fid"], real.stored is None)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}
@@ -415,61 +341,35 @@ def _warnings_of_scores(
     return warnings
 
 
-def expectation(
-    expected: float,
-    protocol: str,
-    inputs: MetricInputs,
-    spread: Jackknife,
-    probe: Callable[..., float] | None,
-    of_images: bool,
-) -> dict[str, Any]:
-    """Compare an FID by a protocol with the one that was reported.
-
-    Args:
-        expected: What was reported: of one draw of samples, as this FID is. So both have an error.
-        protocol: A key of PROTOCOLS.
-        inputs: Of FID.
-        spread: Of FID.
-        probe: `Extractor.fid_of_some` of samples and reference, if that has images.
-        of_images: Whether FID is against the reference's images, not its statistics.
+def _expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_images: bool) -> dict[str, Any]:
+    """Compare an FID with the one that was reported, of one draw of samples as this one: so both have an error.
 
     Returns:
         "fid" that is expected, "low" and "high" between which another draw of samples would lie with 95 %, whether
-        these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change.
+        these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change. A half of
+        the reference is among them if FID is `of_images`, not against its statistics.
     """
     ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
     half = math.sqrt(2) * (ends.high - ends.estimate)
     low, high = ends.estimate - half, ends.estimate + half
-    moved = [*_moved(ends.estimate, protocol, inputs, probe, of_images)]
-    moved.append(("the least of three draws of samples, on average", ends.estimate + LEAST_OF_THREE * error))
-    moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved]
+    rows, fixed = inputs.samples.pool, inputs.pool_statistics
+    moved = {f"half as many samples, {len(rows) // 2}, on average": _fid_of_halves(rows, fixed)}
+    if (extrapolated := fid_infinity(fixed, rows, SEED)) is not None:
+        moved["infinitely many samples, extrapolated"] = extrapolated
+    if inputs.real is not None and of_images:
+        points = inputs.real.pool
+        halved = _fid_of_halves(points, feature_statistics(rows))
+        moved[f"half of the reference's images, {len(points) // 2}, on average"] = halved
+    moved["the least of three draws of samples, on average"] = ends.estimate + LEAST_OF_THREE * error
+    moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved.items()]
     spreads = {"draw of samples, standard deviation": error}
     spreads["training, standard deviation as found for ImageNet"] = RETRAINING * error
     moves += [{"what": f"another {what}", "fid": None, "change": change} for what, change in spreads.items()]
     return {"fid": expected, "low": low, "high": high, "within": low <= expected <= high, "moves": moves}
 
 
-def _moved(
-    fid: float, protocol: str, inputs: MetricInputs, probe: Callable[..., float] | None, of_images: bool
-) -> Iterator[tuple[str, float]]:
-    """Yield what moves an FID, and to what."""
-    rows, reference = inputs.samples.pool, inputs.pool_statistics
-
-    def mean_of_halves(points: NDArray[np.float32], fixed: FeatureStatistics) -> float:
-        halves = np.random.default_rng(0).permuted(np.tile(np.arange(len(points)), (HALVES, 1)), axis=1)
-        fitted = (feature_statistics(points[half[: len(points) // 2]]) for half in halves)
-        return float(np.mean([frechet_distance(fixed, each) for each in fitted]))
-
-    yield f"half as many samples, {len(rows) // 2}, on average", mean_of_halves(rows, reference)
-    if (extrapolated := fid_infinity(reference, rows, SEED)) is not None:
-        yield "infinitely many samples, extrapolated", extrapolated
-    if inputs.real is not None and of_images:
-        points = inputs.real.pool
-        moved = mean_of_halves(points, feature_statistics(rows))
-        yield f"half of the reference's images, {len(points) // 2}, on average", moved
-    if probe is not None:
-        plain = probe()
-        for other, one in PROTOCOLS.items():
-            if one.prepare is not PROTOCOLS[protocol].prepare and other != "torch-fidelity":
-                yield f"images resized {one.resize} ({other})", fid + probe(other) - plain
-        yield "features in bfloat16", fid + probe(low=True) - plain
+def _fid_of_halves(points: NDArray[np.float32], fixed: FeatureStatistics) -> float:
+    """Compute FID of HALVES random halves of features against statistics, on average."""
+    halves = np.random.default_rng(0).permuted(np.tile(np.arange(len(points)), (HALVES, 1)), axis=1)
+    fitted = (feature_statistics(points[half[: len(points) // 2]]) for half in halves)
+    return float(np.mean([frechet_distance(fixed, each) for each in fitted]))

@@ -62,7 +62,6 @@ def content_of_page(
         exhibits=exhibits,
         logs=logs,
         scores=_scores(pipeline),
-        command=f"adm report{named}",
         everything=everything,
         sheet=file.with_name(SHEET),
         compared=compared,
@@ -82,7 +81,9 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
         read = excerpt(params, needs, table)
         named = read.models or [params.model_of(params.checkpoint_of(run)) for run in read.runs]
         words = {"caption": _caption(key, table), "names": stands_for(params, named), "paper": _paper(key, table)}
-        yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
+        yield graph.job(
+            TABLE, key, graph.needed(needs), table=table, read=read, parts=digest_of_parts("table*"), **words
+        )
 
 
 def _figures(graph: "Pipeline") -> Iterator[Job]:
@@ -97,7 +98,7 @@ def _claims(graph: "Pipeline") -> Iterator[Job]:
     for group, claims in grouped(graph.params.claims).items():
         needs = needs_of(graph.params, *claims.values())
         read = excerpt(graph.params, needs, *claims.values())
-        yield graph.job(CLAIMS, group, graph.needed(needs), claims=claims, read=read)
+        yield graph.job(CLAIMS, group, graph.needed(needs), claims=claims, read=read, parts=digest_of_parts("table*"))
 
 
 def _page(graph: "Pipeline") -> Iterator[Job]:

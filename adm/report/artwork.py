@@ -17,7 +17,7 @@ from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
 from adm.report.compute import PASSES
-from adm.report.lottery import read_draws
+from adm.report.lottery import read_lottery
 from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds
 from adm.report.run_tables import describe
 from adm.sampling.batch import read_batch
@@ -42,21 +42,6 @@ class Drawn(NamedTuple):
 
     figure: Figure
     remark: str = ""
-
-
-def draw(params: Sections, figure: figures.AnyFigureParams, inputs: Inputs) -> Drawn:
-    """Draw a figure.
-
-    Args:
-        params: The sections that it rests on.
-        figure: The figure's section.
-        inputs: The artifacts that `adm.params.needs.needs_of` names.
-
-    Raises:
-        UserError: An artifact is missing or damaged.
-        ValueError: The artifacts do not fit together.
-    """
-    return ARTISTS[figure.kind](params, figure, inputs)
 
 
 def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
@@ -94,14 +79,14 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
 
 def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Inputs) -> Drawn:
     names = list(dict.fromkeys(name for pair in figure.panels for name in pair))
-    frames, parameter = {}, {}
+    frames = {}
     for label, runs in figure.curves.items():
-        parameter[label], values = _varied([params.section_of(run) for run in runs])
-        frames[label] = read_metrics(params, runs, names, inputs)
+        parameter, values = _varied([params.section_of(run) for run in runs])
+        frame = read_metrics(params, runs, names, inputs)
         if not any(run in params.groups for run in runs):  # bars are of seeds of training
-            frames[label] = frames[label][names]
-        frames[label]["value"] = values
-    return Drawn(curves.trade_off(frames, parameter, figure.panels), _of_seeds(params, figure))
+            frame = frame[names]
+        frames[f"{label} ({parameter})"] = frame.assign(value=values)
+    return Drawn(curves.trade_off(frames, figure.panels), _of_seeds(params, figure))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
@@ -168,11 +153,11 @@ def _likelihoods(params: Sections, figure: figures.LikelihoodsFigureParams, inpu
 
 
 def _lottery(params: Sections, figure: figures.LotteryFigureParams, inputs: Inputs) -> Drawn:
-    draws = read_draws(params, figure.runs, figure.metric, inputs)
-    ratio = draws.analysed.ratio
+    drawn = read_lottery(params, figure.runs, figure.metric, inputs)
+    ratio = drawn.ratio
     return Drawn(
-        curves.lottery(draws, METRICS[figure.metric].label),
-        f"Here: {len(draws.levels)} trainings, each sampled {draws.values.shape[1]} times with {draws.num_samples} "
+        curves.lottery(drawn, METRICS[figure.metric].label),
+        f"Here: {len(drawn.levels)} trainings, each sampled {drawn.values.shape[1]} times with {drawn.num_samples} "
         f"samples; retraining spreads {ratio.estimate:.3g} times as far as drawing samples again (95 %: "
         f"{ratio.low:.3g} to {ratio.high:.3g}).",
     )
@@ -218,4 +203,7 @@ ARTISTS: dict[str, Callable[[Sections, Any, Inputs], Drawn]] = {
     "class_grid": _grids,
     "random_grid": _grids,
 }
-"""The function that draws each kind of figure."""
+"""The function that draws each kind of figure, from the sections that it rests on, its own, and its artifacts.
+
+It raises a UserError if an artifact is missing or damaged, and a ValueError if artifacts do not fit together.
+"""

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-V100_FLOPS = 120.0e12
-"""Peak of an NVIDIA Tesla V100, in floating-point operations per second. Source: Appendix B.1."""
-
 PASSES = 3
 """Cost of a training step in forward passes: one forward pass, and a backward pass of twice its operations."""
 
@@ -26,7 +23,7 @@ class Device:
     single_flops: float
 
 
-V100 = Device("V100", V100_FLOPS, 15.7e12)
+V100 = Device("V100", 120.0e12, 15.7e12)
 """Source: Appendix B.1 for half precision (the data sheet of the SXM2 has 125e12), NVIDIA V100 data sheet, SXM2."""
 
 A100 = Device("A100", 312.0e12, 19.5e12)
@@ -38,7 +35,7 @@ H100 = Device("H100", 989.5e12, 67.0e12)
 DEVICES = (V100, A100, H100)
 
 
-def theoretical_throughput(forward_flops: float, peak: float = V100_FLOPS) -> float:
+def theoretical_throughput(forward_flops: float, peak: float = V100.half_flops) -> float:
     """Compute training images per second at full utilisation.
 
     Args:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from adm.config.metrics import METRICS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
-from adm.report.lottery import Draws
+from adm.report.lottery import Lottery
 from adm.sampling.studies import Likelihood
 
 TAKEN = {
@@ -85,14 +85,11 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
     return figure
 
 
-def trade_off(
-    curves: Mapping[str, pd.DataFrame], parameter: Mapping[str, str], pairs: Sequence[Sequence[str]]
-) -> Figure:
+def trade_off(curves: Mapping[str, pd.DataFrame], pairs: Sequence[Sequence[str]]) -> Figure:
     """Draw metrics against each other while a parameter varies.
 
     Args:
         curves: By label, frames with the columns that `pairs` names and `value`, the value of the parameter.
-        parameter: The parameter of each curve by its label, such as "gradient scale" or "truncation".
         pairs: The metrics on the x axis and on the y axis of each panel.
 
     Source: Figure 6.
@@ -102,8 +99,7 @@ def trade_off(
         figure, panels = _panels(len(pairs), 3.6)
         for axes, (x, y) in zip(panels, pairs, strict=True):
             for index, (label, frame) in enumerate(curves.items()):
-                name = f"{label} ({parameter[label]})" if label in parameter else label
-                _curve(axes, frame, x, y, name, index)
+                _curve(axes, frame, x, y, label, index)
             axes.set(xlabel=axis_label(x), ylabel=axis_label(y))
             axes.margins(0.12)
             _scale(axes, curves.values(), y)
@@ -164,42 +160,41 @@ def likelihood(curves: Mapping[str, Likelihood]) -> Figure:
     return figure
 
 
-def lottery(draws: Draws, label: str) -> Figure:
+def lottery(drawn: Lottery, label: str) -> Figure:
     """Draw a metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
 
     A model's draws of samples are dots on a line; a bar is the mean of the models of one seed. The same models stand in
     all three panels.
 
     Args:
-        draws: The lottery.
+        drawn: The lottery.
         label: The metric in print.
     """
-    analysis, shape = draws.analysed, draws.values.shape
     names = {"weights": "Initial weights", "data": "Order of the data", "noise": "Noise of the loss"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         *strips, spread = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.35])
         for axes, (kind, name), seeds, color in zip(
-            strips, names.items(), np.array(draws.levels).T, COLORS, strict=False
+            strips, names.items(), np.array(drawn.levels).T, COLORS, strict=False
         ):
             for place, seed in enumerate(np.unique(seeds)):
-                rows = draws.values[seeds == seed]
+                rows = drawn.values[seeds == seed]
                 for beside, values in zip(np.linspace(-0.3, 0.3, len(rows)), rows, strict=True):
-                    at = [place + beside] * shape[1]
+                    at = [place + beside] * len(values)
                     axes.plot(at, values, color=color, marker="o", markersize=3, linewidth=0.8, alpha=0.6)
                 axes.hlines(rows.mean(), place - 0.42, place + 0.42, color="black", linewidth=1.6, zorder=3)
-            axes.set_xticks(range(analysis.seeds), [str(seed) for seed in np.unique(seeds)])
+            axes.set_xticks(range(drawn.seeds), [str(seed) for seed in np.unique(seeds)])
             axes.set(title=name, xlabel=f"Seed of {kind}")
             axes.grid(visible=False, axis="x")
             axes.sharey(strips[0])
             axes.yaxis.set_tick_params(labelleft=axes is strips[0])
         strips[0].set_ylabel(label)
         names |= {"rest": "the three together", "retraining": "retraining", "resampling": "drawing again"}
-        for row, (estimate, low, high) in enumerate(analysis.components.values()):
+        for row, (estimate, low, high) in enumerate(drawn.components.values()):
             color = COLORS[row] if row < len(strips) else "black"
             spread.hlines(row, low, high, color=color, linewidth=1.4)
             spread.plot(estimate, row, color=color, marker="o", markersize=5)
-        spread.set_yticks(range(6), [names[part].lower() for part in analysis.components])
+        spread.set_yticks(range(6), [names[part].lower() for part in drawn.components])
         spread.axhline(3.5, color="grey", linewidth=0.6)
         spread.set(title="Spread and 95 % interval", xlabel=f"Standard deviation of {label}", ylim=(5.5, -0.5))
         spread.set_xlim(left=0)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from adm.artifacts.seal import read_sealed_json
 from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
 from adm.params.claims import AnyClaim, BeatsEarlyClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes, read_throughput
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes
 from adm.sampling import studies
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
@@ -55,7 +56,6 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
     flops = read_sizes(models, "forward_flops", inputs)
     images = images_seen(params)
-    measured = {key: read_throughput(key, inputs) for key in needs.throughput}
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
     for key in needs.studies:
@@ -73,7 +73,8 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
         errors=errors,
         neighbours=neighbours,
         throughputs={
-            key: [rates[name]["images_per_second"] for name in IMPLEMENTATIONS] for key, rates in measured.items()
+            key: [read_sealed_json(path)[name]["images_per_second"] for name in IMPLEMENTATIONS]
+            for key, path in inputs.get("throughput", {}).items()
         },
         costs={model: float(images[model] * count) for model, count in flops.items()},
     )
@@ -85,8 +86,7 @@ def metric_draws(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[s
     Neither the order of runs nor other claims change anything: blocks are drawn in the order of their keys.
 
     Raises:
-        ValueError: A run has no such metric or no interval of it, runs have different numbers of samples, or some are
-            of several seeds and some of one.
+        ValueError: A run has no such metric or no interval of it.
     """
     blocks = metric_blocks(metric, runs, evidence)
     return {
@@ -111,28 +111,24 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
             raise ValueError(f"run {run!r} has no {metric!r}")
         if metric not in score.jackknife and not over_seeds:
             raise ValueError(f"run {run!r} of {score.num_samples} samples has no interval of {metric!r}")
-    if len({score.num_samples for score in scores.values()}) > 1:
-        counts = ", ".join(f"{run!r} of {score.num_samples}" for run, score in scores.items())
-        raise ValueError(f"runs are of unequal numbers of samples, on which {metric} depends: {counts}")
     together: dict[tuple[str, ...], list[str]] = {}
     for run, each in sorted(members.items()):
         seed = None if over_seeds else scores[run].seed
         one = run if seed is None else str(seed)
         shared = tuple(evidence.trained.get(run, run) for run in each) if over_seeds else (one,)
         together.setdefault(shared, []).append(run)
-    if not over_seeds:
-        blocks = {
-            tuple(paired): block_of([scores[run].jackknife[metric] for run in paired]) for paired in together.values()
-        }
-        if metric not in SHARES:
-            return blocks
-        return {paired: with_least_spread(block, 1 / scores[paired[0]].num_samples) for paired, block in blocks.items()}
-    return {
-        tuple(paired): Block(
-            np.array([[scores[run].metrics[metric] for run in members[group]] for group in paired], np.float64).T
-        )
-        for paired in together.values()
-    }
+    blocks = {}
+    for paired in map(tuple, together.values()):
+        if over_seeds:
+            values = [[scores[run].metrics[metric] for run in members[group]] for group in paired]
+            blocks[paired] = Block(np.array(values, np.float64).T)
+        else:
+            block, least = (
+                block_of([scores[run].jackknife[metric] for run in paired]),
+                1 / scores[paired[0]].num_samples,
+            )
+            blocks[paired] = with_least_spread(block, least) if metric in SHARES else block
+    return blocks
 
 
 def images_seen(params: Sections) -> dict[str, int]:

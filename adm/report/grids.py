@@ -313,5 +313,4 @@ def _gaps(count: int) -> list[int]:
 
 
 def _each(labels: Sequence[str]) -> list[Span]:
-    """Give each row one label."""
     return [(index, index, label) for index, label in enumerate(labels)]

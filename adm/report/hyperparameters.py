@@ -6,16 +6,17 @@ What builds a table takes and raises the same as in `adm.report.run_tables`.
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from adm.artifacts.reading import readable
+from adm.artifacts.seal import read_sealed_json
 from adm.config.models import ClassifierModel
 from adm.params.references import NoSource, keys_in
 from adm.params.schema import Sections
 from adm.params.section import count_key
 from adm.params.tables import GradientScalesParams, HyperparametersParams, ThroughputTableParams
 from adm.report.compute import theoretical_throughput
-from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes, read_throughput
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, read_sizes
 from adm.report.run_tables import HERE, labels, printed_steps
 from adm.report.tables import plain
 
@@ -44,11 +45,10 @@ def throughput_table(
 def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
-    timed = read_throughput(source, inputs)
-    with readable(inputs["throughput"][source], "holds no throughput that was measured"):
-        flops, peak = timed["forward_flops"], timed["peak_flops"]
-        place = f"{timed['device']}, threads: {timed['threads']}"
-        measured = [(timed[name]["batch_size"], median(timed[name]["images_per_second"])) for name in IMPLEMENTATIONS]
+    timed = read_sealed_json(inputs["throughput"][source])
+    flops, peak = timed["forward_flops"], timed["peak_flops"]
+    place = f"{timed['device']}, threads: {timed['threads']}"
+    measured = [(timed[name]["batch_size"], median(timed[name]["images_per_second"])) for name in IMPLEMENTATIONS]
     most = theoretical_throughput(flops, peak)
     rows = [[place, "", _rate(theoretical_throughput(flops)), _rate(most), "100%"]]
     for batch, rate in measured:
@@ -98,7 +98,7 @@ def _hyperparameters(params: Sections, key: str, parameters: dict[str, int]) -> 
         "weight decay": training.weight_decay,
         "batch size": training.batch_size,
         "iterations": count_key(max(map(params.iteration_of, points), default=0)).upper(),
-        "learning rate": _scientific(training.learning_rate),
+        "learning rate": np.format_float_scientific(training.learning_rate, trim="-", exp_digits=1),
     }
     if isinstance(model, ClassifierModel):
         rows["attention pooling"] = "yes"
@@ -123,8 +123,3 @@ def _scale(params: Sections, source: str | NoSource) -> str:
         return source.none
     run = params.runs[source]
     return f"{run.gradient_scale:g} ({printed_steps(run.steps)})"
-
-
-def _scientific(rate: float) -> str:
-    mantissa, exponent = f"{rate:e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"

@@ -12,6 +12,7 @@ draw of samples: independent, normal, of mean 0. Five mean squares estimate the 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -47,19 +48,45 @@ Coefficients = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lottery:
-    """The analysis of variance of a lottery.
+    """A metric of models trained from a Latin square of seeds, and its analysis of variance.
 
     Attributes:
-        squares: (5,) mean squares: of weights, data, noise, the rest, and the draws of samples.
-        freedom: (5,) their degrees of freedom.
-        seeds: n, of each kind.
-        draws: m, of each model.
+        levels: Of each of the n^2 models its seeds of weights, data and noise; n >= FEWEST_SEEDS.
+        values: (n^2, m) the metric of each model's draws of samples, m >= FEWEST_DRAWS.
+        num_samples: Samples of a draw.
+
+    Source: Fisher (1935), The Design of Experiments, chapter 5.
     """
 
-    squares: NDArray[np.float64]
-    freedom: NDArray[np.float64]
-    seeds: int
-    draws: int
+    levels: Sequence[tuple[int, int, int]]
+    values: NDArray[np.float64]
+    num_samples: int
+
+    @property
+    def seeds(self) -> int:
+        """The number n of seeds of each kind."""
+        return math.isqrt(len(self.values))
+
+    @property
+    def freedom(self) -> NDArray[np.float64]:
+        """(5,) degrees of freedom of `squares`."""
+        (models, draws), n = self.values.shape, self.seeds
+        return np.array([n - 1.0] * 3 + [(n - 1) * (n - 2), models * (draws - 1)])
+
+    @cached_property
+    def squares(self) -> NDArray[np.float64]:
+        """(5,) mean squares: of weights, data, noise, the rest, and the draws of samples."""
+        n, m = self.seeds, self.values.shape[1]
+        assert n * n == len(self.values) == len(self.levels), (self.levels, self.values.shape)
+        assert min(n - FEWEST_SEEDS, m - FEWEST_DRAWS) >= 0, self.values.shape
+        of_models, mean = self.values.mean(axis=1), self.values.mean()
+        sums = []
+        for kind in np.array(self.levels).T:
+            means = np.array([of_models[kind == seed].mean() for seed in np.unique(kind)])
+            sums.append(n * m * ((means - mean) ** 2).sum())
+        rest = m * ((of_models - mean) ** 2).sum() - sum(sums)
+        within = ((self.values - of_models[:, None]) ** 2).sum()
+        return np.array([*sums, max(rest, 0.0), within]) / self.freedom
 
     @property
     def components(self) -> dict[str, Interval]:
@@ -113,7 +140,8 @@ class Lottery:
     def _variances(self) -> list[Coefficients]:
         """For each of KINDS, the combination of mean squares whose mean is its variance."""
         *seeds, rest, draw = np.eye(5)
-        return [*((one - rest) / (self.seeds * self.draws) for one in seeds), (rest - draw) / self.draws]
+        n, m = self.seeds, self.values.shape[1]
+        return [*((one - rest) / (n * m) for one in seeds), (rest - draw) / m]
 
     @property
     def _retraining(self) -> Coefficients:
@@ -157,45 +185,7 @@ def _root(variance: Interval) -> Interval:
     return Interval(*(math.sqrt(max(end, 0.0)) for end in variance))
 
 
-def lottery(levels: Sequence[tuple[int, int, int]], values: NDArray[np.float64]) -> Lottery:
-    """Analyse a metric of models trained from a Latin square of seeds.
-
-    Args:
-        levels: Of each of the n^2 models its seeds of weights, data and noise; n >= FEWEST_SEEDS.
-        values: (n^2, m) the metric of each model's draws of samples, m >= FEWEST_DRAWS.
-
-    Source: Fisher (1935), The Design of Experiments, chapter 5.
-    """
-    models, m = values.shape
-    n = math.isqrt(models)
-    assert n * n == models == len(levels), (levels, values.shape)
-    assert min(n - FEWEST_SEEDS, m - FEWEST_DRAWS) >= 0, values.shape
-    of_models, mean = values.mean(axis=1), values.mean()
-    sums = []
-    for kind in np.array(levels).T:
-        means = np.array([of_models[kind == seed].mean() for seed in np.unique(kind)])
-        sums.append(n * m * ((means - mean) ** 2).sum())
-    rest = m * ((of_models - mean) ** 2).sum() - sum(sums)
-    within = ((values - of_models[:, None]) ** 2).sum()
-    freedom = np.array([n - 1.0] * 3 + [(n - 1) * (n - 2), models * (m - 1)])
-    return Lottery(np.array([*sums, max(rest, 0.0), within]) / freedom, freedom, n, m)
-
-
-@dataclass(frozen=True)
-class Draws:
-    """A metric of a lottery's draws: `values` (n^2, m), and the `levels` of the models, their seeds of each kind."""
-
-    levels: Sequence[tuple[int, int, int]]
-    values: NDArray[np.float64]
-    num_samples: int
-
-    @property
-    def analysed(self) -> Lottery:
-        """Its analysis of variance."""
-        return lottery(self.levels, self.values)
-
-
-def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> Draws:
+def read_lottery(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> Lottery:
     """Read a metric of the runs of a lottery.
 
     Args:
@@ -212,25 +202,24 @@ def read_draws(params: Sections, groups: Sequence[str], metric: str, inputs: Inp
     values = np.stack([read_metrics(params, members, [metric], inputs)[metric] for members in runs], axis=1)
     if np.isnan(values).any():
         raise ValueError(f"runs of {groups[0]!r} have too few samples for {metric!r}")
-    return Draws(levels_of(params, groups[0]), values, params.section_of(groups[0]).num_samples)
+    return Lottery(levels_of(params, groups[0]), values, params.section_of(groups[0]).num_samples)
 
 
 def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:
     """Tabulate a lottery: standard deviations with intervals, their ratio, and what two trainings differ by.
 
-    It takes and raises the same as `read_draws`.
+    It takes and raises the same as `read_lottery`.
     """
-    draws = read_draws(params, groups, metric, inputs)
-    analysis = draws.analysed
-    parts = analysis.components
+    lottery = read_lottery(params, groups, metric, inputs)
+    parts = lottery.components
     whole = sum(part.estimate**2 for name, part in parts.items() if name != "retraining")
     rows = []
     for name, part in parts.items():
         share = "" if name == "retraining" or not whole else f"{100 * part.estimate**2 / whole:.0f} %"
-        rows.append((ROWS[name].format(count=draws.num_samples), *(significant(end, 3) for end in part), share))
-    rows.append((ROWS["ratio"], *(significant(end, 3) for end in analysis.ratio), ""))
+        rows.append((ROWS[name].format(count=lottery.num_samples), *(significant(end, 3) for end in part), share))
+    rows.append((ROWS["ratio"], *(significant(end, 3) for end in lottery.ratio), ""))
     for coverage in (0.95, 0.99):
-        largest = analysis.difference(coverage)
+        largest = lottery.difference(coverage)
         rows.append((ROWS["difference"].format(coverage=100 * coverage), significant(largest, 3), "", "", ""))
     heading = f"{METRICS[metric].label}, standard deviation"
     return pd.DataFrame(rows, columns=["Source of spread", heading, "95 % from", "to", "Share of the variance"])

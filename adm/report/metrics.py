@@ -1,6 +1,5 @@
 """Metrics with their intervals, sizes, training times and timesteps, read from the artifacts of other stages."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ SKILLED = 0.75
 """The way from chance to certainty that an extractor has to go, lest its distances are rough."""
 
 IMPLEMENTATIONS = ("naive", "optimised")
-"""Names of the implementations in a measured throughput."""
+"""The implementations of a measured throughput; each has its "images_per_second", of all repetitions."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,8 @@ def read_metrics(
     names = list(names)
     rows = [_row(params, key, names, inputs, judge) for key in runs]
     always = [column for name in names for column in _columns(name)]
-    further = [f"{name}_{end}" for name in names for end in ("low", "high", "seeds")]
-    columns = always + [column for column in further if any(column in row for row in rows)]
-    return pd.DataFrame(rows, index=list(runs), columns=columns).astype(dict.fromkeys(always, float))
+    frame = pd.DataFrame(rows, index=list(runs), columns=None if rows else always)
+    return frame.astype(dict.fromkeys(always, float))
 
 
 def _columns(name: str) -> list[str]:
@@ -155,9 +153,8 @@ def read_score(params: Sections, key: str, inputs: Inputs) -> Score:
     """
     run, judge = parts(key)
     path = inputs["judged" if judge else "metrics"][key]
-    content = read_sealed_json(path)
-    curve = content.get("runs")
-    score = _score(path, curve.get(run, {}) if isinstance(curve, dict) else content)
+    contents = _contents(path)
+    score = _score(path, contents.get("", contents.get(run, {})))
     return replace(score, seed=getattr(params.scored[run], "seed", None))
 
 
@@ -167,17 +164,22 @@ def read_scores(path: Path) -> dict[str, Score]:
     Raises:
         UserError: The file is missing, or holds no score.
     """
+    return {run or path.stem: _score(path, one) for run, one in _contents(path).items()}
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """Read the scores of a file by run: of those of a curve, or of one alone, whose name is ""."""
     content = read_sealed_json(path)
-    curve = content.get("runs")
-    return {run: _score(path, one) for run, one in (curve if isinstance(curve, dict) else {path.stem: content}).items()}
+    contents: dict[str, Any] = content.get("runs", {"": content})
+    return contents
 
 
 def _score(path: Path, content: Mapping[str, Any]) -> Score:
     try:
         return Score(
-            metrics={name: None if value is None else _finite(value) for name, value in content["metrics"].items()},
+            metrics={name: None if value is None else float(value) for name, value in content["metrics"].items()},
             jackknife={
-                name: Jackknife(*(np.array([*map(_finite, spread[part])]) for part in ("values", "pairs")))
+                name: Jackknife(*(np.array(spread[part], float) for part in ("values", "pairs")))
                 for name, spread in content["jackknife"].items()
             },
             num_samples=content["num_samples"],
@@ -192,8 +194,8 @@ def words_on_judge(inputs: Inputs) -> str:
     Args:
         inputs: Artifacts that include the "metrics" of every run that is shown.
     """
-    contents = [read_sealed_json(path) for path in dict.fromkeys(inputs.get("metrics", {}).values())]
-    scores = [score for content in contents for score in content.get("runs", {"": content}).values()]
+    paths = dict.fromkeys(inputs.get("metrics", {}).values())
+    scores = [score for path in paths for score in _contents(path).values()]
     judges = {tuple(score[JUDGE].values()) for score in scores if JUDGE in score}
     words = []
     for accuracy, chance, tells in sorted(judges):
@@ -206,63 +208,34 @@ def words_on_judge(inputs: Inputs) -> str:
     return " ".join(words)
 
 
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is no finite number")
-    return float(number)
-
-
-def read_throughput(key: str, inputs: Inputs) -> dict[str, Any]:
-    """Read a measured throughput; each of IMPLEMENTATIONS has its "images_per_second", of all repetitions.
-
-    Raises:
-        UserError: The file is missing, or holds no such numbers.
-    """
-    path = inputs["throughput"][key]
-    content = read_sealed_json(path)
-    with readable(path, "holds no throughput that was measured"):
-        for name in IMPLEMENTATIONS:
-            content[name]["images_per_second"] = [*map(_finite, content[name]["images_per_second"])]
-    return content
-
-
 def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
     """Read `parameters` or `forward_flops` of models, by their keys.
 
     Raises:
         UserError: A model is missing from the file.
     """
-    sizes: dict[str, int] = {}
     if not (wanted := list(dict.fromkeys(models))):
-        return sizes
-    path = inputs["sizes"][""]
-    content = read_sealed_json(path)
-    for model in wanted:
-        try:
-            sizes[model] = content["models"][model][name]
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: does not hold the {name} of model {model!r}") from error
-    return sizes
+        return {}
+    content = read_sealed_json(path := inputs["sizes"][""])
+    with readable(path, f"does not hold the {name} of each model"):
+        return {model: content["models"][model][name] for model in wanted}
 
 
 def read_log(path: Path) -> pd.DataFrame:
     """Read the log of a segment, each row the means since the row before.
 
     Raises:
-        UserError: It is not what was written, or lacks a column or a row.
+        UserError: It is not what was written.
     """
     check_seal(path)
-    with readable(path, "is no training log as this version writes it"):
-        log = pd.read_csv(path, comment="#")
-        log[["step", "seconds", "images_per_second", "loss"]].iloc[-1].astype(float)
-    return log
+    return pd.read_csv(path, comment="#")
 
 
 def read_training_seconds(params: Sections, checkpoint: str, inputs: Inputs) -> float:
     """Sum up the seconds that a checkpoint took to train, from the logs of all segments that lead to it.
 
     Raises:
-        UserError: A log is missing, was changed, or has no seconds.
+        UserError: A log is missing, or was changed.
     """
     logs = (read_log(inputs["training"][segment]) for segment in params.chain(checkpoint))
     return sum(float(log["seconds"].iloc[-1]) for log in logs)

@@ -242,13 +242,8 @@ def _intervals(metrics: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, l
 
 
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
-    """Begin a table with the columns that label rows; `named` gives them their headings."""
+    """Begin a table with the columns that label rows; ROWS and GROUPS have their headings."""
     return paper[[name for name in ("group", "row") if name in paper]].copy()
-
-
-def named(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Give rows and groups the headings of the table `name`."""
-    return table.rename(columns={"row": ROWS.get(name, "Row"), "group": GROUPS.get(name, "Group")})
 
 
 def describe(params: Sections, source: str | NoSource) -> str:

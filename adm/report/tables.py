@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_files
 from adm.errors import UserError
 from adm.report.metrics import OverSeeds
+from adm.report.page.content import FOLDER
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""
@@ -41,31 +44,6 @@ PAIRED = re.compile(r"(?P<name>.+), (?P<side>paper|here)")
 
 INTERVALS = "intervals"
 """The attribute of a table that holds intervals of its cells as text, by column."""
-
-DOCUMENT = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1rem; }}
-table {{ border-collapse: collapse; }}
-caption {{ text-align: left; padding-bottom: .6rem; }}
-th, td {{ text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid #ccc; }}
-.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.interval {{ display: none; font-size: .8em; color: #555; }}
-td:hover .interval {{ display: block; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{table}
-</body>
-</html>
-"""
-"""A document that holds a table; the page of a scale takes the table over from there."""
 
 
 def title(key: str) -> str:
@@ -140,9 +118,16 @@ def latex(printed: pd.DataFrame, caption: str, columns: str, environment: str | 
     return style.to_latex(hrules=True, column_format=columns, caption=caption, environment=environment)
 
 
-def html_document(title: str, table: str) -> str:
-    """Lay out a whole document with one table of `html_table`."""
-    return DOCUMENT.format(title=escape(title), table=table)
+def rendered(template: str, **values: Any) -> Markup:
+    """Write a template of the package; the filter `escaped` is that of documents of one table."""
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    environment.filters["escaped"] = lambda text: Markup(escape(text))  # noqa: S704
+    return Markup(environment.get_template(template).render(values))  # noqa: S704
+
+
+def html_document(title: str, table: Markup) -> str:
+    """Lay out a whole document with one table of `html_table`; the page of a scale takes the table over from there."""
+    return rendered("table_alone.html.j2", title=title, table=table) + "\n"
 
 
 def html_table(
@@ -151,7 +136,7 @@ def html_table(
     words: Sequence[bool],
     values: Mapping[str, Sequence[str]] | None = None,
     intervals: Mapping[str, Sequence[str]] | None = None,
-) -> str:
+) -> Markup:
     """Print a table as a `<table>` element; the columns "FID, paper" and "FID, here" share a heading.
 
     Args:
@@ -161,31 +146,20 @@ def html_table(
         values: By column name, what a column is sorted by, as text; columns that are missing are sorted by their text.
         intervals: By column name, intervals of the cells as text; "" for a cell that has none.
     """
-    values, intervals = values or {}, intervals or {}
-    names = list(map(str, printed.columns))
-    longest = [max((len(str(text)) for text in printed[name]), default=0) for name in printed]
-    # What is longer holds words, whatever it begins with.
-    words = [one or length > 24 for one, length in zip(words, longest, strict=True)]
-    rows = []
-    for number in range(len(printed)):
-        cells = []
-        for place, name in enumerate(names):
-            text = escape(str(printed.iloc[number, place]))
-            if name in intervals and (interval := intervals[name][number]):
-                text += f'<span class="interval">{escape(interval)}</span>'
-            tag = '<th scope="row"' if place == 0 else "<td"
-            kind = "" if words[place] else ' class="number"'
-            value = f' data-value="{escape(values[name][number])}"' if name in values else ""
-            cells.append(f"{tag}{kind}{value}>{text}</{'th' if place == 0 else 'td'}>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    head = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in _headings(names, words))
-    body = "\n".join(rows)
-    return (
-        f"<table>\n<caption>{escape(caption)}</caption>\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-    )
+    columns = list[dict[str, Any]]()
+    for place, name in enumerate(map(str, printed.columns)):
+        texts = list(map(str, printed.iloc[:, place]))
+        # What is longer holds words, whatever it begins with.
+        is_number = not words[place] and max(map(len, texts), default=0) <= 24
+        column = {"name": name, "place": place, "pair": PAIRED.fullmatch(name), "texts": texts, "is_number": is_number}
+        columns.append(column | {"values": (values or {}).get(name), "intervals": (intervals or {}).get(name)})
+    headings = [
+        [*inside] for _, inside in groupby(columns, lambda one: one["pair"]["name"] if one["pair"] else one["place"])
+    ]
+    return rendered("table.html.j2", caption=caption, headings=headings, columns=columns, rows=len(printed))
 
 
-def table_in(path: Path) -> str:
+def table_in(path: Path) -> Markup:
     """Read the `<table>` element of a document that was written here.
 
     Raises:
@@ -194,28 +168,9 @@ def table_in(path: Path) -> str:
     with readable(path, "cannot be read"):
         text = path.read_text(encoding="utf-8")
     start, end = text.find("<table>"), text.rfind("</table>")
-    if not text.startswith(DOCUMENT.partition("\n")[0]) or not 0 <= start < end:
+    if not text.startswith("<!doctype html>") or not 0 <= start < end:
         raise UserError(f"{path}: holds no table as this version writes it; make it again: adm table {path.stem}")
-    return text[start:end] + "</table>"
-
-
-def _headings(names: list[str], words: list[bool]) -> list[list[str]]:
-    """Lay out the cells of headings: one row, or two if some columns stand in pairs."""
-    matches = [PAIRED.fullmatch(name) for name in names]
-    kinds = ["" if is_words else ' class="number"' for is_words in words]
-    if not any(matches):
-        return [[f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, names, strict=True)]]
-    upper, lower = [], []
-    columns = list(zip(names, matches, kinds, strict=True))
-    for pair, group in groupby(enumerate(columns), key=lambda one: one[1][1]["name"] if one[1][1] else one[0]):
-        inside = [column for _, column in group]
-        if isinstance(pair, int):
-            ((name, _, kind),) = inside
-            upper.append(f'<th scope="col" rowspan="2"{kind}>{escape(name)}</th>')
-            continue
-        upper.append(f'<th scope="colgroup" colspan="{len(inside)}">{escape(pair)}</th>')
-        lower += [f'<th scope="col"{kind}>{match["side"]}</th>' for _, match, kind in inside if match]
-    return [upper, lower]
+    return Markup(f"{text[start:end]}</table>")  # noqa: S704
 
 
 def _apart(table: pd.DataFrame) -> pd.DataFrame:

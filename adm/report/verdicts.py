@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from markupsafe import Markup
 from pydantic import TypeAdapter
 from scipy import stats
 
@@ -168,7 +169,7 @@ def _caption(verdicts: Sequence[Verdict], group: str) -> str:
     return caption.format(whose=whose)
 
 
-def verdict_table(verdicts: Sequence[Verdict], group: str) -> str:
+def verdict_table(verdicts: Sequence[Verdict], group: str) -> Markup:
     """Print the verdicts of a group of claims as a `<table>` element, those first that do not hold."""
     ranked = sorted(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.verdict))
     printed = pd.DataFrame([_printed(verdict) for verdict in ranked], columns=list(COLUMNS))

@@ -6,7 +6,7 @@ from adm.errors import about
 from adm.paper import captions
 from adm.params.figures import AnyFigureParams
 from adm.params.schema import Sections
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.report.figures import captioned, write_figure
 from adm.report.metrics import Inputs
 from adm.report.tables import title
@@ -28,6 +28,6 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
     """
     words = figure.caption or captions()[key]
     with about(f"figures.{key}"):
-        drawn, remark = draw(read, figure, artifacts)
+        drawn, remark = ARTISTS[figure.kind](read, figure, artifacts)
     caption = " ".join(filter(None, (f"{title(key)}: {words}", names, remark)))
     write_figure(out, captioned(drawn, caption), caption)

@@ -14,8 +14,9 @@ from adm.report.hyperparameters import model_table, scale_table, throughput_tabl
 from adm.report.lottery import lottery_table
 from adm.report.metrics import Inputs, words_on_judge
 from adm.report.run_tables import (
+    GROUPS,
+    ROWS,
     compute_table,
-    named,
     own_table,
     read_paper_table,
     run_table,
@@ -58,5 +59,6 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
             made, caption = lottery_table(read, table.runs, table.metric, artifacts), table.caption
         else:
             made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
-            made, caption = named(made, key), captions()[key]
+            headings = {"row": ROWS.get(key, "Row"), "group": GROUPS.get(key, "Group")}
+            made, caption = made.rename(columns=headings), captions()[key]
     write_table(out, made, title(key), " ".join(filter(None, (caption, names, words_on_judge(artifacts)))))

@@ -163,17 +163,6 @@ def test_what_an_interrupted_job_left_stays_while_anything_runs(project, data):
     assert (data / "manifest.json").is_file()
 
 
-def test_a_file_of_an_engines_name_holds_nothing_up(project, locks):
-    (project.folder / "dvc").write_text("import time; time.sleep(60)")
-    for command in (["tail", "-f", "adm/cli.py", "dvc"], [sys.executable, "-c", "import time; time.sleep(60)", "dvc"]):
-        with subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL) as process:
-            try:
-                assert locks.at_work() == []
-            finally:
-                process.kill()
-    (project.folder / "dvc").unlink()
-
-
 def test_a_record_that_a_kill_cut_off_is_named_and_goes_with_unlock(project, locks, data):
     (project.folder / "go").touch()
     project.run(*ENGINES["snakemake"])

@@ -21,7 +21,7 @@ from adm.params.claims import ClaimParams
 from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.figures import CurvesParams
 from adm.params.tables import OwnTableParams
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.report.claims import judge
 from adm.report.evidence import Evidence
 from adm.report.metrics import Score
@@ -105,7 +105,7 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
 
     curve = {"kind": "curves", "x": "gradient_scale", "y": ["spread"], "curves": {"a": ["scale-0", "scale-2"]}}
     figures = {"spreads": CurvesParams.model_validate({**curve, "caption": "Spreads."})}
-    (axes,) = draw(params, figures["spreads"], inputs).figure.axes
+    (axes,) = ARTISTS[figures["spreads"].kind](params, figures["spreads"], inputs).figure.axes
     assert axes.get_ylabel() == "Spread (higher is better)"
     assert axes.lines[0].get_ydata()[1] == pytest.approx(value)
 

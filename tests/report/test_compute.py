@@ -33,7 +33,3 @@ def test_utilisation_of_table_7(name, images_per_second, percent):
 
 def test_a_day_is_the_images_of_a_day():
     assert v100_days(iterations=86_400, batch_size=7, images_per_second=7.0) == 1.0
-
-
-def test_throughput_is_inverse_to_cost_and_full_at_its_own_peak():
-    assert theoretical_throughput(2e9, peak=6e12) == 1000.0

@@ -6,7 +6,7 @@ from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
 from adm.params.runs import RunParams
 from adm.params.tables import OwnTableParams
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.report.run_tables import describe, own_table
 
 
@@ -35,7 +35,9 @@ def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, 
     needs = needs_of(solved, solved.figures["solvers"])
     assert needs.metrics == ["more", "few", "euler", "heun"]
     write_scores(tmp_path, solved, needs.metrics)
-    guided, heun = draw(solved, solved.figures["solvers"], placed(needs, tmp_path)).figure.axes
+    guided, heun = ARTISTS[solved.figures["solvers"].kind](
+        solved, solved.figures["solvers"], placed(needs, tmp_path)
+    ).figure.axes
     assert guided.get_xscale() == heun.get_xscale() == "log"
     assert [line.get_xdata().tolist() for line in guided.lines] == [[5, 20], [10]]
     assert [line.get_ydata().tolist() for line in guided.lines] == [[2.0, 1.0], [3.0]]
@@ -51,7 +53,9 @@ def test_temperatures_stand_in_their_order_on_either_side_of_1(solved, placed, w
     figure = CurvesParams(kind="curves", x="temperature", y=["fid", "precision", "recall"], curves=curves)
     params = solved.model_copy(update={"runs": solved.runs | runs, "figures": {"figure_11": figure}})
     write_scores(tmp_path, params, runs)
-    for axes in draw(params, figure, placed(needs_of(params, params.figures["figure_11"]), tmp_path)).figure.axes:
+    for axes in ARTISTS[figure.kind](
+        params, figure, placed(needs_of(params, params.figures["figure_11"]), tmp_path)
+    ).figure.axes:
         assert [line.get_xdata().tolist() for line in axes.lines] == [[0.9, 1.0, 1.017], [0.98, 1.0]]
 
 

@@ -6,7 +6,8 @@ from adm.artifacts.seal import write_sealed_json
 from adm.config.models import NoiseParams
 from adm.params import load
 from adm.params.references import keys_read
-from adm.report import artwork, curves
+from adm.report import curves
+from adm.report.artwork import ARTISTS
 from adm.report.run_tables import describe
 
 
@@ -32,17 +33,10 @@ def test_a_trade_off_is_along_the_scale_that_varies(guided, score, tmp_path, mon
         write_sealed_json(paths[run], score(guided, run, float(number)))
     drawn = {}
     monkeypatch.setattr(curves, "trade_off", lambda *arguments: drawn.update(enumerate(arguments)))
-    artwork.draw(guided, guided.figures["guidance"], {"metrics": paths})
-    values = {label: frame["value"].tolist() for label, frame in drawn[0].items()}
-    assert values == {
-        "classifier": [0, 0.5, 1, 2, 4],
-        "interval": [0, 2, 4],
-        "classifier-free": [1, 2, 4],
-        "autoguidance": [1, 1.5, 2],
-    }
-    assert drawn[1] == {
-        "classifier": "gradient scale",
-        "interval": "gradient scale",
-        "classifier-free": "guidance scale",
-        "autoguidance": "guidance scale",
+    ARTISTS[guided.figures["guidance"].kind](guided, guided.figures["guidance"], {"metrics": paths})
+    assert {label: frame["value"].tolist() for label, frame in drawn[0].items()} == {
+        "classifier (gradient scale)": [0, 0.5, 1, 2, 4],
+        "interval (gradient scale)": [0, 2, 4],
+        "classifier-free (guidance scale)": [1, 2, 4],
+        "autoguidance (guidance scale)": [1, 1.5, 2],
     }

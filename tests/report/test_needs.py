@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from making import record, write_batch
+from making import record
 
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
-from adm.params.references import NoSource, keys_read
-from adm.report.artwork import draw
+from adm.params.references import NoSource
+from adm.report.artwork import ARTISTS
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
 
@@ -43,37 +43,6 @@ def test_a_table_of_reasons_needs_nothing(params, changed):
     assert needed(needs_of(found, found.tables["table_8"])) == set()
 
 
-def test_an_ablation_over_flops_needs_the_metrics_of_its_runs_and_sizes(params):
-    needs = needs_of(params, params.figures["figure_5"])
-    assert needed(needs) == {"metrics", "sizes"}
-    assert needs.metrics == keys_read(params.figures["figure_5"], "metrics")
-
-
-def test_an_ablation_over_seconds_needs_the_metrics_of_its_runs_and_the_logs_of_all_training_up_to_them(params):
-    needs = needs_of(params, params.figures["figure_5_seconds"])
-    panels = params.figures["figure_5_seconds"].panels
-    runs = {run for curves in panels.values() for curve in curves.values() for run in curve}
-    assert set(needs.metrics) == runs
-    # Every log up to the run's checkpoint, found by walking from the checkpoints' files: previous by previous.
-    expected = set()
-    for run in runs:
-        checkpoint = params.runs[run].checkpoint
-        while checkpoint in params.segments:
-            expected.add(checkpoint)
-            checkpoint = params.segments[checkpoint].previous
-    assert set(needs.training) == expected
-    assert len(needs.training) == len(expected)
-    assert {"ablation-base-100", "ablation-base-200", "ablation-base-400"} <= expected
-
-
-def test_neighbours_need_the_study_its_samples_and_its_dataset(params):
-    needs = needs_of(params, params.figures["figure_7"])
-    studies = list(params.figures["figure_7"].blocks.values())
-    assert needs.studies == studies
-    assert needs.samples == [params.neighbours[study].run for study in studies]
-    assert needs.data == ["digits"]
-
-
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
 
 
@@ -84,7 +53,9 @@ def test_an_ablation_over_flops_counts_three_passes_of_every_image(params, place
     write_scores(tmp_path, params, runs)
     write_sizes(tmp_path, params, forward_flops=10**9)
     figure = params.figures["mine"]
-    (axes,) = draw(params, figure, placed(needs_of(params, figure), tmp_path)).figure.axes
+    needs = needs_of(params, figure)
+    assert needed(needs) == {"metrics", "sizes"}
+    (axes,) = ARTISTS[figure.kind](params, figure, placed(needs, tmp_path)).figure.axes
     assert axes.get_xlabel() == "Training compute (TFLOP)"
     expected = [3 * batch_size * iterations / 1000 for iterations in (250, 500, 4360)]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), expected)
@@ -98,7 +69,9 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     needs = needs_of(params, params.figures["mine"])
     assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
-    first, second = draw(params, params.figures["mine"], placed(needs, tmp_path)).figure.axes
+    first, second = ARTISTS[params.figures["mine"].kind](
+        params, params.figures["mine"], placed(needs, tmp_path)
+    ).figure.axes
     assert first.lines[0].get_xdata().tolist() == values
     assert second.get_ylabel() == "FID (lower is better)"
     figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine")
@@ -119,22 +92,11 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     inputs, (early, late) = placed(needs, tmp_path), needs.studies
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
-    drawn = draw(params, params.figures["likelihood"], inputs)
+    drawn = ARTISTS[params.figures["likelihood"].kind](params, params.figures["likelihood"], inputs)
     assert [len(axes.lines) for axes in drawn.figure.axes] == [2, 2]
     assert drawn.remark == "Here: 4 images of digits at 3 timesteps."
     write_likelihood_of(inputs["studies"][late], params.likelihoods[late], 5)
-    remark = draw(params, params.figures["likelihood"], inputs).remark
+    remark = ARTISTS[params.figures["likelihood"].kind](params, params.figures["likelihood"], inputs).remark
     assert [f"{label}, {count} images" in remark for label, count in zip(shown.curves, (4, 5), strict=True)] == [
         True
     ] * 2
-
-
-@pytest.mark.parametrize("name", ["figure_12", "figure_13", "figure_18"])
-def test_a_figure_of_samples_is_made_from_its_needs_alone(params, placed, tmp_path, name):
-    needs = needs_of(params, params.figures[name])
-    assert needed(needs) == {"samples"}
-    inputs = placed(needs, tmp_path)
-    for run, path in inputs["samples"].items():
-        images = np.random.default_rng(0).integers(0, 256, (500, 8, 8, 3)).astype(np.uint8)
-        write_batch(path, "sample", params.scored[run], {}, images, np.arange(500) % 10)
-    assert draw(params, params.figures[name], inputs)

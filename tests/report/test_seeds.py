@@ -13,85 +13,21 @@ from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.metrics.intervals import Block, draws_of, interval
-from adm.params import check, load
+from adm.params import check
 from adm.params.claims import ClaimParams, grouped
-from adm.params.needs import needs_of, opinions_in
-from adm.params.references import keys_read
+from adm.params.needs import needs_of
 from adm.params.tables import OwnTableParams, RowsParams
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 from adm.report.claims import judge
-from adm.report.evidence import Evidence, read_evidence
-from adm.report.metrics import Score, over_seeds, read_metrics
+from adm.report.evidence import Evidence
+from adm.report.metrics import Score, over_seeds
 from adm.report.run_tables import own_table, read_paper_table, run_table
 from adm.report.tables import write_table
 from adm.stages import claims as claims_stage
-from adm.stages import table as table_stage
 
 
 def claim_of(**section):
     return TypeAdapter(ClaimParams).validate_python({"statement": "S.", "source": "A", **section})
-
-
-# Coverage. A seed's metric is the sum of what its training and what its samples' draw change.
-
-
-def normal(rng, shape):
-    """Of mean 0."""
-    return rng.standard_normal(shape)
-
-
-def skewed(rng, shape):
-    """Of mean 0 and skewness 1.75."""
-    return rng.lognormal(0, 0.5, shape) - np.exp(0.125)
-
-
-@pytest.mark.parametrize(
-    ("law", "n", "least", "most", "plain"),
-    [
-        (normal, 3, 0.93, 0.97, 0.80),
-        (normal, 5, 0.93, 0.97, 0.87),
-        (skewed, 3, 0.90, 0.95, 0.78),  # a t-interval of few skewed values covers a little less than it says
-        (skewed, 5, 0.89, 0.95, 0.85),
-    ],
-)
-def test_the_interval_of_a_mean_covers_the_truth_where_the_plain_bootstrap_does_not(law, n, least, most, plain):
-    rng, trials = np.random.default_rng(0), 2000
-    values = law(rng, (trials, n))
-    found = [over_seeds(each) for each in values]
-    covered = np.mean([abs(each.mean) <= each.half_width for each in found])
-    assert least <= covered <= most
-    resampled = values[:400, rng.integers(n, size=(500, n))].mean(axis=-1)
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=1)
-    assert np.mean((low <= 0) & (high >= 0)) < plain
-
-
-@pytest.mark.usefixtures("coarse")
-@pytest.mark.parametrize(("law", "ratio"), [(normal, 1.0), (normal, 4.0), (skewed, 1.0)])
-@pytest.mark.parametrize("n", [3, 5])
-def test_the_interval_of_a_difference_between_models_covers_the_truth(n, law, ratio):
-    rng, trials, covered = np.random.default_rng(1), 500, 0
-    for _ in range(trials):
-        a, b = draws_of([Block(law(rng, (n, 1))), Block(ratio * law(rng, (n, 1)))])
-        low, high = interval((a - b)[:, 0])[1:]
-        covered += low <= 0 <= high
-    assert 0.93 <= covered / trials <= 0.975
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("coarse")
-@pytest.mark.parametrize("paired", [True, False])
-def test_noise_alone_is_rarely_called_a_change_of_several_groups(paired):
-    # A claim on several groups at once: that none is better, where all are equal, and that they fall from one to the
-    # next. Variances of so few seeds are rough, so each share is a little above its 2.5 %.
-    n, rng, trials, wrong = 3, np.random.default_rng(2), 300, {"not_better": 0, "falls": 0}
-    none = claim_of(kind="not_better", metric="fid", runs=list("abcd"), base="e", by=0.0)
-    falls = claim_of(kind="falls", metric="fid", runs=list("abcde"))
-    for _ in range(trials):
-        common = rng.standard_normal((n, 1)) * paired  # what a model keeps through its training
-        values = dict(zip("abcde", (common + rng.standard_normal((n, 5))).T, strict=True))
-        wrong["not_better"] += judged(none, values, paired).verdict == "does not hold"
-        wrong["falls"] += judged(falls, values, paired).verdict == "holds"
-    assert max(wrong.values()) / trials <= 0.075
 
 
 def test_intervals_of_differences_are_students_if_paired_and_else_welchs():
@@ -144,7 +80,7 @@ def test_identical_seeds_have_no_spread(value):
 # Claims.
 
 
-def judged(claim, values, paired=False, **evidence):
+def judged(claim, values, paired=False):
     """The verdict on a claim whose runs are groups of these values; paired groups are of the same models."""
     groups = {key: [f"{key}-{i}" for i in range(len(found))] for key, found in values.items()}
     scores = {
@@ -153,7 +89,7 @@ def judged(claim, values, paired=False, **evidence):
         for run, value in zip(groups[key], found, strict=True)
     }
     trained = {run: run[2:] if paired else run for run in scores}
-    return judge("key", claim, Evidence(scores=scores, groups=groups, trained=trained, **evidence))
+    return judge("key", claim, Evidence(scores=scores, groups=groups, trained=trained))
 
 
 def around(*centres):
@@ -169,22 +105,10 @@ CASES = [
     ({"kind": "higher", "metric": "recall", "run": "a", "than": "b", "by": 0.5}, (2, 1), (1, 1), (1.52, 1)),
     ({"kind": "falls", "metric": "fid", "runs": list("abcd")}, (4, 3, 2, 1), (1, 2, 3, 4), (1.05, 1, 1, 1)),
     (
-        {"kind": "similar", "metric": "fid", "runs_a": ["a", "b"], "runs_b": ["c", "d"], "within": 0.8},
-        (1, 2, 1, 2),
-        (1, 2, 4, 0),
-        (1, 2, 1.8, 2.8),
-    ),
-    (
         {"kind": "not_better", "metric": "fid", "runs": ["a", "b", "c"], "base": "d", "by": 0.5},
         (3, 3, 2, 2),
         (3, 3, 0.5, 2),
         (3, 3, 1.5, 2),
-    ),
-    (
-        {"kind": "beats_early", "metric": "fid", "runs": ["a", "b", "c"], "than": "d", "by_share": 0.25},
-        (4, 1, 0, 2),
-        (4, 3, 1, 2),
-        (4, 1.95, 1, 2),
     ),
 ]
 
@@ -195,7 +119,7 @@ def test_a_verdict_over_seeds_follows_the_effect(case, paired):
     section, *centres = case
     claim = claim_of(**section)
     for expected, values in zip(("holds", "does not hold", "undecided"), centres, strict=True):
-        found = judged(claim, around(*values), paired, iterations={"a": 100, "b": 200, "c": 800})
+        found = judged(claim, around(*values), paired)
         assert found.verdict == expected
         assert found.low <= found.estimate <= found.high
         assert found.seeds == 4
@@ -211,11 +135,8 @@ def test_what_models_share_through_training_cancels_where_they_are_the_same():
 
 
 def test_seeds_that_cannot_be_compared_are_refused():
-    scores = {run: Score({"fid": 1.0}, {}, count) for run, count in (("a-0", 4), ("a-1", 4), ("b-0", 4), ("b-1", 5))}
+    scores = {run: Score({"fid": None if run == "b-1" else 1.0}, {}, 4) for run in ("a-0", "a-1", "b-0", "b-1")}
     groups = {"a": ["a-0", "a-1"], "b": ["b-0", "b-1"]}
-    with pytest.raises(ValueError, match="unequal numbers of samples"):
-        judge("key", LOWER, Evidence(scores=scores, groups=groups))
-    scores["b-1"] = Score({"fid": None}, {}, 4)
     with pytest.raises(ValueError, match="run 'b-1' has no 'fid'"):
         judge("key", LOWER, Evidence(scores=scores, groups=groups))
 
@@ -317,18 +238,9 @@ def test_what_no_seed_changes_is_one_number(params, score, placed, tmp_path):
     assert table["FID"].to_list() == pytest.approx([0.1, 0.1])
 
 
-def test_a_group_has_the_mean_and_the_interval_of_its_runs(params, measured):
-    inputs = measured(needs_of(params, params.figures["curve"]))
-    means = read_metrics(params, ["run-100", "run-400"], ["fid"], inputs)["fid"]
-    assert means.to_list() == [12, 7]
-    ends = read_metrics(params, ["run-100"], ["fid"], inputs)[["fid_low", "fid_high"]]
-    half = stats.t.ppf(0.975, 2) / np.sqrt(3)
-    np.testing.assert_allclose(ends.loc["run-100"], [12 - half, 12 + half])
-
-
 def test_curves_go_through_means_with_bars(params, measured):
     inputs = measured(needs_of(params, params.figures["curve"]))
-    figure, remark = draw(params, params.figures["curve"], inputs)
+    figure, remark = ARTISTS[params.figures["curve"].kind](params, params.figures["curve"], inputs)
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[100, 12], [200, 10], [400, 7]]
     (bars,) = axes.collections
@@ -338,7 +250,9 @@ def test_curves_go_through_means_with_bars(params, measured):
 
 
 def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = draw(params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))).figure.axes
+    (axes,) = ARTISTS[params.figures["trade"].kind](
+        params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))
+    ).figure.axes
     assert len(axes.collections) == 2
 
 
@@ -351,48 +265,6 @@ def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, 
     text = (tmp_path / "own.md").read_text()
     assert "seeds of training" in text.splitlines()[0]
     assert "3 seeds" in text
-
-
-# A whole scale, whose models all have seeds.
-
-
-@pytest.fixture(scope="module")
-def digits(root):
-    return load(root / "scales" / "digits" / "params.yaml")
-
-
-@pytest.mark.parametrize("name", ["table_8", "table_10", "table_11", "table_14", "appendix_k", "further", "solvers"])
-def test_a_table_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of(digits, digits.tables[name])
-    write_scores(tmp_path, digits, needs.metrics)
-    write_sizes(tmp_path, digits, parameters=1, forward_flops=1)
-    table_stage.run(name, digits.tables[name], digits, placed(needs, tmp_path), tmp_path / "out")
-    assert ("5 seeds" in (tmp_path / "out.md").read_text()) == bool(needs.metrics)
-
-
-@pytest.mark.parametrize("name", ["figure_5", "figure_6", "figure_11", "solvers"])
-def test_a_figure_of_groups_is_made_from_its_needs_alone(digits, placed, write_scores, write_sizes, tmp_path, name):
-    needs = needs_of(digits, digits.figures[name])
-    write_scores(tmp_path, digits, needs.metrics)
-    write_sizes(tmp_path, digits, forward_flops=1)
-    assert draw(digits, digits.figures[name], placed(needs, tmp_path)).figure.axes
-
-
-def test_every_claim_on_runs_is_tested_over_all_seeds(digits, score, tmp_path):
-    # A judge scores the first copy alone.
-    claims = {
-        key: claim for key, claim in digits.claims.items() if keys_read(claim, "metrics") and not opinions_in(claim)
-    }
-    runs = needs_of(digits, *claims.values()).metrics
-    (tmp_path / "metrics").mkdir()
-    for number, run in enumerate(runs):
-        write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(digits, run, 1.0 + number % 7))
-    evidence = read_evidence(
-        digits, list(claims.values()), {"metrics": {r: tmp_path / "metrics" / f"{r}.json" for r in runs}}
-    )
-    assert evidence.iterations["adm-128-250"] == 250
-    for key, claim in claims.items():
-        assert judge(key, claim, evidence).seeds == 5, key
 
 
 def test_how_many_verdicts_chance_may_make_wrong_is_told(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 import adm as package
 from adm.artifacts.manifest import file_hashes, read_manifest
 from adm.params import load
-from adm.report.artwork import draw
+from adm.report.artwork import ARTISTS
 
 NAMES = ["007", "a: b", "no"]
 NETWORK = {"image_size": 4, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1, "num_classes": 3}
@@ -61,7 +61,9 @@ def test_names_stay_with_all_that_is_made_of_a_folder(trained, adm):
         assert adm(*command.split())[0] == 0
     assert whole == (file_hashes(results / "samples/plain"), (results / "samples/plain/manifest.json").read_bytes())
     params = load(Path("params.yaml"))
-    figure = draw(params, params.figures["grid"], {"samples": {"plain": results / "samples/plain"}}).figure
+    figure = ARTISTS[params.figures["grid"].kind](
+        params, params.figures["grid"], {"samples": {"plain": results / "samples/plain"}}
+    ).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0: 007", "2: no"]
 
 

@@ -1,9 +1,5 @@
 """Whatever is wrong with the input of `adm score`: one line that names it, exit code 2, and nothing written."""
 
-import io
-import pickle
-import zipfile
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,36 +25,6 @@ def npz(path, **arrays):
 def truncated(path, share=0.5):
     content = npz(path, arr_0=PIXELS).read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    return path
-
-
-def damaged(path):
-    content = bytearray(npz(path, arr_0=PIXELS).read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(bytes(content))
-    return path
-
-
-def entry(path, name, content):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(name, content)
-    return path
-
-
-def short_entry(path):
-    """A header that promises more rows than follow."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"shape": (12, 8, 8, 3), "fortran_order": False, "descr": "|u1"})
-    return entry(path, "arr_0.npy", buffer.getvalue() + PIXELS[:5].tobytes())
-
-
-def pickled(path):
-    path.write_bytes(pickle.dumps(Touches(path.with_name("touched"))))
-    return path
-
-
-def objects(path):
-    np.savez(path, arr_0=np.array([Touches(path.with_name("touched"))], dtype=object))
     return path
 
 
@@ -88,19 +54,8 @@ BAD_SAMPLES = {
     "no such file": (lambda p: p / "none.npz", "none.npz: does not exist"),
     "another format": (lambda p: written(p / "a.tar", b"tar"), "a.tar: is no npz and no folder of images"),
     "no network": (lambda p: written(p / "a.safetensors", b""), "a.safetensors: is no readable safetensors file"),
-    "empty file": (lambda p: written(p / "a.npz", b""), "a.npz: is no readable npz"),
     "truncated npz": (lambda p: truncated(p / "a.npz"), "a.npz: is no readable npz, truncated"),
-    "damaged npz": (lambda p: damaged(p / "a.npz"), "(Bad CRC"),
-    "pickle": (lambda p: pickled(p / "a.npz"), "a.npz: is no readable npz"),
-    "pickled objects": (lambda p: objects(p / "a.npz"), "arr_0: holds pickled Python objects, which are never loaded"),
-    "no arrays": (lambda p: entry(p / "a.npz", "readme.txt", "x"), "holds no array 'arr_0'; it has none"),
-    "entry that is no array": (lambda p: entry(p / "a.npz", "arr_0.npy", "text"), "arr_0: is no array"),
-    "entry cut short": (lambda p: short_entry(p / "a.npz"), "arr_0: holds 960 bytes"),
     "floats": (lambda p: npz(p / "a.npz", arr_0=PIXELS / 255), "arr_0: has dtype float64, not uint8"),
-    "channels first": (
-        lambda p: npz(p / "a.npz", arr_0=PIXELS.transpose(0, 3, 1, 2)),
-        "arr_0: has shape (12, 3, 8, 8), not",
-    ),
     "a single value": (lambda p: npz(p / "a.npz", arr_0=np.uint8(3)), "arr_0: is a single value"),
     "Fortran order": (lambda p: npz(p / "a.npz", arr_0=np.asfortranarray(PIXELS)), "arr_0: is in Fortran order"),
     "zero images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:0]), "arr_0: holds no image"),
@@ -132,10 +87,6 @@ BAD_REFERENCES = {
     "no such file": (lambda p, b: p / "none.npz", "none.npz: does not exist"),
     "nothing of use": (lambda p, b: npz(p / "r.npz", other=PIXELS), "r.npz: holds other; a reference has mu, sigma"),
     "no sigma": (lambda p, b: reference(p / "r.npz", b, sigma=None), "r.npz: holds no array 'sigma'"),
-    "no spatial statistics": (
-        lambda p, b: reference(p / "r.npz", b, mu_s=None, sigma_s=None),
-        "r.npz: holds no array 'mu_s'",
-    ),
     "NaN in mu": (lambda p, b: reference(p / "r.npz", b, **with_nan(b, "mu")), "mu and sigma: mean or covariance hold"),
     "shapes that disagree": (lambda p, b: reference(p / "r.npz", b, sigma=EYE), "mu and sigma: mean of shape"),
     "statistics of integers": (
@@ -144,11 +95,7 @@ BAD_REFERENCES = {
     ),
     "another graph's statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.zeros(7), sigma=EYE),
-        "mu and sigma are of 7 dimensions, but ",
-    ),
-    "another graph's spatial statistics": (
-        lambda p, b: reference(p / "r.npz", b, mu_s=np.zeros(7), sigma_s=EYE),
-        "mu_s and sigma_s are of 7 dimensions, but ",
+        "r.npz: statistics of ",
     ),
     "pickled statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.array([Touches(p / "touched")], dtype=object)),

@@ -550,10 +550,3 @@ def test_folders_without_results_are_refused_in_one_line(refused, tmp_path):
         path.unlink()
     assert "nothing to compare" in refused(a, b)
     assert f"{a / 'params.yaml'}: is no folder of results" in refused(a, a / "params.yaml")
-
-
-@pytest.mark.parametrize("option", ["--rtol", "--atol"])
-def test_a_negative_tolerance_is_refused(adm, results, option):
-    exit_code, _, err = adm("compare", results, results, option, "-1")
-    assert exit_code == 2
-    assert option in err

@@ -10,17 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from PIL import Image
 
 from adm.artifacts.manifest import read_record
 from adm.artifacts.reading import readable
 from adm.config.metrics import METRICS
 from adm.report.grids import Images, comparison
-from adm.report.page.document import rendered
 from adm.report.page.pictures import Picture, picture, pixels_of
 from adm.report.run_tables import HERE
 from adm.report.sides import Held, differences_of, told, words
-from adm.report.tables import html_table, table_in, title
+from adm.report.tables import html_table, rendered, table_in, title
 from adm.report.verdicts import WORST_FIRST
 from adm.sampling.batch import read_batch
 
@@ -97,8 +95,7 @@ def _rank(side: Held, key: str) -> int:
 def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
     """Print rows with a column for each side; nothing if there are no rows."""
     columns = [*labels, *_titles(a, b)]
-    table = html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else ""
-    return Markup(table)  # noqa: S704
+    return html_table(pd.DataFrame(rows, columns=columns), f"{caption}.", [True] * len(columns)) if rows else Markup()
 
 
 def _scores(a: Held, b: Held) -> list[tuple[str, str, str, str]]:
@@ -168,11 +165,8 @@ def _samples(a: Held, b: Held) -> Iterator[Stacked]:
 
 def _enlarged(images: Images, side: int) -> Images:
     """Enlarge images to a side, so that those of two sizes stand in the same columns."""
-    if images.shape[1] == side:
-        return np.asarray(images)
-    return np.stack(
-        [np.asarray(Image.fromarray(each).resize((side, side), Image.Resampling.NEAREST)) for each in images]
-    )
+    places = np.arange(side) * images.shape[1] // side
+    return images[:, places][:, :, places]
 
 
 def _figures(a: Held, b: Held) -> Iterator[Stacked]:

@@ -9,7 +9,7 @@ from typing import Literal
 from adm.params.schema import Params
 
 FOLDER = Path(__file__).with_name("templates")
-"""The folder of the page's template, style sheet and script."""
+"""The folder of templates, of the page's style sheet and of its script."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,6 @@ class Content:
         exhibits: In the order of the params file.
         logs: The logs of each model's training, in order, by the model's key; some or all may not exist.
         scores: The scores of each run that a grid shows, by its key; some or all may not exist.
-        command: The command that makes the page.
         everything: The command that makes all that it shows.
         sheet: A contact sheet of the images that are trained on, which may not exist.
         compared: How it compares with what is published of the scale, in lines; none if nothing is.
@@ -66,12 +65,11 @@ class Content:
     exhibits: Sequence[Exhibit]
     logs: Mapping[str, Sequence[Path]]
     scores: Mapping[str, Path]
-    command: str
     everything: str
     sheet: Path
     compared: Sequence[str] = ()
 
 
-def digest_of_parts() -> str:
-    """Hash the template, style sheet and script, which the digest of the code does not cover."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))).hexdigest()[:16]
+def digest_of_parts(names: str = "*") -> str:
+    """Hash the templates, style sheet and script of such names, which the digest of the code does not cover."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.glob(names)))).hexdigest()[:16]

@@ -8,7 +8,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adm.config.metrics import METRICS
@@ -17,9 +16,9 @@ from adm.metrics.intervals import TAIL
 from adm.params.figures import GridParams
 from adm.params.tables import OwnTableParams
 from adm.report.metrics import read_log, read_metrics
-from adm.report.page.content import FOLDER, Content, Exhibit
+from adm.report.page.content import Content, Exhibit
 from adm.report.page.pictures import Picture, picture, training_curves
-from adm.report.tables import html_table, table_in, title
+from adm.report.tables import html_table, rendered, table_in, title
 from adm.report.verdicts import WORST_FIRST, Verdict, read_verdicts, verdict_table
 
 FIRST = ("fid", "precision", "recall")
@@ -84,12 +83,6 @@ def document(content: Content) -> str:
     )
 
 
-def rendered(template: str, **values: Any) -> str:
-    """Write a page from its template."""
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template(template).render(values)
-
-
 def _shown(exhibit: Exhibit) -> Shown:
     files, name = exhibit.existing, title(exhibit.key)
     if exhibit.kind == "claims":
@@ -97,10 +90,10 @@ def _shown(exhibit: Exhibit) -> Shown:
         claims = Shown(exhibit, f"Claims {whose[exhibit.key]}")
         if "csv" in files:
             claims.verdicts = read_verdicts(files["csv"])
-            claims.table = Markup(verdict_table(claims.verdicts, exhibit.key))  # noqa: S704
+            claims.table = verdict_table(claims.verdicts, exhibit.key)
         return claims
     if exhibit.kind == "table":
-        table = Markup(table_in(files["html"])) if "html" in files else Markup()  # noqa: S704
+        table = table_in(files["html"]) if "html" in files else Markup()
         return Shown(exhibit, name, exhibit.caption, table)
     drawn = picture(files)
     caption = drawn.caption.removeprefix(f"{name}: ") if drawn and drawn.caption else exhibit.caption
@@ -115,25 +108,23 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     Returns:
         The figures, and of each score its label, its value and its interval.
     """
-    params, chosen, numbers = content.params, list[Shown](), list[tuple[str, str, str]]()
-    grids = {key: one.run for key in figures if isinstance(one := params.figures[key], GridParams)}
-    scores = {run: row for run in dict.fromkeys(grids.values()) if (row := _scores(content, run))}
-    of_classes = [key for key in grids if params.figures[key].kind == "class_grid"]
-    shown: tuple[list[str], ...] = (of_classes, [*grids])
-    for keys in shown:
-        runs = list(dict.fromkeys(grids[key] for key in keys if grids[key] in scores))
+    params = content.params
+    grids = {key: one for key in figures if isinstance(one := params.figures[key], GridParams)}
+    scores = {key: row for key, one in grids.items() if (row := _scores(content, one.run))}
+    scores = {key: row for key, row in scores.items() if grids[key].kind == "class_grid"} or scores
+    seen, numbers = [*grids], list[tuple[str, str, str]]()
+    if scores:
         # FIDs against unlike references do not compare.
-        alike = [run for run in runs if params.reference_of(run) == params.reference_of(runs[0])]
-        if alike:
-            best = min(alike, key=lambda run: scores[run]["fid"])
-            grids = {key: grids[key] for key in keys if grids[key] == best}
-            numbers = [(f"{METRICS[name].label} of {best}", *_told(scores[best], name)) for name in FIRST]
-            break
-    numbers = [number for number in numbers if number[1]]
-    along = (key for key in figures if getattr(params.figures[key], "x", "") == "iterations")
-    kinds = {kind: [key for key in figures if params.figures[key].kind == kind] for kind in ("trade_offs", "ablations")}
-    for several in (grids, kinds["trade_offs"], [*along, *kinds["ablations"]]):
-        chosen += [figures[key] for key in [*several][:1]]
+        references = {key: params.reference_of(grids[key].run) for key in scores}
+        alike = [key for key in scores if references[key] == references[next(iter(scores))]]
+        seen = [min(alike, key=lambda key: scores[key]["fid"])]
+        row, run = scores[seen[0]], grids[seen[0]].run
+        numbers = [(f"{METRICS[name].label} of {run}", *_told(row, name)) for name in FIRST if name in row]
+    along = [key for key in figures if getattr(params.figures[key], "x", "") == "iterations"]
+    trade_offs, ablations = (
+        [key for key in figures if params.figures[key].kind == kind] for kind in ("trade_offs", "ablations")
+    )
+    chosen = [figures[key] for keys in (seen, trade_offs, [*along, *ablations]) for key in keys[:1]]
     return chosen, numbers
 
 
@@ -149,22 +140,19 @@ def _when_to_stop(content: Content, tables: Sequence[Shown]) -> list[str]:
 
 
 def _scores(content: Content, run: str) -> dict[str, float]:
-    """Read the scores of a run; nothing if there are none that can be read, or no FID."""
-    if run not in content.scores or not content.scores[run].is_file():
-        return {}
+    """Read the scores of a run that there are, with their intervals; nothing if they cannot be read, or without FID."""
     try:
         found = read_metrics(content.params, [run], FIRST, {"metrics": content.scores})
-    except UserError:
+    except (KeyError, UserError):
         return {}
-    row = {str(name): float(found[name].iloc[0]) for name in found.columns if not name.endswith("_seeds")}
-    return {} if pd.isna(row["fid"]) else row
+    row = {str(name): value for name, value in found.iloc[0].items() if isinstance(value, float) and not pd.isna(value)}
+    return row if "fid" in row else {}
 
 
 def _told(row: dict[str, float], name: str) -> tuple[str, str]:
-    """Print a score and its interval; "" of what is not there."""
-    value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
-    told = "" if value is None or pd.isna(value) else f"{value:.2f}"
-    return told, "" if not told or low is None or pd.isna(low) else f"{low:.2f} to {high:.2f}"
+    """Print a score and its interval; "" of one that has none."""
+    low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
+    return f"{row[name]:.2f}", "" if low is None else f"{low:.2f} to {high:.2f}"
 
 
 def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
@@ -194,5 +182,4 @@ def _trainings(content: Content) -> tuple[list[dict[str, Any]], Markup]:
     if not rows:
         return [], Markup()
     caption = "Training as its logs tell it: time is measured, and differs from machine to machine."
-    table = html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4)
-    return trained, Markup(table)  # noqa: S704
+    return trained, html_table(pd.DataFrame(rows), caption, [True, True] + [False] * 4)

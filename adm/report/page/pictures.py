@@ -72,7 +72,6 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
 
 
 def _of_png(content: bytes, name: str) -> Picture:
-    """Show a png as an image of a page."""
     with readable(name, "is no readable png"), Image.open(BytesIO(content)) as image:
         width, height = (round(side * CSS_INCH / DPI) for side in image.size)
     return Picture(_uri("png", content), width, height)
