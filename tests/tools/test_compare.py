@@ -222,7 +222,7 @@ def test_numbers_of_csv(pair, compared):
 
 CSV = {
     "another column": ("FID", "KID", "its columns: "),
-    "another run": ("run,3.25", "runs,3.25", "row 1, Run: 'run', there 'runs'"),
+    "another run": ("run,3.25", "runs,3.25", "row 1, Run: run, there runs"),
     "a row less": ("other,nan\n", "", "row 2"),
     "NaN": ("3.25", "nan", "row 1, FID, here: "),
 }
