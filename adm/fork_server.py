@@ -85,7 +85,7 @@ def serve() -> None:
         listening.bind(path)
         listening.listen()
         # Its input is readable when it is closed.
-        while 0 not in select.select([0, listening], [], [])[0]:
+        while 0 not in select.select([0, listening.fileno()], [], [])[0]:
             connection, _ = listening.accept()
             if not os.fork():
                 listening.close()
@@ -108,8 +108,12 @@ def _see_to(connection: socket.socket) -> NoReturn:
         os.close(stream)
     with suppress(OSError):
         connection.sendall(job.to_bytes(LENGTH_BYTES))
-    # A caller sends nothing more: its end is closed when it ends.
-    threading.Thread(target=lambda: (connection.recv(1), _send(job, signal.SIGKILL)), daemon=True).start()
+
+    def end_with_caller() -> None:
+        connection.recv(1)  # a caller sends nothing more: its end is closed when it ends
+        _send(job, signal.SIGKILL)
+
+    threading.Thread(target=end_with_caller, daemon=True).start()
     # Its PID stays its own until this process ends, too.
     ended = os.waitid(os.P_PID, job, os.WEXITED | os.WNOWAIT)
     assert ended is not None
