@@ -30,22 +30,12 @@ from adm.params.load import write
 from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 
-RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
-"""Today's names of earlier verbs."""
-
-
 asked: list[int] = []
 """Numbers of the signals that asked this process to end."""
 
 
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a verb; an earlier one is told what it is called now."""
-        if cmd_name in RENAMED:
-            raise UserError(f"{cmd_name}: is now `{RENAMED[cmd_name]}`")
-        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""

@@ -91,11 +91,6 @@ def test_every_verb_stands_in_the_help_uncut(adm):
     assert "..." not in out.partition("\n")[2]
 
 
-@pytest.mark.parametrize("verb", cli.RENAMED)
-def test_an_earlier_verb_names_the_one_of_today(refused, verb):
-    assert cli.RENAMED[verb] in refused(verb, "a", "--flag")
-
-
 @pytest.mark.parametrize("rule", [name for name in kinds() if name != "resolve"])
 def test_a_verb_hands_its_stage_what_that_takes(rule, having):
     _, found = having(rule)

@@ -120,12 +120,10 @@ def remakes(folder: Path) -> bool:
     apart = float(np.abs(made["x_0"] - kept["x_0"]).max()), int(np.abs(made["arr_0"] - kept["arr_0"].astype(int)).max())
     here, then = (_processor(model), torch.__version__), (record["processor"], record["torch"])
     good = apart[0] <= SAME if here == then else apart[1] <= LEVELS
-    print(f"{folder}: {len(classes or kept['arr_0'])} images, made on {' with torch '.join(then)}, remade on", end=" ")
-    print(
-        f"{'the same' if here == then else ' with torch '.join(here)}: floats differ by {apart[0]:.2g} at most, pixels"
-    )
     wanted = f"floats within {SAME:g}" if here == then else f"pixels within {LEVELS}"
-    print(f"by {apart[1]}. Wanted are {wanted}: {'remade' if good else 'NOT remade'}")
+    print(f"{folder}: {len(kept['arr_0'])} images, made on {' with torch '.join(then)}, remade on", *here)
+    print(f"floats differ by {apart[0]:.2g} at most, pixels by {apart[1]}; wanted are {wanted}:", end=" ")
+    print("remade" if good else "NOT remade")
     return good
 
 
