@@ -231,31 +231,22 @@ def publish(
     license_: Annotated[
         str | None, typer.Option("--license", help="Of its weights, as the hub calls it: mit, cc-by-4.0 and so on.")
     ] = None,
-    upload: Annotated[str | None, typer.Option(metavar="USER/NAME", help="Where FOLDER is uploaded to.")] = None,
 ) -> None:
     """Write what a scale shows, and its scores, to a folder for git; or a network to one for a model hub."""
-    if folder is None:
-        _publish_scale(params, again, check, "--network" if network else "--upload" if upload else None)
+    if folder is not None:
+        from adm.tools import hub
+
+        if not (network or check):
+            raise UserError(f"{folder}: what is to be done? --network NAME writes it, --check remakes its images")
+        if network:
+            hub.write(folder, network, scores, license_)
+        if check and not hub.remakes(folder):
+            raise typer.Exit(1)
         return
-    from adm.tools import hub
-
-    if not (network or check or upload):
-        raise UserError(f"{folder}: what is to be done? --network NAME writes it; or --check, or --upload USER/NAME")
-    if upload:
-        hub.client()
-    if network:
-        hub.write(folder, network, scores, license_)
-    if check and not hub.remakes(folder):
-        raise typer.Exit(1)
-    if upload:
-        hub.upload(folder, upload)
-
-
-def _publish_scale(params: Path, again: bool, check: bool, other: str | None) -> None:
     from adm.tools import publish as tool
 
-    if other:
-        raise UserError(f"{other}: goes with FOLDER, as in: adm publish FOLDER --network NAME")
+    if network:
+        raise UserError("--network: goes with FOLDER, as in: adm publish FOLDER --network NAME")
     pipeline = Pipeline(load(params))
     if again:
         tool.again(pipeline)

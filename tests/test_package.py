@@ -21,7 +21,6 @@ from adm.nets.opening import Card, LoadedNetwork, write_network
 from adm.params import UserError
 
 MODULES = {
-    "huggingface-hub": "huggingface_hub",
     "pillow": "PIL",
     "pillow-heif": "pillow_heif",
     "pyyaml": "yaml",

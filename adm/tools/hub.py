@@ -1,4 +1,4 @@
-"""`publish FOLDER`: a network as a folder for a model hub that remakes its images, whether it does, and its upload.
+"""`publish FOLDER`: a network as a folder for a model hub that remakes its images, and whether it does.
 
 The texts of the folder, its card and its pipeline of diffusers, are templates in `hub_files`.
 """
@@ -21,7 +21,7 @@ from adm.config.metrics import METRICS
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_uint8
 from adm.diffusion.samplers import last
-from adm.errors import UserError, brief, some
+from adm.errors import UserError, some
 from adm.machine import processor_name
 from adm.nets.diffusers_export import write_pipeline
 from adm.nets.opening import write_network
@@ -125,36 +125,6 @@ def remakes(folder: Path) -> bool:
     print(f"floats differ by {apart[0]:.2g} at most, pixels by {apart[1]}; wanted are {wanted}:", end=" ")
     print("remade" if good else "NOT remade")
     return good
-
-
-def client() -> Any:
-    """Import the hub's client, whose user is logged in.
-
-    Raises:
-        UserError: Nobody is.
-    """
-    import huggingface_hub  # noqa: PLC0415
-
-    if huggingface_hub.get_token() is None:
-        raise UserError("--upload: there is no token; type `hf auth login`, or set HF_TOKEN")
-    return huggingface_hub
-
-
-def upload(folder: Path, name: str) -> None:
-    """Have the hub validate the card of a folder, and upload it as USER/NAME.
-
-    Raises:
-        UserError: It has no weights or no card, nobody is logged in, or the hub refuses it or is not reached.
-    """
-    hub = client()
-    placed(folder)
-    try:
-        hub.ModelCard.load(folder / "README.md").validate()
-        hub.create_repo(name, exist_ok=True)
-        hub.upload_folder(repo_id=name, folder_path=folder, ignore_patterns=[".*"])
-    except Exception as error:  # of the client, of what it is built on, or of the hub
-        raise UserError(f"--upload {name}: {brief(error)}") from error
-    print(f"https://huggingface.co/{name}")
 
 
 def _made(model: Model, classes: list[int] | None, num: int, seed: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A network's folder for a model hub: it remakes its images wherever it lies, its card tells its scores, its upload."""
+"""A network's folder for a model hub: it remakes its images wherever it lies, and its card tells its scores."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,41 +169,6 @@ def test_a_network_without_a_form_in_diffusers_is_written_without(published, adm
     assert adm("publish", folder, "--check")[0] == 0
 
 
-@pytest.fixture
-def client(monkeypatch):
-    """The hub's client, of which nothing reaches the network; it lists what was asked of it."""
-    asked = []
-
-    class Card:
-        @staticmethod
-        def load(path):
-            assert path.is_file()
-            return SimpleNamespace(validate=lambda: asked.append("validate"))
-
-    fake = SimpleNamespace(
-        get_token=lambda: "token",
-        ModelCard=Card,
-        create_repo=lambda name, exist_ok: asked.append(f"create {name}"),
-        upload_folder=lambda repo_id, folder_path, ignore_patterns: asked.append(f"upload {repo_id}"),
-        asked=asked,
-    )
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    return fake
-
-
-def test_a_card_is_validated_before_its_folder_is_uploaded(published, adm, client):
-    folder, _ = published()
-    assert adm("publish", folder, "--check", "--upload", "jane/tiny")[0] == 0
-    assert client.asked == ["validate", "create jane/tiny", "upload jane/tiny"]
-
-    def refuse(*_, **__):
-        raise ConnectionError("the hub\nis not reached")
-
-    client.create_repo = refuse
-    assert adm("publish", folder, "--upload", "jane/tiny")[2] == "error: --upload jane/tiny: the hub is not reached\n"
-    assert client.asked[3:] == ["validate"]
-
-
 def without_weights(folder):
     (folder / "model.safetensors").unlink()
 
@@ -223,7 +187,6 @@ def without_record(folder):
 
 MISTAKES = {
     "no weights": (without_weights, ["--check"], "model.safetensors"),
-    "no weights to upload": (without_weights, ["--upload", "jane/tiny"], "model.safetensors"),
     "half fetched": (a_pointer, ["--check"], "model.safetensors"),
     "other files": (with_notes, ["--network", "emoji"], "notes.md"),
     "somebody's card": (without_record, ["--network", "emoji"], "README.md"),
@@ -235,7 +198,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_and_nothing_is_lost(published, adm, client, case):
+def test_a_mistake_is_one_line_and_nothing_is_lost(published, adm, case):
     spoil, options, word = MISTAKES[case]
     folder, _ = published()
     spoil(folder)
@@ -244,18 +207,6 @@ def test_a_mistake_is_one_line_and_nothing_is_lost(published, adm, client, case)
     assert (code, err.count("\n")) == (2, 1), err
     assert word in err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert client.asked == []
-
-
-def test_an_upload_without_a_token_or_a_client_writes_nothing(adm, client, tmp_path, monkeypatch):
-    client.get_token = lambda: None
-    publish = ("publish", tmp_path / "pub", "--network", "emoji", "--upload", "jane/tiny")
-    code, _, err = adm(*publish)
-    assert (code, err.count("\n")) == (2, 1)
-    assert "token" in err
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert "adm[hub]" in adm(*publish)[2]
-    assert not (tmp_path / "pub").exists()
 
 
 def test_options_of_a_hub_need_a_folder(adm):

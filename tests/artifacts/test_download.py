@@ -4,7 +4,6 @@ import errno
 import hashlib
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -189,30 +188,6 @@ def test_local_files_are_copied_and_checked(tmp_path, out):
     assert "there is no such file" in refusal((tmp_path / "none").as_uri(), out)
     assert out.read_bytes() == CONTENT
     assert left(out) == ["a.bin"]
-
-
-def test_https_that_leads_to_http_needs_a_checksum(out, monkeypatch):
-    class Answer(SimpleNamespace):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-    answer = Answer(
-        url="http://host/a.bin",
-        history=[SimpleNamespace(url="https://host/a.bin")],
-        status_code=200,
-        headers={},
-        ok=True,
-        iter_content=lambda _: [CONTENT],
-    )
-    monkeypatch.setattr(module.requests, "get", lambda *_, **__: answer)
-    message = refusal("https://host/a.bin", out, size=len(CONTENT))
-    assert message.startswith("https://host/a.bin: leads to http://host/a.bin by plain http")
-    assert left(out) == []
-    get("https://host/a.bin", out, sha256=SHA256)
-    assert out.read_bytes() == CONTENT
 
 
 def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
