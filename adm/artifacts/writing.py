@@ -178,7 +178,6 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Exchange two folders."""
     if renameat2 := getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None):
         if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
             return

@@ -181,7 +181,6 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
 
 
 def _card(name: str, model: Model, facts: dict[str, Any]) -> str:
-    """Write the model card."""
     import jinja2  # noqa: PLC0415
 
     guided = "classifier-guidance" if model.classifier else "classifier-free-guidance"

@@ -175,7 +175,6 @@ def _shown(pipeline: Pipeline) -> Iterator[Job]:
 
 
 def _outputs(job: Job) -> list[Path]:
-    """Tell what is published of what a job writes."""
     return [job.outputs[ending] for ending in SHOWN[job.kind.name]]
 
 
