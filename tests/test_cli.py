@@ -14,7 +14,7 @@ import yaml
 from making import verbs
 
 from adm import cli
-from adm.params import UserError, load
+from adm.params import load
 from adm.pipeline import Pipeline, kinds
 from adm.pipeline.arguments import arguments
 
@@ -47,19 +47,6 @@ def project(root, tmp_path, monkeypatch):
     shutil.copy(root / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def refused(adm):
-    """The one line by which a command is refused."""
-
-    def run(*arguments):
-        code, out, err = adm(*arguments)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert err.startswith("error: ")
-        return err.removeprefix("error: ").rstrip("\n")
-
-    return run
 
 
 def everything_in(folder):
@@ -189,29 +176,3 @@ def test_wrong_flags_exit_with_2_and_no_traceback(adm, arguments):
     code, _, err = adm(*arguments)
     assert code == 2
     assert "Traceback" not in err
-
-
-def test_a_failing_stage_leaves_the_existing_output_untouched(adm, refused, project, monkeypatch):
-    assert adm("prepare", "digits")[0] == 0
-    before = everything_in(project)
-    assert "results/embedded/data/digits/manifest.json" in before
-
-    def fail(folder, *rest, **_):
-        (folder / "half.npy").write_bytes(b"half")
-        raise UserError("the disk is full")
-
-    monkeypatch.setattr("adm.stages.prepare.write_shard", fail)
-    assert refused("prepare", "digits") == "the disk is full"
-    assert everything_in(project) == before
-
-
-def test_a_verb_that_runs_again_writes_the_same_bytes(adm, project, monkeypatch):
-    found = []
-    for name in ("a", "b"):
-        (project / name).mkdir()
-        shutil.copy(project / "params.yaml", project / name)
-        monkeypatch.chdir(project / name)
-        for command in ("resolve", "prepare digits", "init adm-128"):
-            assert adm(*command.split())[0] == 0
-        found.append(everything_in(project / name))
-    assert found[0] == found[1]

@@ -151,16 +151,6 @@ def test_a_key_that_is_none_names_no_journal(project, arguments):
     assert not project.logs.exists()
 
 
-def test_journals_lie_beside_the_results_wherever_these_are(project, tmp_path_factory):
-    scratch = tmp_path_factory.mktemp("scratch")
-    content = yaml.safe_load((project.folder / "params.yaml").read_text())
-    content["paths"] = {"results": str(scratch / "far")}
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(content))
-    assert project.prepare()[0] == 0
-    assert [path.name for path in project.folder.iterdir()] == ["params.yaml"]
-    assert len(tries((scratch / "far" / "logs" / "prepare" / "digits.txt").read_text())) == 1
-
-
 def test_every_job_has_a_journal_of_its_own(project):
     for arguments in (
         "features scale-2",

@@ -146,15 +146,10 @@ BAD_REFERENCES = {
         lambda p, b: reference(p / "r.npz", b, mu=np.zeros(7), sigma=EYE),
         "mu and sigma are of 7 dimensions, but ",
     ),
-    "another graph's spatial statistics": (
-        lambda p, b: reference(p / "r.npz", b, mu_s=np.zeros(7), sigma_s=EYE),
-        "mu_s and sigma_s are of 7 dimensions, but ",
-    ),
     "pickled statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.array([Touches(p / "touched")], dtype=object)),
         "r.npz: mu: holds pickled Python objects",
     ),
-    "float images": (lambda p, b: reference(p / "r.npz", b, arr_0=PIXELS / 255), "arr_0: has dtype float64, not uint8"),
     "no covariance": (
         lambda p, b: reference(p / "r.npz", b, sigma=-np.eye(32), mu=np.zeros(32)),
         "sigma: is no covariance; it must be symmetric",

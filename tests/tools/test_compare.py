@@ -365,18 +365,6 @@ def differences(adm, tmp_path):
     return run
 
 
-@pytest.fixture
-def refused(adm):
-    """The one line that refuses to compare two sides."""
-
-    def run(*sides):
-        exit_code, out, err = adm("compare", *sides)
-        assert (exit_code, out, err.count("\n")) == (2, "", 1)
-        return err
-
-    return run
-
-
 def test_a_metric_differs_beyond_its_interval_alone(differences, adm, tmp_path):
     a = write_results(tmp_path / "a", {"a": score(fid=10.0), "b": score(fid=10.0)})
     b = write_results(tmp_path / "b", {"a": score(fid=11.5), "b": score(fid=12.0)})
@@ -489,7 +477,7 @@ def test_folders_that_cannot_be_compared_are_refused_in_one_line(refused, tmp_pa
     (b / name).unlink()
     if content is not None:
         (b / name).write_bytes(content)
-    told = refused(a, b)
+    told = refused("compare", a, b)
     assert str(b) in told
     assert name in told
 
@@ -498,8 +486,8 @@ def test_folders_without_results_are_refused_in_one_line(refused, tmp_path):
     a, b = (write_results(tmp_path / name, {"a": score(fid=1.0)}) for name in ("a", "b"))
     for path in (b / "metrics" / "a.json", b / "claims" / "own.csv"):
         path.unlink()
-    assert "nothing to compare" in refused(a, b)
-    assert f"{a / 'params.yaml'}: is no folder of results" in refused(a, a / "params.yaml")
+    assert "nothing to compare" in refused("compare", a, b)
+    assert f"{a / 'params.yaml'}: is no folder of results" in refused("compare", a, a / "params.yaml")
 
 
 @pytest.mark.parametrize("option", ["--rtol", "--atol"])
