@@ -100,6 +100,7 @@ check: $(READY)
 	mypy
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
+	snakemake --lint
 	adm schema --check
 	adm check --dvc
 	for params in $(SCALES); do adm check --params $$params && adm publish --check --params $$params || exit; done

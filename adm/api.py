@@ -158,20 +158,11 @@ class Model:
         how: Keywords of `sample` that hold where they are not given, as `adm.composing` sets them.
     """
 
-    opened: LoadedNetwork
-    classifier: LoadedNetwork | None
+    opened: LoadedNetwork = field(repr=False)
+    classifier: LoadedNetwork | None = field(repr=False)
     precision: Precision
-    guide: LoadedNetwork | None = None
+    guide: LoadedNetwork | None = field(default=None, repr=False)
     how: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Tell in a line what it is, and how it is sampled if nothing else is said."""
-        side, classes = self.params.network.image_size, self.num_classes
-        told = [f"{side}x{side}", f"{classes} classes" if classes else "no classes", self.precision, str(self.device)]
-        told += [f"{role} {other.path.name}" for role, other in self._others() if other]
-        how = self.how or self.opened.card.sampling
-        told += [f"{name}={value!r}" for name, value in how.items() if name not in ("classifier", "guide")]
-        return f"Model({self.opened.path.name}: {', '.join(told)})"
 
     @property
     def params(self) -> DiffusionModel | UpsamplerModel:
@@ -358,8 +349,6 @@ class Model:
 
         Arguments and errors are those of `sample`, but for `batch`, `progress` and `output`.
         """
-        if given := how.keys() & {"batch", "progress", "output"}:
-            raise UserError(f"{min(given)}: is not for trajectories, of images that are computed together")
         sampling = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
         return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 

@@ -59,11 +59,12 @@ SOUND = frozenset({Kind.EQUAL, Kind.REMADE, Kind.CLOSE, Kind.MEASURED})
 class Tolerance:
     """Numbers a and b are close where |a - b| <= atol + rtol max(|a|, |b|).
 
-    Whole numbers are counts, classes or pixels; for them atol alone counts.
+    Whole numbers are counts, classes or pixels; for them atol alone counts. The defaults are how far numbers of one
+    score may lie apart on two kinds of processors: tables hold six digits.
     """
 
-    rtol: float
-    atol: float
+    rtol: float = 1.0e-5
+    atol: float = 1.0e-8
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,7 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         licence = licence or ("mit" if network in PACKAGED else "unknown")
         facts = {"sampling": sampling, "record": record, "scores": scores, "licence": licence, "no_pipeline": reason}
         (folder / "README.md").write_text(_card(out.resolve().name, model, facts), "utf-8")
-        own = Path(__file__).parents[2] / "LICENSE"
-        (folder / "LICENSE").write_text(
-            own.read_text("utf-8") if own.is_file() else str(distribution("adm").read_text("licenses/LICENSE")), "utf-8"
-        )
+        (folder / "LICENSE").write_text(str(distribution("adm").read_text("licenses/LICENSE")), "utf-8")
         for kept in out.glob(".*"):
             (shutil.copytree if kept.is_dir() else shutil.copy)(kept, folder / kept.name)
     print(out)

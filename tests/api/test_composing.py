@@ -178,14 +178,6 @@ def test_another_precision_is_a_copy(model, checkpoint):
         model.to(torch.int8)
 
 
-def test_it_is_told_in_a_line(model, classifier):
-    assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
-    told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
-    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps='ddim25'", "scale=2.0"))
-    assert "\n" not in told
-    assert len(told) < 200
-
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 TENSOR = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
 
@@ -286,7 +278,6 @@ REFUSED = {
     "threads of a sampler": (lambda m, c: adm.DDIM(m, 5, threads=3), "threads: is an argument of `adm.load`"),
     "a scale in words": (lambda m, c: m.sample(0, steps=2, scale="two"), "gradient_scale: 'two' is not accepted"),
     "a scale without who guides": (lambda m, c: adm.DDIM(m, 5, scale=2.0), "does nothing without a classifier"),
-    "a batch of a trajectory": (lambda m, c: m.trajectory(0, batch=1), "batch: is not for trajectories"),
     "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
     "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),
     "nothing to guide": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(None)), "NoneType: is no network"),

@@ -152,12 +152,6 @@ def test_a_solver_costs_its_evaluations(paper, sampler, steps, evaluations):
     assert run.model_copy(update={"gradient_scale": 0.0}).evaluations(NoiseParams()) == (evaluations, 0, 0)
 
 
-@pytest.mark.parametrize(("heun", "ddim"), [("solver-heun-rho10", "solver-ddim-20")])
-def test_heuns_method_is_planned_with_two_evaluations_a_step_but_one_at_last(costs, heun, ddim):
-    found = [sum(costs[f"sample_shard/{run}/{n}-of-8"].flops for n in range(1, 9)) for run in (heun, ddim)]
-    assert 20 * found[0] == 19 * found[1]
-
-
 def test_what_is_not_guided_costs_no_classifier(paper, costs):
     runs = [f"sample_shard/{run}/1-of-8" for run in ("scale-128-0", "adm-128-4360k", "bedroom-full")]
     unguided, guided, other = (costs[run] for run in runs)

@@ -15,7 +15,6 @@ from safetensors.numpy import save_file
 from adm.artifacts.comparison import CHUNK, Tolerance, compare_files
 from adm.tools import publish
 
-DEFAULT = Tolerance(1.0e-5, 1.0e-8)
 PIXELS = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 3)).astype(np.uint8)
 WEIGHTS = {"a.weight": np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32), "b": np.array([np.nan, 1, 2])}
 BATCH = {"arr_0": PIXELS, "arr_1": np.arange(5)}
@@ -38,7 +37,7 @@ def save_arrays(path, arrays):
 def found(tmp_path):
     """Compare two files of an ending, each of bytes, arrays or pixels: the kind and the words."""
 
-    def compare(ending, *contents, tolerance=DEFAULT):
+    def compare(ending, *contents, **tolerance):
         paths = [tmp_path / f"{side}{ending}" for side in "ab"]
         for path, content in zip(paths, contents, strict=True):
             if isinstance(content, bytes):
@@ -47,7 +46,7 @@ def found(tmp_path):
                 save_arrays(path, content)
             else:
                 Image.fromarray(content).save(path)
-        one = compare_files(*paths, tolerance)
+        one = compare_files(*paths, Tolerance(**tolerance))
         return one.kind, one.words
 
     return compare
@@ -116,8 +115,8 @@ def test_the_same_numbers_in_other_bytes_are_close(found, tmp_path):
 
 def test_of_whole_numbers_atol_alone_is_tolerated(found):
     numbers = ".npy", {"": PIXELS}, {"": PIXELS + np.uint8(1)}
-    assert found(*numbers, tolerance=Tolerance(10, 0))[0] == "different"
-    assert found(*numbers, tolerance=Tolerance(0, 1))[0] == "close"
+    assert found(*numbers, rtol=10, atol=0)[0] == "different"
+    assert found(*numbers, rtol=0, atol=1)[0] == "close"
 
 
 def changed_score(**changes):
@@ -170,7 +169,7 @@ def test_images_are_compared_by_pixels(found, tmp_path):
     other[2, 1, 0] += 3
     kind, words = found(".png", PIXELS[0], other)
     assert (kind, words.startswith("pixel [2, 1, 0]: ")) == ("different", True)
-    assert found(".png", PIXELS[0], other, tolerance=Tolerance(0, 3))[0] == "close"
+    assert found(".png", PIXELS[0], other, rtol=0, atol=3)[0] == "close"
 
 
 DAMAGED = {".npy": {"": PIXELS}, ".npz": BATCH, ".safetensors": WEIGHTS, ".png": PIXELS[0], ".json": sealed_json(SCORE)}

@@ -86,16 +86,6 @@ def test_a_parent_that_was_made_anew_is_told(project):
     assert "samples/a is another one" in found["features/a"]
 
 
-def test_changed_code_is_told_of_its_stage(project):
-    project.edit_code("train")
-    found = stale(project)
-    assert [name for name, why in found.items() if why.startswith("code") and name != "resolve"] == [
-        "train/m-4",
-        "train/n-4",
-        "train/m-9",
-    ]
-
-
 def test_a_table_is_judged_by_the_times_of_what_it_shows_and_by_its_section(project):
     table = project.results / "tables" / "mine.md"
     os.utime(table, (0, time.time() - 10**6))
