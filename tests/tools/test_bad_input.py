@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from damage import flip
 from PIL import Image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
@@ -33,9 +34,7 @@ def truncated(path, share=0.5):
 
 
 def damaged(path):
-    content = bytearray(npz(path, arr_0=PIXELS).read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(bytes(content))
+    flip(npz(path, arr_0=PIXELS), path.stat().st_size // 2, 0xFF)
     return path
 
 

@@ -5,17 +5,11 @@ import re
 import shutil
 
 import pytest
-from damage import sealed_json, swap
+from damage import flip, sealed_json, swap
 
 from adm.artifacts.manifest import MANIFEST
 
 FOLDERS = ["data/x", "extractors/g", "checkpoints/m-0", "checkpoints/m-9", "samples/a", "features/reference/x"]
-
-
-def flip(path, position=-1):
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
 
 
 def edit_json(path, change):
