@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from adm.config.metrics import RETRAINING
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
 from adm.report.sides import Number
 from adm.tools.compare import held, is_measured
 from adm.tools.publish import ARCHIVE, processors, published
-
-RETRAINING = 3.2
-"""The standard deviation of a score over trainings, in those over draws of samples, where no lottery measured it.
-
-Source: arXiv 2606.20536.
-"""
 
 WIDE_95, WIDE_99 = 1.960, 2.576
 """Half of a 95 % and of a 99 % interval, in standard errors."""
