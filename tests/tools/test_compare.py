@@ -53,57 +53,29 @@ def found(tmp_path):
 
 
 def scaled(factor):
-    return WEIGHTS | {"a.weight": WEIGHTS["a.weight"] * np.float32(factor)}
+    return {"a.weight": WEIGHTS["a.weight"] * np.float32(factor)}
 
 
 ARRAYS = {
-    "floats within": (".safetensors", WEIGHTS, scaled(1 + 1e-6), "close", "a.weight["),
-    "floats beyond": (".safetensors", WEIGHTS, scaled(1 + 1e-3), "different", "a.weight["),
-    "NaN on one side": (
-        ".safetensors",
-        WEIGHTS,
-        WEIGHTS | {"b": np.array([0.0, 1, 2])},
-        "different",
-        "b[0]: nan, there 0.0",
-    ),
-    "infinity on one side": (
-        ".npz",
-        WEIGHTS,
-        WEIGHTS | {"b": np.array([np.nan, np.inf, 2])},
-        "different",
-        "b[1]: 1.0, there inf",
-    ),
-    "another dtype": (".safetensors", WEIGHTS, WEIGHTS | {"b": np.float32(WEIGHTS["b"])}, "different", "b: "),
-    "another shape": (
-        ".safetensors",
-        WEIGHTS,
-        WEIGHTS | {"a.weight": WEIGHTS["a.weight"].T.copy()},
-        "different",
-        "a.weight: ",
-    ),
-    "an array less": (".npz", BATCH, {"arr_0": PIXELS}, "different", "arr_1: is missing there"),
-    "another order of axes": (
-        ".npz",
-        BATCH,
-        BATCH | {"arr_0": np.asfortranarray(PIXELS)},
-        "close",
-        "the same content",
-    ),
-    "pixels one apart": (".npy", {"": PIXELS}, {"": PIXELS + np.uint8(1)}, "different", "[0, 0, 0, 0]: "),
-    "the largest of two": (
-        ".npz",
-        BATCH,
-        BATCH | {"arr_1": np.array([0, 1, 90, 3, 5])},
-        "different",
-        "arr_1[2]: 2, there 90",
-    ),
+    "floats within": (WEIGHTS, scaled(1 + 1e-6), "close", "a.weight["),
+    "floats beyond": (WEIGHTS, scaled(1 + 1e-3), "different", "a.weight["),
+    "NaN on one side": (WEIGHTS, {"b": np.array([0.0, 1, 2])}, "different", "b[0]: nan, there 0.0"),
+    "infinity on one side": (WEIGHTS, {"b": np.array([np.nan, np.inf, 2])}, "different", "b[1]: 1.0, there inf"),
+    "another dtype": (WEIGHTS, {"b": np.float32(WEIGHTS["b"])}, "different", "b: "),
+    "another shape": (WEIGHTS, {"a.weight": WEIGHTS["a.weight"].T.copy()}, "different", "a.weight: "),
+    "an array more": (BATCH, {"arr_2": PIXELS}, "different", "arr_2: is missing here"),
+    "another order of axes": (BATCH, {"arr_0": np.asfortranarray(PIXELS)}, "close", "the same content"),
+    "the largest of two": (BATCH, {"arr_1": np.array([0, 1, 90, 3, 5])}, "different", "arr_1[2]: 2, there 90"),
+    "pixels one apart": ({"": PIXELS}, {"": PIXELS + np.uint8(1)}, "different", "[0, 0, 0, 0]: "),
 }
+"""What a file holds, what of it is another in the other file, the kind, and how the words begin."""
 
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays(found, case):
-    *files, kind, words = ARRAYS[case]
-    told = found(*files)
+    arrays, others, kind, words = ARRAYS[case]
+    ending = {"": ".npy", "arr_0": ".npz", "a.weight": ".safetensors"}[next(iter(arrays))]
+    told = found(ending, arrays, arrays | others)
     assert told[0] == kind
     assert told[1].startswith(words)
 

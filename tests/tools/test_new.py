@@ -323,11 +323,6 @@ def no_class(images):
     shutil.rmtree(images / "007")
 
 
-def empty(images):
-    shutil.rmtree(images)
-    images.mkdir()
-
-
 def empty_class(images):
     (images / "cat").mkdir()
 
@@ -350,7 +345,6 @@ def large(images):
 
 BROKEN = {
     "no folder": (shutil.rmtree, (), "images: is no folder"),
-    "empty": (empty, (), "images"),
     "empty class": (empty_class, (), "cat"),
     "images without classes": (no_class, (), "--unlabelled"),
     "one class": (lambda images: shutil.rmtree(images / "no"), (), "--unlabelled"),
@@ -359,13 +353,11 @@ BROKEN = {
     "few of a class": (few_of_a_class, (), "'cat' has 2"),
     "few": (few, (), "30 of the 40 images"),
     "size that does not halve": (None, ("--size", 36), "36"),
-    "size of no pixel": (None, ("--size", 0), "0"),
     "size beyond all": (None, ("--size", 1024), "1024"),
     "two channels": (None, ("--channels", 2), "--channels 2"),
     "too slow for the size": (large, ("--size", 512), "--hours 1"),
     "no time": (None, ("--hours", 0.001), "--hours 0.001"),
     "negative time": (None, ("--hours", -1), "--hours -1"),
-    "infinite time": (None, ("--hours", "inf"), "--hours inf"),
     "a folder without the rules": (lambda images: Path("Snakefile").unlink(), (), "Snakefile"),
 }
 
