@@ -81,6 +81,7 @@ test-fast: $(READY)
 
 # A real Slurm, a server that speaks S3, several processes: beside the tests, since they install and start services.
 test-cluster: $(CLUSTER)
+	hadolint --no-color --failure-threshold style Dockerfile
 	pytest tests/cluster
 
 # What only a GPU shows; without one every test is skipped.

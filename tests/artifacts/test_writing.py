@@ -6,13 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from making import everything_in
 
 from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json, write_npz
 from adm.errors import UserError
-
-
-def everything_in(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_a_folder_appears_when_the_block_ends_and_is_replaced_whole(tmp_path):

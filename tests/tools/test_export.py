@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from making import make, record
+from making import everything_in, make, record
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -39,10 +39,6 @@ def tiny(tmp_path, monkeypatch):
     state = {name: 0.1 * torch.randn(shape, generator=draws) for name, shape in preset_shapes("tiny").items()}
     torch.save(state, tmp_path / "tiny.pt")
     return state
-
-
-def everything_in(folder):
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def test_to_ours_and_back(adm, tmp_path, tiny):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from making import everything_in
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import load
@@ -43,10 +44,6 @@ def clone(made, tmp_path, monkeypatch):
     return folder / "results" / "published" / "embedded"
 
 
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def repack(archive, change):
     """Write an archive again, with other files: `change` takes and returns bytes by name."""
     with tarfile.open(archive) as packed:
@@ -66,7 +63,7 @@ def rescored(path, content, **metrics):
 
 
 def test_tables_figures_and_claims_are_published_and_follow_from_the_scores(made, clone, adm):
-    results, shown = made / "results" / "embedded", contents(clone)
+    results, shown = made / "results" / "embedded", everything_in(clone)
     for folder, endings in (("tables", "csv md"), ("figures", "png"), ("claims", "csv md")):
         names = {
             path.relative_to(results) for ending in endings.split() for path in (results / folder).glob(f"*.{ending}")
@@ -78,14 +75,14 @@ def test_tables_figures_and_claims_are_published_and_follow_from_the_scores(made
 
 
 def test_the_same_is_published_of_the_same_results_and_again_of_the_scores_alone(made, clone, adm, monkeypatch):
-    before = contents(clone)
+    before = everything_in(clone)
     for path in (*clone.glob("tables/*"), *clone.glob("claims/*"), clone / "figures" / "figure_5.png"):
         path.write_text("lost")
     assert adm("publish", "--again")[0] == 0
-    assert contents(clone) == before
+    assert everything_in(clone) == before
     monkeypatch.chdir(made)
     assert adm("publish")[0] == 0
-    assert contents(made / "results" / "published" / "embedded") == before
+    assert everything_in(made / "results" / "published" / "embedded") == before
 
 
 @pytest.mark.parametrize(
@@ -207,9 +204,9 @@ def test_results_that_are_not_whole_are_not_published(made, tmp_path, monkeypatc
     shutil.copytree(made, tmp_path / "half")
     monkeypatch.chdir(tmp_path / "half")
     (tmp_path / "half" / "results" / "embedded" / "tables" / "own.md").unlink()
-    before = contents(tmp_path / "half" / "results" / "published")
+    before = everything_in(tmp_path / "half" / "results" / "published")
     assert "results/embedded/tables/own.md" in refused("publish")
-    assert contents(tmp_path / "half" / "results" / "published") == before
+    assert everything_in(tmp_path / "half" / "results" / "published") == before
 
 
 @pytest.fixture
