@@ -56,13 +56,6 @@ from adm.sampling.likelihood import measure
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
 
-PRECISIONS: dict[torch.dtype, Precision] = {
-    torch.float32: "float32",
-    torch.bfloat16: "bfloat16",
-    torch.float16: "float16",
-}
-"""The precision of a model that is moved to a dtype."""
-
 Mask = NDArray[np.bool_]
 """True is drawn anew."""
 
@@ -73,9 +66,6 @@ Progress = Callable[[int, int], None]
 """Is called after each step with the number of steps done, and of all steps."""
 
 Device = str | torch.device
-
-TOLD = ("steps", "sampler", "scale", "batch", "seed")
-"""Keywords of `sample` that are not as a run's fields."""
 
 ELSEWHERE = {
     **dict.fromkeys(("num_samples", "micro_batch", "precision"), "given by an argument or an option of its own"),
@@ -210,7 +200,7 @@ class Model:
         def moved(opened: LoadedNetwork) -> LoadedNetwork:
             return replace(opened, network=deepcopy(opened.network).to(place))
 
-        classifier, guide = (other and moved(other) for _, other in self._others())
+        classifier, guide = (other and moved(other) for other in (self.classifier, self.guide))
         return replace(self, opened=moved(self.opened), classifier=classifier, guide=guide, precision=precision)
 
     def process(self, steps: str | int | None = None) -> Diffusion:
@@ -491,7 +481,7 @@ class Model:
             latents = self._checked_latents(latents, num)
         labels = None if classes is None else self._numbers(classes, num)
         run = self.run_of(num, **how)
-        classifier, guide = (other.network if other else None for _, other in self._others())
+        classifier, guide = (other.network if other else None for other in (self.classifier, self.guide))
         num_classes = self.num_classes or 1
         drawn = SeededNoise(range(run.seed, run.seed + num)).labels(num_classes).numpy() if labels is None else labels
         num_steps = self._check_steps(run.steps)
@@ -545,10 +535,6 @@ class Model:
         trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
         return Sampling(run, labels, num_steps, trajectory)
 
-    def _others(self) -> tuple[tuple[str, LoadedNetwork | None], ...]:
-        """Return the networks that guide, by their names here."""
-        return (("classifier", self.classifier), ("guide", self.guide))
-
     def run_of(self, num: int, **given: Any) -> SamplingConfig:
         """Tell how N images are sampled; the keywords are those of `sample`.
 
@@ -556,7 +542,9 @@ class Model:
             UserError: A value is not accepted, or does not fit the model.
         """
         fields = {**self.how, **{name: value for name, value in given.items() if value is not None}}
-        steps, sampler, scale, batch, seed = (fields.pop(name, None) for name in TOLD)
+        steps, sampler, scale, batch, seed = (
+            fields.pop(name, None) for name in ("steps", "sampler", "scale", "batch", "seed")
+        )
         for name in (self.how.keys() - {"guide"} | given.keys()) & ELSEWHERE.keys():
             raise UserError(f"{name}: is {ELSEWHERE[name]}")
         fields = {name: [*value] if isinstance(value, tuple) else value for name, value in fields.items()}
@@ -756,7 +744,7 @@ def _number_of(seed: Any) -> Any:
 
 
 def _precision(given: str | torch.dtype) -> Precision:
-    name = PRECISIONS.get(given, str(given)) if isinstance(given, torch.dtype) else given
+    name = str(given).removeprefix("torch.")
     if name not in get_args(Precision):
         raise UserError(f"precision {given}: is none; accepted are {', '.join(get_args(Precision))}")
     return cast("Precision", name)

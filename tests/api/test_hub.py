@@ -183,7 +183,7 @@ def without_record(folder):
 
 
 MISTAKES = {
-    "no weights": (without_weights, ["--check"], "model.safetensors"),
+    "no weights": (without_weights, ["--check"], "pub: is no checkpoint"),
     "half fetched": (a_pointer, ["--check"], "model.safetensors"),
     "other files": (with_notes, ["--network", "emoji"], "notes.md"),
     "somebody's card": (without_record, ["--network", "emoji"], "README.md"),
