@@ -186,8 +186,7 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
                 return
             from adm.tools import compare as tool
 
-            with extras_named():
-                tool.page(a, b, params, out)
+            tool.page(a, b, params, out)
 
         return page
     if not kinds[0].wildcards:

@@ -167,12 +167,3 @@ def test_debug_shows_the_traceback(root, project):
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert "UserError: prepare 'cats'" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "arguments", [["prepare"], ["no-such-verb"], ["check", "--learning-rate", "1"], ["sizes", "a"]]
-)
-def test_wrong_flags_exit_with_2_and_no_traceback(adm, arguments):
-    code, _, err = adm(*arguments)
-    assert code == 2
-    assert "Traceback" not in err

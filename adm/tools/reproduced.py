@@ -60,12 +60,13 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         except UserError as error:
             raise UserError(f"{str(error).replace(scratch, str(out / ARCHIVE))}; type: adm publish") from error
         files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not is_measured(path)]
-        equal = sum(_same(path, results / path.relative_to(scratch)) for path in files)
+        pairs = [(path, results / path.relative_to(scratch)) for path in files]
+        equal = sum(here.is_file() and here.read_bytes() == path.read_bytes() for path, here in pairs)
         before = processors(Path(scratch))
     ours = held(str(results), Path(), Path(scratch))
     here, there = ours.numbers, theirs.numbers
-    pairs = [(here[name], number) for name, number in there.items() if name in here]
-    scores = [within(*pair, ratio) for pair in pairs if any(number.low < number.high for number in pair)]
+    both = [(here[name], number) for name, number in there.items() if name in here]
+    scores = [within(*pair, ratio) for pair in both if any(number.low < number.high for number in pair)]
     gone, lacking = len(there.keys() - here.keys()), len(theirs.claims.keys() - ours.claims.keys())
     moved = {
         key: (claim.verdict, ours.claims[key].verdict)
@@ -104,7 +105,3 @@ def within(ours: Number, theirs: Number, ratio: float = RETRAINING) -> bool:
     """
     sampled = [(score.high - score.low) / 2 / WIDE_95 for score in (ours, theirs)]
     return abs(ours.value - theirs.value) <= WIDE_99 * math.hypot(1, ratio) * math.hypot(*sampled)
-
-
-def _same(a: Path, b: Path) -> bool:
-    return b.is_file() and a.read_bytes() == b.read_bytes()
