@@ -81,6 +81,7 @@ test-fast: $(READY)
 
 # A real Slurm, a server that speaks S3, several processes: beside the tests, since they install and start services.
 test-cluster: $(CLUSTER)
+	hadolint --no-color --failure-threshold style Dockerfile
 	pytest tests/cluster
 
 # What only a GPU shows; without one every test is skipped.
@@ -100,6 +101,7 @@ check: $(READY)
 	mypy
 	lint-imports
 	snakefmt --check --compact-diff Snakefile workflow
+	snakemake --lint
 	adm schema --check
 	adm check --dvc
 	for params in $(SCALES); do adm check --params $$params && adm publish --check --params $$params || exit; done

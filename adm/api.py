@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -70,13 +70,6 @@ from adm.training.updates import Report
 Latents = NDArray[np.float32]
 """(N, C, H, W)."""
 
-PRECISIONS: dict[torch.dtype, Precision] = {
-    torch.float32: "float32",
-    torch.bfloat16: "bfloat16",
-    torch.float16: "float16",
-}
-"""The precision of a model that is moved to a dtype."""
-
 Mask = NDArray[np.bool_]
 """True is drawn anew."""
 
@@ -88,18 +81,13 @@ Progress = Callable[[int, int], None]
 
 Device = str | torch.device
 
-TOLD = ("steps", "sampler", "scale", "batch", "seed")
-"""Keywords of `sample` that are not as a run's fields."""
-
 ELSEWHERE = {
     **dict.fromkeys(("num_samples", "micro_batch", "precision"), "given by an argument or an option of its own"),
     "gradient_scale": "`scale` here",
     "threads": "an argument of `adm.load`, and an option of the command line",
     "ema_length": "of runs in a params file, whose models keep averages",
-    **dict.fromkeys(("guidance", "classifier"), "of samplers: adm.DDIM(model, guidance=adm.Classifier(file, scale=1))"),
-    **dict.fromkeys(("generator", "rng"), "`seed` here, which takes generators, too"),
-    "num_inference_steps": "`steps` here",
-    "batch_size": "`batch` here",
+    "classifier": "of samplers: adm.DDIM(model, guidance=adm.Classifier(file, scale=1))",
+    "guide": "a network; in Python it is adm.Autoguidance, else an artifact of a params file",
 }
 """Where to say what is no keyword of `sample`."""
 
@@ -180,20 +168,11 @@ class Model:
         how: Keywords of `sample` that hold where they are not given, as `adm.composing` sets them.
     """
 
-    opened: LoadedNetwork
-    classifier: LoadedNetwork | None
+    opened: LoadedNetwork = field(repr=False)
+    classifier: LoadedNetwork | None = field(repr=False)
     precision: Precision
-    guide: LoadedNetwork | None = None
+    guide: LoadedNetwork | None = field(default=None, repr=False)
     how: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Tell in a line what it is, and how it is sampled if nothing else is said."""
-        side, classes = self.params.network.image_size, self.num_classes
-        told = [f"{side}x{side}", f"{classes} classes" if classes else "no classes", self.precision, str(self.device)]
-        told += [f"{role} {other.path.name}" for role, other in self._others() if other]
-        how = self.how or self.opened.card.sampling
-        told += [f"{name}={value!r}" for name, value in how.items() if name not in ("classifier", "guide")]
-        return f"Model({self.opened.path.name}: {', '.join(told)})"
 
     @property
     def params(self) -> DiffusionModel | UpsamplerModel:
@@ -241,7 +220,7 @@ class Model:
         def moved(opened: LoadedNetwork) -> LoadedNetwork:
             return replace(opened, network=deepcopy(opened.network).to(place))
 
-        classifier, guide = (other and moved(other) for _, other in self._others())
+        classifier, guide = (other and moved(other) for other in (self.classifier, self.guide))
         return replace(self, opened=moved(self.opened), classifier=classifier, guide=guide, precision=precision)
 
     def process(self, steps: str | int | None = None) -> Diffusion:
@@ -380,8 +359,6 @@ class Model:
 
         Arguments and errors are those of `sample`, but for `batch`, `progress` and `output`.
         """
-        if given := how.keys() & {"batch", "progress", "output"}:
-            raise UserError(f"{min(given)}: is not for trajectories, of images that are computed together")
         sampling = self.sampling(classes, num, **how, batch=self._counted(classes, num, how.get("latents")))
         return (x.cpu().numpy() for x in sampling.trajectory(0)[1])
 
@@ -406,12 +383,11 @@ class Model:
         Source: Appendix H.
         """
         channels, side, _ = self.image_shape
-        steps = self.how.get("steps", "250") if steps is None else steps
         x_0 = to_unit_range(self._checked_images(images, side), channels)
         weights = self._weights(self._labels_for(classes, len(x_0)))
-        if self._check_steps(str(steps)) < 2:
-            raise UserError(f"steps: {steps!r} encode nothing, as the last step is left out; two or more are accepted")
         space = self._space(steps, 0.0)
+        if len(space.diffusion.timesteps) < 2:
+            raise UserError("steps: one encodes nothing, as the last is left out; two or more are accepted")
         encoded = space.in_batches(space.encode, self.batch_size(batch, len(x_0)), x_0, weights)
         latents: Latents = encoded.numpy()
         return latents
@@ -442,7 +418,6 @@ class Model:
         Source: Appendix H; Algorithm 2.
         """
         x_T = torch.from_numpy(self._checked_latents(latents))
-        steps = self.how.get("steps", "250") if steps is None else steps
         weights = self._weights(self._labels_for(classes, len(x_T)))
         space = self._space(steps, scale or 0.0)
         decoded = space.in_batches(space.decode, self.batch_size(batch, len(x_T)), x_T, weights)
@@ -485,18 +460,6 @@ class Model:
         given = Labelled(labels, pixels)
         return measure(study, self.params, self.opened.network, given, np.arange(len(pixels))).bits
 
-    def check(self) -> None:
-        """Check what the model is sampled with if nothing else is said.
-
-        Raises:
-            UserError: A value is not accepted, or does not fit the model.
-        """
-        kind = SamplingConfig if isinstance(self.params, UpsamplerModel) else GuidedSampling
-        self._check_steps((run := self._run(kind, 1)).steps)
-        if isinstance(run, GuidedSampling):
-            with about():
-                run.check_guided(self.classifier is not None)
-
     def check_recommended(self, sampling: Mapping[str, Any]) -> None:
         """Check how a file is to recommend that the model be sampled.
 
@@ -509,8 +472,7 @@ class Model:
             raise UserError("steps: are missing; say them beside other fields")
         if "seed" in fields:
             raise UserError("seed: is for who samples to choose; leave it out")
-        kind = SamplingConfig if isinstance(self.params, UpsamplerModel) else GuidedSampling
-        self._check_steps(self._run(kind, 1, **fields).steps)
+        self.run_of(1, **fields)
 
     def default_scale(self, sampler: str = "ddpm") -> float:
         """Look up the gradient scale: the file's own, Table 14's for a released model by its size and sampler, else 1.
@@ -538,10 +500,8 @@ class Model:
         if latents is not None:
             latents = self._checked_latents(latents, num)
         labels = None if classes is None else self._numbers(classes, num)
-        run = self._run(GuidedSampling, num, **how)
-        with about():
-            run.check_guided(self.classifier is not None)
-        classifier, guide = (other.network if other else None for _, other in self._others())
+        run = self.run_of(num, **how)
+        classifier, guide = (other.network if other else None for other in (self.classifier, self.guide))
         num_classes = self.num_classes or 1
         drawn = SeededNoise(range(run.seed, run.seed + num)).labels(num_classes).numpy() if labels is None else labels
         num_steps = self._check_steps(run.steps)
@@ -590,24 +550,23 @@ class Model:
             raise UserError(f"{self.opened.path}: is no upsampler, but a model of images from noise")
         pixels = self._checked_images(images, self.params.network.low_resolution)
         labels = self._labels_for(classes, len(pixels))
-        run, base = self._run(SamplingConfig, len(pixels), **how), Samples(pixels, labels)
+        run, base = self.run_of(len(pixels), **how), Samples(pixels, labels)
         num_steps = self._check_steps(run.steps)
         trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
         return Sampling(run, labels, num_steps, trajectory)
 
-    def _others(self) -> tuple[tuple[str, LoadedNetwork | None], ...]:
-        """Return the networks that guide, by their names here."""
-        return (("classifier", self.classifier), ("guide", self.guide))
+    def run_of(self, num: int, **given: Any) -> SamplingConfig:
+        """Tell how N images are sampled; the keywords are those of `sample`.
 
-    def _run(self, kind: type[C], num: int, **given: Any) -> C:
-        """Check how N images are sampled; the keywords are those of `sample`."""
+        Raises:
+            UserError: A value is not accepted, or does not fit the model.
+        """
         fields = {**self.how, **{name: value for name, value in given.items() if value is not None}}
-        steps, sampler, scale, batch, seed = (fields.pop(name, None) for name in TOLD)
-        for name in fields:
-            if name in ELSEWHERE:
-                raise UserError(f"{name}: is {ELSEWHERE[name]}")
-        if "guide" in given:
-            raise UserError("guide: is a network; in Python it is adm.Autoguidance, else an artifact of a params file")
+        steps, sampler, scale, batch, seed = (
+            fields.pop(name, None) for name in ("steps", "sampler", "scale", "batch", "seed")
+        )
+        for name in (self.how.keys() - {"guide"} | given.keys()) & ELSEWHERE.keys():
+            raise UserError(f"{name}: is {ELSEWHERE[name]}")
         fields = {name: [*value] if isinstance(value, tuple) else value for name, value in fields.items()}
         steps, sampler, fields = self._scheduled(steps, sampler, fields)
         if "sampler" in self.how and self.classifier and sampler in SAMPLERS:
@@ -615,15 +574,21 @@ class Model:
             fields |= {"clipping_order": "after"} if ordered and "clipping_order" not in fields else {}
         values = {"num_samples": num, "steps": steps, "sampler": sampler, "precision": self.precision, **fields}
         values |= {} if seed is None else {"seed": _number_of(seed)}
-        if scale is None and kind is GuidedSampling:
+        is_upsampled = isinstance(self.params, UpsamplerModel)
+        if scale is None and not is_upsampled:
             scale = self.default_scale(sampler) if self.classifier else 0.0
         values |= {} if scale is None else {"gradient_scale": scale}
+        kind = SamplingConfig if is_upsampled else GuidedSampling
         run = checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
-        if (cfg := getattr(run, "cfg_scale", None)) is not None and not self.params.training.label_dropout:
-            raise UserError(
-                f"cfg_scale {cfg:g}: {self.opened.path} is trained without label_dropout, so it predicts nothing "
-                "without a class; leave cfg_scale out"
-            )
+        self._check_steps(run.steps)
+        if isinstance(run, GuidedSampling):
+            with about():
+                run.check_guided(self.classifier is not None)
+            if run.cfg_scale is not None and not self.params.training.label_dropout:
+                raise UserError(
+                    f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
+                    "nothing without a class; leave cfg_scale out"
+                )
         return run
 
     def _scheduled(
@@ -737,10 +702,10 @@ class Model:
     def _weights(self, labels: Labels) -> Tensor:
         return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
 
-    def _space(self, steps: str | int, scale: float) -> LatentSpace:
+    def _space(self, steps: str | int | None, scale: float) -> LatentSpace:
         if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
-        steps = str(steps)
+        steps = str(self.how.get("steps", "250") if steps is None else steps)
         self._check_steps(steps)
         if scale and self.classifier is None:
             raise UserError(f"gradient_scale {float(scale)} does nothing without a classifier; name one")
@@ -783,7 +748,8 @@ def load(
     named = opened.card.sampling.get("classifier")
     if classifier is None and named is not None:
         classifier = opened.path.parent / named
-    return Model(opened, None if classifier is None else open_classifier(classifier, opened, place), precision)
+    guiding = None if classifier is None else open_guiding("classifier", classifier, opened, place)
+    return Model(opened, guiding, precision)
 
 
 def train(
@@ -855,7 +821,7 @@ def _number_of(seed: Any) -> Any:
 
 
 def _precision(given: str | torch.dtype) -> Precision:
-    name = PRECISIONS.get(given, str(given)) if isinstance(given, torch.dtype) else given
+    name = str(given).removeprefix("torch.")
     if name not in get_args(Precision):
         raise UserError(f"precision {given}: is none; accepted are {', '.join(get_args(Precision))}")
     return cast("Precision", name)
@@ -873,38 +839,32 @@ def _opened(given: Any, device: torch.device, preset: str | None = None) -> Load
     return open_network(placed(Path(given)), preset, device)
 
 
-def open_classifier(path: Any, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
-    """Open the classifier that is to guide a model; `path` may be a loaded one.
+def open_guiding(
+    role: Literal["classifier", "guide"], given: Any, guided: LoadedNetwork, device: torch.device
+) -> LoadedNetwork:
+    """Open what is to guide a model: a noisy classifier or, as its guide, a weaker model.
+
+    Args:
+        role: Which of them.
+        given: A file, a folder or a name, or a network that is loaded.
+        guided: The model.
+        device: Where it computes.
 
     Raises:
         UserError: It is none, or does not fit the model.
     """
-    opened = _opened(path, device)
-    place = f"classifier {opened.path}"
+    opened = _opened(given, device)
+    place = f"{role} {opened.path}"
     if not isinstance(guided.model, DiffusionModel):
         raise UserError(f"{place}: is not used; {guided.path} is an upsampler, which none guides")
-    if not isinstance(opened.model, ClassifierModel):
-        raise UserError(f"{place}: is of kind {opened.model.kind!r}, not 'classifier'")
     with about():
-        check_fits(place, opened.model, str(guided.path), guided.model)
-    return opened
-
-
-def open_guide(path: Any, guided: LoadedNetwork, device: torch.device) -> LoadedNetwork:
-    """Open the weaker model that is to guide a model; `path` may be a loaded one.
-
-    Raises:
-        UserError: It is none, or does not fit the model.
-    """
-    opened = _opened(path, device)
-    place = f"guide {opened.path}"
-    for one in (opened, guided):
-        if not isinstance(one.model, DiffusionModel):
-            raise UserError(f"{place}: is not used; {one.path} is of kind {one.model.kind!r}, not 'diffusion'")
-    assert isinstance(opened.model, DiffusionModel)
-    assert isinstance(guided.model, DiffusionModel)
-    with about():
-        check_guide(place, opened.model, str(guided.path), guided.model)
+        if role == "classifier" and isinstance(opened.model, ClassifierModel):
+            check_fits(place, opened.model, str(guided.path), guided.model)
+        elif role == "guide" and isinstance(opened.model, DiffusionModel):
+            check_guide(place, opened.model, str(guided.path), guided.model)
+        else:
+            wanted = "classifier" if role == "classifier" else "diffusion"
+            raise UserError(f"{place}: is of kind {opened.model.kind!r}, not {wanted!r}")
     return opened
 
 

@@ -1,8 +1,8 @@
 """The command line: `adm VERB KEY` makes an artifact of the params file; verb and key decide its paths.
 
-A verb of the pipeline is that of a kind of job; `adm.pipeline.arguments` hands its stage what it takes. It imports its
-stage only when it is called, because other stages' libraries take long to import. Verbs that are not stages are in
-`adm.cli_tools`.
+A verb of the pipeline is that of a kind of job; `adm.pipeline.arguments` hands its stage what it takes. The others are
+tools for single files, whole results and whole scales. A verb imports its stage or tool only when it is called, because
+the libraries of others take long to import.
 """
 # ruff: noqa: PLC0415
 
@@ -21,18 +21,20 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from adm.cli_tools import IMAGES, LOOK, SCORE, SHARE, STAGES, START, ParamsFile, tools
+from adm.artifacts.writing import new_file
+from adm.config.samplers import SAMPLERS
 from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
-from adm.params import UserError, load
+from adm.params import UserError, load, read
 from adm.params.load import write
 from adm.params.schema import ProcessResources
 from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
 from adm.sampling.blocks import Shard
 
-RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
-"""Today's names of earlier verbs."""
+START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
+"""Purposes of verbs, in the order of the help."""
 
+ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
 asked: list[int] = []
 """Numbers of the signals that asked this process to end."""
@@ -40,12 +42,6 @@ asked: list[int] = []
 
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a verb; an earlier one is told what it is called now."""
-        if cmd_name in RENAMED:
-            raise UserError(f"{cmd_name}: is now `{RENAMED[cmd_name]}`")
-        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
@@ -190,8 +186,7 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
                 return
             from adm.tools import compare as tool
 
-            with extras_named():
-                tool.page(a, b, params, out)
+            tool.page(a, b, params, out)
 
         return page
     if not kinds[0].wildcards:
@@ -222,7 +217,321 @@ for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name !
     _panel = IMAGES if _verb == "fetch" else STAGES
     app.command(_verb.replace("_", "-"), help=_kinds[0].help, rich_help_panel=_panel)(_command(_verb, _kinds))
 
-app.registered_commands += tools.registered_commands
+
+@app.command(rich_help_panel=SCORE)
+def score(
+    samples: Annotated[Path, typer.Argument(help="An npz with arr_0, uint8 (N, H, W, 3), images, or a network.")],
+    reference: Annotated[Path, typer.Argument(help="A reference batch, a name that `adm fetch` lists, or images.")],
+    graph: Annotated[
+        Path, typer.Option(help="The Inception graph of 2015, a file or a name that `adm fetch` lists.")
+    ] = Path("inception"),
+    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+    num_samples: Annotated[int | None, typer.Option(min=1, help="Score the first so many; all if not given.")] = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="95 % intervals, and standard errors.")] = False,
+    further: Annotated[bool, typer.Option("--further", help="KID, density, coverage and FID-infinity too.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="A folder that keeps features for later calls.")] = None,
+    executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
+    device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
+    threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
+    background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
+    as_: Annotated[
+        Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"],
+        typer.Option("--as", help="The tool whose FID it is; the paper's is evaluator."),
+    ] = "evaluator",
+    expect: Annotated[float | None, typer.Option(min=0, help="An FID that was reported: is it this one?")] = None,
+) -> None:
+    """Score samples against a reference, as the paper scores, or as another tool computes FID."""
+    from adm import evaluation
+    from adm.config.data import GraphParams
+    from adm.machine import available_cores
+    from adm.tools import score as tool
+
+    options = evaluation.Options(num_samples, intervals, further, cache, device, background, as_, expect)
+    how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
+    tool.run(samples, reference, graph, how, options, out)
+
+
+@app.command(rich_help_panel=IMAGES)
+def generate(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A released .pt or its name (`adm fetch` lists them), a .safetensors of `adm export`, the folder of "
+            "a checkpoint; or a generate.json, whose call is repeated."
+        ),
+    ],
+    class_: Annotated[list[str] | None, typer.Option("--class", help="A name or a number; classes take turns.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Numbers, as 0-9 or 1,207,985.")] = None,
+    num: Annotated[int | None, typer.Option("--num", "-n", help="Images in all; 16 if not given.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="Guides the samples; given as CHECKPOINT.")] = None,
+    scale: Annotated[float | None, typer.Option(help="The gradient scale; Table 14's if not given.")] = None,
+    steps: Annotated[str | None, typer.Option(help="250 if not given; or 25, ddim25 and so on.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Few steps of the soonest sampler (docs/speed.md).")] = False,
+    sampler: Annotated[str | None, typer.Option(help=f"{', '.join(SAMPLERS)}; by steps if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
+    upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
+    init: Annotated[str | None, typer.Option(help="An npz with arr_0, float32 (N, C, H, W), to start from.")] = None,
+    init_image: Annotated[str | None, typer.Option(help="An image, or a folder of them, to change.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How much of it is changed, in (0, 1]; 1 is all.")] = None,
+    mask: Annotated[str | None, typer.Option(help="An image: what is white is drawn anew, the rest stays.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto (a GPU if any), cpu, cuda, cuda:1 or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, tf32, bfloat16 or float16.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
+    threads: Annotated[int | None, typer.Option(help="All cores if not given; the last bits depend on it.")] = None,
+    preset: Annotated[str | None, typer.Option(help="The network, if the file's shapes and name mislead.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A further field of a run, as eta=0.5.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("generated"),
+) -> None:
+    """Generate images from a checkpoint: PNGs, a grid and an npz."""
+    from adm.tools import generate as tool
+
+    names = "classifier scale steps sampler seed upsampler init init_image strength mask device precision batch threads"
+    values = locals()
+    given = {name: values[name] for name in ("num", "preset", *names.split())}
+    given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
+    given["fields"] = tool.fields_of(set_) if set_ else None
+    if fast:
+        if steps is not None:
+            raise UserError(f"--fast: chooses the steps; leave it or --steps {steps} out")
+        given["steps"] = "fast"
+    call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})
+    try:
+        tool.run(call, out)
+    except KeyboardInterrupt as error:
+        count = len(list((out / tool.FINAL).glob("*.png")))
+        print(f"interrupted: images in {out}: {count}; the same call goes on from them", file=sys.stderr)
+        raise typer.Exit(130) from error
+
+
+@app.command(rich_help_panel=SHARE)
+def export(
+    source: Annotated[Path, typer.Argument(help="The folder of a checkpoint, a .safetensors, or a .pt.")],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .safetensors, which tells all that is known of the network; or a .pt in the released format. "
+            "Without it, what SOURCE holds is told."
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="The network; not needed where SOURCE tells.")] = None,
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Of weights.")] = "float32",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="How it is best sampled: steps, sampler, scale, classifier..."),
+    ] = None,
+    format_: Annotated[
+        Literal["diffusers"] | None,
+        typer.Option("--format", help="OUT is a folder that diffusers loads as UNet2DModel and DDPMScheduler."),
+    ] = None,
+) -> None:
+    """Write a model as one file, or tell what a file holds."""
+    from adm.nets.diffusers_export import export_diffusers
+    from adm.nets.opening import open_network
+    from adm.tools import export as tool
+    from adm.tools import generate
+
+    if out is None:
+        print(tool.identify(source))
+    elif format_ is None:
+        tool.run(source, out, preset, dtype, generate.fields_of(set_) if set_ else None)
+    else:
+        opened = open_network(source, preset)
+        export_diffusers(out, opened.network.state_dict(), opened.model)
+
+
+@app.command(rich_help_panel=LOOK)
+def verify(
+    results: Annotated[
+        Path | None, typer.Argument(help="A results folder; that of the params file if not given.")
+    ] = None,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
+    from adm.tools import jobs as tool
+
+    if not tool.verify(results or Path(load(params).paths.results)):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=SHARE)
+def accept(
+    verb: Annotated[
+        str | None,
+        typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")] = "",
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Declare that changed code computes the same: nothing runs again."""
+    from adm.tools import jobs as tool
+
+    tool.accept(Pipeline(load(params)), verb, reason)
+
+
+@app.command(rich_help_panel=LOOK)
+def jobs(
+    verb: Annotated[str | None, typer.Argument(help="Only the jobs of this verb.")] = None,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """List the jobs of a params file: there, missing, or stale and why."""
+    from adm.tools import jobs as tool
+
+    tool.run(load(params), verb)
+
+
+@app.command(rich_help_panel=LOOK)
+def compare(
+    a: Annotated[str, typer.Argument(help="A results folder, published or not.")],
+    b: Annotated[str | None, typer.Argument(help="Another one; the results of the params file if not given.")] = None,
+    rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
+    atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,
+    out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Compare two results: files, params, scores, verdicts. Exit code 1 if they differ."""
+    from adm.artifacts.comparison import Tolerance
+    from adm.tools import compare as tool
+
+    if not tool.run(a, b, params, Tolerance(rtol, atol), out):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=SHARE)
+def publish(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A folder for a model hub, with a network. Without it, the scale's results are published."),
+    ] = None,
+    params: ParamsFile = Path("params.yaml"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Make what is published anew, from the scores that are published.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing; fail if a table or claim does not follow from the scores, or if FOLDER's images are "
+            "not remade.",
+        ),
+    ] = False,
+    network: Annotated[
+        str | None, typer.Option(help="What FOLDER is to hold: a name, a file, or the folder of a checkpoint.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Its scores: a json of `adm score --out`, or results/NAME/metrics/RUN.json.")
+    ] = None,
+    license_: Annotated[
+        str | None, typer.Option("--license", help="Of its weights, as the hub calls it: mit, cc-by-4.0 and so on.")
+    ] = None,
+) -> None:
+    """Write what a scale shows, and its scores, to a folder for git; or a network to one for a model hub."""
+    if folder is not None:
+        from adm.tools import hub
+
+        if not (network or check):
+            raise UserError(f"{folder}: what is to be done? --network NAME writes it, --check remakes its images")
+        if network:
+            hub.write(folder, network, scores, license_)
+        if check and not hub.remakes(folder):
+            raise typer.Exit(1)
+        return
+    from adm.tools import publish as tool
+
+    if network:
+        raise UserError("--network: goes with FOLDER, as in: adm publish FOLDER --network NAME")
+    pipeline = Pipeline(load(params))
+    if again:
+        tool.again(pipeline)
+    elif not check:
+        tool.run(pipeline)
+    wrong, words = tool.check(pipeline)
+    print(*wrong, words, sep="\n")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=START)
+def plan(params: ParamsFile = Path("params.yaml")) -> None:
+    """Print what a params file costs: operations, and days of devices."""
+    from adm.planning import costs
+
+    print(*costs.plan(load(params)), sep="\n")
+
+
+@app.command(rich_help_panel=START)
+def new(
+    name: Annotated[str, typer.Argument(help="Of the scale: scales/NAME/params.yaml is written.")],
+    images: Annotated[Path, typer.Option(help="A folder with one folder of images a class.")],
+    size: Annotated[int | None, typer.Option(help="The side of images in pixels; that of --from if not given.")] = None,
+    channels: Annotated[int, typer.Option(help="3, or 1 to turn images grey.")] = 3,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Train without classes.")] = False,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
+    hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
+    background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
+    from_: Annotated[str | None, typer.Option("--from", help="What to fine-tune, as `adm generate` takes it.")] = None,
+    keep_classes: Annotated[bool, typer.Option("--keep-classes", help="Begin with its classes, the same.")] = False,
+) -> None:
+    """Write a params file for images of your own, from one look at them."""
+    from adm.tools import new as tool
+
+    tool.run(name, images, size, channels, not unlabelled, device, hours, background, from_, keep_classes)
+
+
+@app.command(rich_help_panel=START)
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The params file, too.")] = None,
+    params: ParamsFile = Path("params.yaml"),
+    dvc: Annotated[bool, typer.Option("--dvc", help="Fail if the dvc.yaml beside it is not of this file.")] = False,
+) -> None:
+    """Check a params file, and tell which claims it does not test."""
+    from adm.dvc_file import NAME, check_stages
+    from adm.params.claims import not_tested
+
+    params = file or params
+    pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
+    if dvc:
+        check_stages(stages, params, pipeline)
+    count, untested = len(pipeline.params.claims), not_tested(pipeline.params.claims)
+    print(f"{params}: {len(pipeline.jobs)} jobs; {count - len(untested)} of {count} claims are tested")
+    for key, reason in untested.items():
+        print(f"  not tested: {key}: {reason}")
+    if not dvc and stages.exists():
+        try:
+            check_stages(stages, params, pipeline)
+        except UserError as error:
+            print(f"  for DVC: {error}")
+
+
+@app.command(rich_help_panel=START)
+def dvc(params: ParamsFile = Path("params.yaml")) -> None:
+    """Write the dvc.yaml of a params file beside it: the stages for DVC."""
+    from adm.dvc_file import NAME, render
+
+    text = render(params, read(params).files, Pipeline(load(params)))
+    with new_file(params.with_name(NAME)) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+@app.command(rich_help_panel=START)
+def schema(
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.schema.json"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is not as it would be.")
+    ] = False,
+) -> None:
+    """Write the JSON schema of params files, for editors."""
+    from adm.config.base import INTRODUCED
+    from adm.params.json_schema import introduced, render
+
+    for file, text in ((out, render()), (INTRODUCED, introduced())):
+        if not check:
+            with new_file(file) as path:
+                path.write_text(text, encoding="utf-8")
+        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise UserError(f"{file}: is not that of this code; type: adm schema")
 
 
 def _end(number: int, _: object) -> None:

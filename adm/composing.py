@@ -7,7 +7,7 @@ more: without `guidance` no classifier guides, and what the model's file recomme
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adm.api import Model, open_classifier, open_guide
+from adm.api import Model, open_guiding
 from adm.errors import UserError
 
 Interval = tuple[float, float]
@@ -40,7 +40,7 @@ class Classifier:
         Raises:
             UserError: The classifier does not fit the model.
         """
-        opened = open_classifier(self.network, model.opened, model.device)
+        opened = open_guiding("classifier", self.network, model.opened, model.device)
         return _told(replace(model, classifier=opened), self.interval, scale=self.scale)
 
 
@@ -85,7 +85,7 @@ class Autoguidance:
         Raises:
             UserError: The weaker model does not fit the model.
         """
-        opened = open_guide(self.network, model.opened, model.device)
+        opened = open_guiding("guide", self.network, model.opened, model.device)
         return _told(replace(model, guide=opened), self.interval, guide={"scale": self.scale})
 
 
@@ -142,7 +142,7 @@ def _sampled(
         steps = f"{spacing}{steps}"
     plain = replace(model, classifier=None, guide=None, how={"sampler": sampler, "steps": steps, **fields})
     made = plain if guidance is None else guidance.guide(plain)
-    made.check()
+    made.run_of(1)
     return made
 
 

@@ -63,7 +63,6 @@ EXTRAS = {
     **dict.fromkeys(("jinja2", "pandas", "sklearn"), "workflow"),
     "tensorflow": "tensorflow",
     "pillow_heif": "heif",
-    "huggingface_hub": "hub",
 }
 """By the name of a module that is installed only when it is asked for: the extra of `pyproject.toml` that brings it."""
 

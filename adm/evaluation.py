@@ -25,7 +25,7 @@ from adm.artifacts.reading import names_in_npz
 from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
 from adm.config.data import GraphParams
-from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS
+from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS, RETRAINING
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
 from adm.metrics.batches import GRAPH, REFERENCE, write_features
@@ -50,12 +50,6 @@ HALVES = 8
 
 LEAST_OF_THREE = -1.5 / math.sqrt(math.pi)
 """The mean of the least of three standard normals."""
-
-RETRAINING = 3.2
-"""How far training again moves FID, over how far drawing samples again does, at ImageNet's scale.
-
-Source: Dufour et al. (2026).
-"""
 
 
 @dataclass(frozen=True)

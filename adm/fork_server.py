@@ -8,12 +8,13 @@ and without anything that another job has computed. Whoever finds no such proces
 import gc
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +39,7 @@ STARTED: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open that tells the process that this one lives."""
 
 LENGTH_BYTES = 4
-"""Bytes of a number between the processes: of a length, a PID or an exit status."""
+"""Bytes of a number between the processes: of a length, a PID or an exit code."""
 
 
 def start() -> None:
@@ -66,9 +67,8 @@ def run_in_fork(arguments: list[str]) -> int | None:
         # Ctrl-C is ignored in what a script starts in the background; other signals are the job's affair.
         if (number, signal.getsignal(number)) != (signal.SIGINT, signal.SIG_IGN):
             signal.signal(number, lambda number, _: _send(job, number))
-    ended = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)
-    code = os.waitstatus_to_exitcode(int.from_bytes(ended)) if ended else -signal.SIGKILL
-    return code if code >= 0 else 128 - code
+    code = connection.recv(LENGTH_BYTES, socket.MSG_WAITALL)
+    return int.from_bytes(code) if code else 128 + signal.SIGKILL
 
 
 def serve() -> None:
@@ -80,62 +80,53 @@ def serve() -> None:
     gc.collect()
     gc.freeze()
     os.chdir("/")
-    callers: dict[int, socket.socket] = {}
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing is asked of those that see to a job each
+    with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        for readable in (0, woken, listening):
-            selector.register(readable, selectors.EVENT_READ)
-        while callers or 0 in selector.get_map():
-            for key, _ in selector.select():
-                if key.fileobj is listening:
-                    connection, _ = listening.accept()
-                    job = _fork(connection, [listening, *callers.values()])
-                    callers[job] = connection
-                    selector.register(connection, selectors.EVENT_READ, job)
-                elif key.fileobj == woken:
-                    os.read(woken, 4096)
-                    for job, status in _ended():
-                        with suppress(OSError), callers.pop(job) as connection:
-                            with suppress(KeyError):
-                                selector.unregister(connection)
-                            connection.sendall(status.to_bytes(LENGTH_BYTES))
-                elif key.fileobj == 0:
-                    selector.unregister(0)
-                    selector.unregister(listening)
-                else:  # a caller sends nothing more: it was killed
-                    selector.unregister(key.fileobj)
-                    _send(key.data, signal.SIGKILL)
+        # Its input is readable when it is closed.
+        while 0 not in select.select([0, listening.fileno()], [], [])[0]:
+            connection, _ = listening.accept()
+            if not os.fork():
+                listening.close()
+                _see_to(connection)
+            connection.close()
     Path(path).unlink()
     Path(path).parent.rmdir()
 
 
-def _fork(connection: socket.socket, others: list[socket.socket]) -> int:
-    """Start the job that a caller asks for; return its PID, which the caller is told, too."""
+def _see_to(connection: socket.socket) -> NoReturn:
+    """Start the job that a caller asks for, whom its PID and its exit code are told; kill it if the caller is."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, streams, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
     message = connection.recv(int.from_bytes(length), socket.MSG_WAITALL)
     job = os.fork()
     if not job:
-        for other in (*others, connection):
-            other.close()
+        connection.close()
         _run(json.loads(message), streams)
     for stream in streams:
         os.close(stream)
     with suppress(OSError):
         connection.sendall(job.to_bytes(LENGTH_BYTES))
-    return job
+
+    def end_with_caller() -> None:
+        connection.recv(1)  # a caller sends nothing more: its end is closed when it ends
+        _send(job, signal.SIGKILL)
+
+    threading.Thread(target=end_with_caller, daemon=True).start()
+    # Its PID stays its own until this process ends, too.
+    ended = os.waitid(os.P_PID, job, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    code = ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128)
+    with suppress(OSError):
+        connection.sendall(code.to_bytes(LENGTH_BYTES))
+    os._exit(0)
 
 
 def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
     """Become the job: take over what belongs to its caller, and run the command line."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
@@ -155,15 +146,6 @@ def _run(request: dict[str, Any], streams: list[int]) -> NoReturn:
         with suppress(OSError):
             sys.stdout.flush()
         os._exit(code)
-
-
-def _ended() -> list[tuple[int, int]]:
-    """Collect the PIDs and states of jobs that have ended since the last call."""
-    jobs = []
-    with suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            jobs.append(ended)
-    return jobs
 
 
 def _send(job: int, number: int) -> None:

@@ -125,7 +125,6 @@ def _ended(error: BaseException) -> str:
 
 
 def _printed(error: BaseException) -> str:
-    """Return the text that the command line prints for an error."""
     if isinstance(error, (UserError, OSError)):
         return f"error: {describe_error(error)}\n"
     return "".join(traceback.format_exception(error)) if isinstance(error, Exception) else ""

@@ -100,6 +100,19 @@ def adm(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def refused(adm):
+    """The one line by which a command is refused."""
+
+    def run(*arguments):
+        code, _, err = adm(*arguments)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert err.startswith("error: ")
+        return err.removeprefix("error: ").rstrip("\n")
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """A prepared dataset of 24 images of 8x8 pixels in two classes: dark and bright, in shards of 10."""

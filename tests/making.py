@@ -61,3 +61,8 @@ def made_with(params, segment):
 def timed(params, key):
     """The sections that a measured throughput records."""
     return {"throughput": params.throughput[key], "model": params.models[params.throughput[key].model]}
+
+
+def everything_in(folder):
+    """The bytes of all files below a folder, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

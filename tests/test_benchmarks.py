@@ -393,7 +393,6 @@ def test_every_metric_and_comparison_has_a_told_and_a_true_spread(called, tmp_pa
     ("driver_name", "device", "tf32_flops"),
     [
         ("Tesla V100-SXM2-32GB", V100, 15.7e12),
-        ("NVIDIA A100-SXM4-40GB", A100, 156e12),
         ("NVIDIA A100 80GB PCIe", A100, 156e12),
         ("NVIDIA H100 80GB HBM3", H100, 494.5e12),
     ],
@@ -401,8 +400,4 @@ def test_every_metric_and_comparison_has_a_told_and_a_true_spread(called, tmp_pa
 def test_a_gpu_is_known_by_its_drivers_name(driver_name, device, tf32_flops):
     found = [gpu.peak_flops(driver_name, precision) for precision in ("float32", "tf32", "bfloat16", "float16")]
     assert found == [device.single_flops, tf32_flops, device.half_flops, device.half_flops]
-
-
-@pytest.mark.parametrize("other", ["Tesla V100-PCIE-16GB", "NVIDIA H100 PCIe"])
-def test_a_device_whose_peak_is_not_known_has_none(other):
-    assert gpu.peak_flops(other, "float16") is None
+    assert gpu.peak_flops("NVIDIA H100 PCIe", "float16") is None  # another peak, which is not known

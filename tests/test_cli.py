@@ -1,4 +1,4 @@
-"""The command line: a verb takes a key, mistakes end in one line, and light verbs load no heavy libraries."""
+"""The command line: a verb takes a key, and mistakes end in one line."""
 
 import os
 import re
@@ -8,21 +8,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 import yaml
-from making import record, verbs
+from making import verbs
 
 from adm import cli
-from adm.artifacts.manifest import fingerprint, write_manifest
-from adm.artifacts.seal import write_sealed_csv, write_sealed_json
-from adm.config.metrics import METRICS
-from adm.params import UserError, load
-from adm.pipeline import Pipeline, carrying, kinds
+from adm.params import load
+from adm.pipeline import Pipeline, kinds
 from adm.pipeline.arguments import arguments
-from adm.sampling.batch import Samples, write_blocks, write_shard
-from adm.sampling.blocks import Shard, samples_of
 
 VERBS = {kind.verb for kind in kinds().values()}
 
@@ -55,19 +49,6 @@ def project(root, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def refused(adm):
-    """The one line by which a command is refused."""
-
-    def run(*arguments):
-        code, out, err = adm(*arguments)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert err.startswith("error: ")
-        return err.removeprefix("error: ").rstrip("\n")
-
-    return run
-
-
 def everything_in(folder):
     """The files of a folder, but for journals, which tell the time."""
     paths = [path for path in folder.rglob("*") if "logs" not in path.parts and path.is_file()]
@@ -89,11 +70,6 @@ def test_every_verb_stands_in_the_help_uncut(adm):
     listed = re.findall(r"^  ([a-z][a-z-]+)  ", out, flags=re.MULTILINE)
     assert sorted(listed) == sorted(typer.main.get_command(cli.app).commands)
     assert "..." not in out.partition("\n")[2]
-
-
-@pytest.mark.parametrize("verb", cli.RENAMED)
-def test_an_earlier_verb_names_the_one_of_today(refused, verb):
-    assert cli.RENAMED[verb] in refused(verb, "a", "--flag")
 
 
 @pytest.mark.parametrize("rule", [name for name in kinds() if name != "resolve"])
@@ -191,118 +167,3 @@ def test_debug_shows_the_traceback(root, project):
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert "UserError: prepare 'cats'" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "arguments", [["prepare"], ["no-such-verb"], ["check", "--learning-rate", "1"], ["sizes", "a"]]
-)
-def test_wrong_flags_exit_with_2_and_no_traceback(adm, arguments):
-    code, _, err = adm(*arguments)
-    assert code == 2
-    assert "Traceback" not in err
-
-
-def test_a_failing_stage_leaves_the_existing_output_untouched(adm, refused, project, monkeypatch):
-    assert adm("prepare", "digits")[0] == 0
-    before = everything_in(project)
-    assert "results/embedded/data/digits/manifest.json" in before
-
-    def fail(folder, *rest, **_):
-        (folder / "half.npy").write_bytes(b"half")
-        raise UserError("the disk is full")
-
-    monkeypatch.setattr("adm.stages.prepare.write_shard", fail)
-    assert refused("prepare", "digits") == "the disk is full"
-    assert everything_in(project) == before
-
-
-def test_a_verb_that_runs_again_writes_the_same_bytes(adm, project, monkeypatch):
-    found = []
-    for name in ("a", "b"):
-        (project / name).mkdir()
-        shutil.copy(project / "params.yaml", project / name)
-        monkeypatch.chdir(project / name)
-        for command in ("resolve", "prepare digits", "init adm-128"):
-            assert adm(*command.split())[0] == 0
-        found.append(everything_in(project / name))
-    assert found[0] == found[1]
-
-
-RUN = "adm-256-990"
-
-
-@pytest.fixture(scope="module")
-def inputs(root, tmp_path_factory):
-    """A project with metrics of every run, logs of training, samples of a run, and another run in two shards."""
-    folder = tmp_path_factory.mktemp("inputs")
-    content = yaml.safe_load((root / "params.yaml").read_text())
-    claim = {"kind": "lower", "metric": "fid", "run": RUN, "than": "adm-256-250"}
-    content["claims"] = {"only": {"statement": "FID falls", "source": "Table 9", **claim}}
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    loaded = load(folder / "params.yaml")
-    pipeline = Pipeline(loaded, 2, folder / loaded.paths.results)
-    _write_numbers(pipeline)
-    _write_samples(pipeline)
-    return folder, pipeline
-
-
-def _write_numbers(pipeline):
-    names = [*METRICS, *(metric.error for metric in METRICS.values() if metric.error)]
-    jackknife = {"fid": {"values": [1.0 + n / 100 for n in range(16)], "pairs": []}}
-    for number, (key, run) in enumerate(pipeline.params.scored.items()):
-        metrics = dict.fromkeys(names, 0.5) | {"fid": 9.0 - number / 50}
-        content = {"metrics": metrics, "jackknife": jackknife, "num_samples": run.num_samples}
-        path = pipeline.path("evaluate", key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sections = pipeline.makers[path].sections if path in pipeline.makers else {"run": run}
-        write_sealed_json(path, {**content, "made_by": record("evaluate", sections)})
-    for job in pipeline.of_kind("train"):
-        path = pipeline.artifact("training", job.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed_csv(path, "step,seconds,images_per_second,loss\n1,60.0,1,1\n", fingerprint(job.values))
-
-
-def _write_samples(pipeline):
-    run, job = pipeline.params.runs[RUN], pipeline.find("gather", RUN)
-    parents = {name: path for name, path in job.inputs.items() if not name.startswith("shards/")}
-    for path in parents.values():
-        path.mkdir(parents=True)
-        write_manifest(path, record("train", pipeline.makers[path].sections))
-    images = np.random.default_rng(0).integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
-    labels = np.arange(run.num_samples) % 10
-    for shard in (Shard(1, 2), Shard(2, 2)):
-        path, rows = job.inputs[f"shards/{shard}"], samples_of(shard, run.num_samples, run.micro_batch)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_shard(path, run, carrying.made_by(job), shard, [Samples(images[rows], labels[rows])])
-    write_blocks(job.out.with_name("whole"), carrying.made_by(job), run.num_samples, [Samples(images, labels)])
-
-
-LIGHT = ["--help", "train --help", "resolve", "table table_8", "table table_14", "figure figure_5_seconds"]
-LIGHT += ["figure figure_6", "claims own", f"gather {RUN}", "figure figure_21", "prepare digits"]
-
-SCRIPT = """
-import sys
-from adm.cli import main
-for line in sys.argv[1:]:
-    sys.argv = ["adm", *line.split()]
-    try:
-        main()
-    except SystemExit as stopped:
-        loaded = [name for name in ("torch", "tensorflow") if name in sys.modules]
-        print("LOADED", line, stopped.code, *loaded)
-"""
-
-
-@pytest.mark.slow
-def test_light_verbs_load_no_heavy_library(root, inputs):
-    folder, pipeline = inputs
-    content = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(content) | {"execution": {"shards": 2}}))
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", SCRIPT, *LIGHT]
-    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=folder)
-    found = re.findall(r"^LOADED (.*)$", done.stdout, flags=re.MULTILINE)
-    assert found == [f"{line} 0" for line in LIGHT], done.stderr
-    # What was gathered is what one process would have written.
-    gathered = pipeline.find("gather", RUN).out
-    assert everything_in(gathered) == everything_in(gathered.with_name("whole"))

@@ -151,29 +151,6 @@ def test_a_key_that_is_none_names_no_journal(project, arguments):
     assert not project.logs.exists()
 
 
-def test_journals_lie_beside_the_results_wherever_these_are(project, tmp_path_factory):
-    scratch = tmp_path_factory.mktemp("scratch")
-    content = yaml.safe_load((project.folder / "params.yaml").read_text())
-    content["paths"] = {"results": str(scratch / "far")}
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(content))
-    assert project.prepare()[0] == 0
-    assert [path.name for path in project.folder.iterdir()] == ["params.yaml"]
-    assert len(tries((scratch / "far" / "logs" / "prepare" / "digits.txt").read_text())) == 1
-
-
-def test_every_job_has_a_journal_of_its_own(project):
-    for arguments in (
-        "features scale-2",
-        "features reference/digits",
-        "features dataset/digits",
-        "sample scale-2",
-        "sample scale-2 --shard 2-of-3",
-    ):
-        assert project.run(*arguments.split())[0] == 2
-    features = {"features/scale-2.txt", "reference_features/digits.txt", "dataset_features/digits.txt"}
-    assert project.journals() == features | {"sample/scale-2.txt", "sample_shard/scale-2/2-of-3.txt"}
-
-
 def test_only_the_first_of_several_processes_writes(project, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     assert project.prepare() == (0, "", "")

@@ -21,7 +21,6 @@ from adm.nets.opening import Card, LoadedNetwork, write_network
 from adm.params import UserError
 
 MODULES = {
-    "huggingface-hub": "huggingface_hub",
     "pillow": "PIL",
     "pillow-heif": "pillow_heif",
     "pyyaml": "yaml",
@@ -125,7 +124,7 @@ def test_a_wheel_without_clone_and_extras_generates_scores_and_converts(
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 2, done.stderr
     assert [*(tmp_path / "flag" / "images").glob("*-flags.png")]
-    assert re.search(r"\| Score +\| +[0-9.]+ ", done.stdout), done.stdout
+    assert re.search(r"\| FID +\| +[0-9.]+ ", done.stdout), done.stdout
     assert (tmp_path / "model.pt").is_file()
     (line,) = [line for line in done.stderr.splitlines() if "error: " in line]
     assert "adm[workflow]" in line

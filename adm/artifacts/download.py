@@ -39,8 +39,8 @@ def download(file: PublishedFile, out: Path, elsewhere: str = "") -> None:
     `elsewhere` says what one who has the file already can do.
 
     Raises:
-        UserError: The host cannot be reached, it has no such file, it sends from https to http for a file of which no
-            checksum is known, or the file has another size or checksum than expected; then it was removed.
+        UserError: The host cannot be reached, it has no such file, or the file has another size or checksum than
+            expected; then it was removed.
         OSError: The disk is full.
     """
     if out.is_file() and (file.sha256 or file.md5) and _difference(out, file) is None:
@@ -96,11 +96,6 @@ def _receive_once(file: PublishedFile, part: Path) -> None:
     # With another encoding the declared length would not be the length of the file.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-", "If-Range": mark} if start else {})}
     with requests.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        ways = [urlsplit(answer.url).scheme for answer in (*response.history, response)]
-        if urlsplit(file.url).scheme == "https" and "http" in ways and not (file.sha256 or file.md5):
-            raise UserError(
-                f"{file.url}: leads to {response.url} by plain http, where anyone may change it; give its sha256"
-            )
         extent, _, total = response.headers.get("Content-Range", "").partition("/")
         resumed = response.status_code == 206
         if response.status_code == 416 or (resumed and not extent.startswith(f"bytes {start}-")):

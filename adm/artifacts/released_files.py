@@ -68,14 +68,10 @@ def placed(path: Path) -> Path:
     its weights.
 
     Raises:
-        UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has,
-            or a folder for a model hub lacks its weights.
+        UserError: As `fetch_released`, or there is nothing, and the path looks like a name that no released file has.
     """
-    if path.is_dir() and not (path / MANIFEST).exists():
-        if (path / WEIGHTS).is_file():
-            return path / WEIGHTS
-        if (path / RECORD).exists() or (path / "model_index.json").exists():
-            raise UserError(f"{path}: lacks its weights, {WEIGHTS}; fetch the folder whole")
+    if (path / WEIGHTS).is_file() and not (path / MANIFEST).exists():
+        return path / WEIGHTS
     if str(path) in PACKAGED and not (path / MANIFEST).exists():
         return PACKAGED[str(path)]
     is_name = not path.suffix or any(file.filename == path.name for file in RELEASED.values())

@@ -28,10 +28,6 @@ UNKNOWN_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 """Errors of a system or filesystem that has no such call."""
 
 
-NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
-"""Errors of a filesystem that cannot make a hard link there."""
-
-
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` when the block ends well, and vanishes when it does not.
@@ -98,9 +94,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     """Make a hard link to a file, or a copy where the filesystem has no hard links."""
     try:
         os.link(source, target)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
+    except OSError:
         shutil.copyfile(source, target)
 
 
@@ -136,7 +130,11 @@ def _beside(out: Path) -> Iterator[Path]:
         made = [folder for folder in out.parents if not folder.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(out)
-        partial, lock = _new_locked(out)
+        partial = out.with_name(_prefix(out) + secrets.token_hex(4))
+        partial.mkdir()
+        lock = os.open(partial, os.O_RDONLY)
+        with suppress(OSError):  # a filesystem without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield partial
             for folder in (out.parent, *(folder.parent for folder in made)):
@@ -155,20 +153,6 @@ def _named(out: Path) -> Iterator[None]:
         if error.filename is not None and not str(error.filename).startswith(str(out.with_name(_prefix(out)))):
             raise
         raise UserError(f"{out}: cannot be made: {error.strerror or error}") from error
-
-
-def _new_locked(out: Path) -> tuple[Path, int]:
-    while True:
-        partial = out.with_name(_prefix(out) + secrets.token_hex(4))
-        partial.mkdir()
-        # Before the lock is held, another process may take the folder for an abandoned one and remove it.
-        with suppress(FileNotFoundError):
-            lock = os.open(partial, os.O_RDONLY)
-            with suppress(OSError):  # a filesystem without locks
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if partial.exists():
-                return partial, lock
-            os.close(lock)
 
 
 def _remove_abandoned(out: Path) -> None:
@@ -194,7 +178,6 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Exchange two folders."""
     if renameat2 := getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None):
         if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
             return

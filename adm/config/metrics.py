@@ -13,6 +13,12 @@ Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_
 of the reference's features, and pooled features of held-out images ("held_out")."""
 
 
+RETRAINING = 3.2
+"""The standard deviation of an FID over trainings, in those over draws of samples, at ImageNet's scale.
+
+Source: Dufour et al. (2026), arXiv 2606.20536.
+"""
+
 FEWEST_FOR_INTERVALS = 8
 """Fewest samples of a run whose metrics have intervals: half of them are K + 1 = 4, which recall needs."""
 

@@ -18,7 +18,7 @@ from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
 from adm.metrics.intervals import block_of, t_interval
-from adm.params import Params, UserError, load
+from adm.params import UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
 from adm.report.metrics import Score, read_scores
@@ -129,23 +129,38 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     Raises:
         UserError: As of `run`.
     """
+    kept, is_whole = None, name is None
     if name is None:
-        loaded = load(params)
-        folder = Path(loaded.paths.results)
-        return _read(str(folder), loaded, folder, folder, is_whole=True)
-    root = folder = Path(name)
-    if not folder.is_dir():
-        raise UserError(f"{name}: is no folder of results; of a commit, `git worktree add` makes one")
-    if is_published := (folder / ARCHIVE).is_file():
-        root = unpack(folder, scratch)
-    elif (folder / NOTE).is_file():  # published without its scores
-        return _read(name, None, folder, folder, is_whole=False)
-    file, kept = params_kept(root), None
-    try:
-        kept = load(file)
-    except UserError as error:
-        logger.warning("params are not compared: %s", error)
-    return _read(name, kept, root, folder, is_whole=not is_published)
+        kept = load(params)
+        root = folder = Path(kept.paths.results)
+    else:
+        root = folder = Path(name)
+        if not folder.is_dir():
+            raise UserError(f"{name}: is no folder of results; of a commit, `git worktree add` makes one")
+        if (folder / ARCHIVE).is_file():
+            root = unpack(folder, scratch)
+        elif not (folder / NOTE).is_file():  # else it is published without its scores
+            is_whole = True
+        if is_whole or root != folder:
+            file = params_kept(root)
+            try:
+                kept = load(file)
+            except UserError as error:
+                logger.warning("params are not compared: %s", error)
+
+    def files(kind: str, output: str) -> list[Path]:
+        paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))
+        return [path for path in paths if path.stem not in MEASURED]
+
+    read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
+    return Held(
+        name=str(folder),
+        folder=folder,
+        values=None if kept is None else kept.model_dump(mode="json", exclude_defaults=True, exclude={"paths"}),
+        scores={run: dict(_metrics(score)) for by_run in read for run, score in by_run.items()},
+        claims={one.key: one for path in files("claims", "csv") for one in read_verdicts(path)},
+        results=root if is_whole else None,
+    )
 
 
 def is_measured(path: Path) -> bool:
@@ -154,7 +169,6 @@ def is_measured(path: Path) -> bool:
 
 
 def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compared]:
-    """Compare the files of two folders by their paths."""
     ours, theirs = _files(a), _files(b)
     compared = dict.fromkeys(ours, Compared(Kind.ONLY_A)) | dict.fromkeys(theirs, Compared(Kind.ONLY_B))
     for path in progress(sorted(ours & theirs), unit="file"):
@@ -174,18 +188,6 @@ def _files(results: Path) -> set[Path]:
         and not any(part.startswith(".") for part in name.parts)
         and not (path.suffix in RENDERED and path.with_suffix(RENDERED[path.suffix]).is_file())
     }
-
-
-def _read(name: str, params: Params | None, root: Path, folder: Path, is_whole: bool) -> Held:
-    def files(kind: str, output: str) -> list[Path]:
-        paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))
-        return [path for path in paths if path.stem not in MEASURED]
-
-    read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
-    scores = {run: dict(_metrics(score)) for by_run in read for run, score in by_run.items()}
-    claims = {one.key: one for path in files("claims", "csv") for one in read_verdicts(path)}
-    values = None if params is None else params.model_dump(mode="json", exclude_defaults=True, exclude={"paths"})
-    return Held(name, folder, values, scores, claims, root if is_whole else None)
 
 
 def _metrics(score: Score) -> Iterator[tuple[str, Number]]:

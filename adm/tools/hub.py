@@ -1,4 +1,4 @@
-"""`publish FOLDER`: a network as a folder for a model hub that remakes its images, whether it does, and its upload.
+"""`publish FOLDER`: a network as a folder for a model hub that remakes its images, and whether it does.
 
 The texts of the folder, its card and its pipeline of diffusers, are templates in `hub_files`.
 """
@@ -21,7 +21,7 @@ from adm.config.metrics import METRICS
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_uint8
 from adm.diffusion.samplers import last
-from adm.errors import UserError, brief, some
+from adm.errors import UserError, some
 from adm.machine import processor_name
 from adm.nets.diffusers_export import write_pipeline
 from adm.nets.opening import write_network
@@ -97,10 +97,7 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         licence = licence or ("mit" if network in PACKAGED else "unknown")
         facts = {"sampling": sampling, "record": record, "scores": scores, "licence": licence, "no_pipeline": reason}
         (folder / "README.md").write_text(_card(out.resolve().name, model, facts), "utf-8")
-        own = Path(__file__).parents[2] / "LICENSE"
-        (folder / "LICENSE").write_text(
-            own.read_text("utf-8") if own.is_file() else str(distribution("adm").read_text("licenses/LICENSE")), "utf-8"
-        )
+        (folder / "LICENSE").write_text(str(distribution("adm").read_text("licenses/LICENSE")), "utf-8")
         for kept in out.glob(".*"):
             (shutil.copytree if kept.is_dir() else shutil.copy)(kept, folder / kept.name)
     print(out)
@@ -120,43 +117,11 @@ def remakes(folder: Path) -> bool:
     apart = float(np.abs(made["x_0"] - kept["x_0"]).max()), int(np.abs(made["arr_0"] - kept["arr_0"].astype(int)).max())
     here, then = (_processor(model), torch.__version__), (record["processor"], record["torch"])
     good = apart[0] <= SAME if here == then else apart[1] <= LEVELS
-    print(f"{folder}: {len(classes or kept['arr_0'])} images, made on {' with torch '.join(then)}, remade on", end=" ")
-    print(
-        f"{'the same' if here == then else ' with torch '.join(here)}: floats differ by {apart[0]:.2g} at most, pixels"
-    )
     wanted = f"floats within {SAME:g}" if here == then else f"pixels within {LEVELS}"
-    print(f"by {apart[1]}. Wanted are {wanted}: {'remade' if good else 'NOT remade'}")
+    print(f"{folder}: {len(kept['arr_0'])} images, made on {' with torch '.join(then)}, remade on", *here)
+    print(f"floats differ by {apart[0]:.2g} at most, pixels by {apart[1]}; wanted are {wanted}:", end=" ")
+    print("remade" if good else "NOT remade")
     return good
-
-
-def client() -> Any:
-    """Import the hub's client, whose user is logged in.
-
-    Raises:
-        UserError: Nobody is.
-    """
-    import huggingface_hub  # noqa: PLC0415
-
-    if huggingface_hub.get_token() is None:
-        raise UserError("--upload: there is no token; type `hf auth login`, or set HF_TOKEN")
-    return huggingface_hub
-
-
-def upload(folder: Path, name: str) -> None:
-    """Have the hub validate the card of a folder, and upload it as USER/NAME.
-
-    Raises:
-        UserError: It has no weights or no card, nobody is logged in, or the hub refuses it or is not reached.
-    """
-    hub = client()
-    placed(folder)
-    try:
-        hub.ModelCard.load(folder / "README.md").validate()
-        hub.create_repo(name, exist_ok=True)
-        hub.upload_folder(repo_id=name, folder_path=folder, ignore_patterns=[".*"])
-    except Exception as error:  # of the client, of what it is built on, or of the hub
-        raise UserError(f"--upload {name}: {brief(error)}") from error
-    print(f"https://huggingface.co/{name}")
 
 
 def _made(model: Model, classes: list[int] | None, num: int, seed: int) -> dict[str, Any]:
@@ -213,7 +178,6 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
 
 
 def _card(name: str, model: Model, facts: dict[str, Any]) -> str:
-    """Write the model card."""
     import jinja2  # noqa: PLC0415
 
     guided = "classifier-guidance" if model.classifier else "classifier-free-guidance"

@@ -186,30 +186,31 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     Raises:
         UserError: There is no artifact of the verb that tells its code.
     """
-    # By maker and by its digest of today, of which a stage whose jobs name several samplers, say, has several.
-    codes = defaultdict[str, defaultdict[str, Counter[str]]](lambda: defaultdict(Counter))
+    # By maker and its digest of today, of which a stage whose jobs name several samplers, say, has several.
+    codes = defaultdict[tuple[str, str], Counter[str]](Counter)
     # Of a run in shards, the whole remains.
     for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
         maker = job.kind.made_by
         if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
-            codes[maker][job.triggers["code"]][code_of_record(maker, made_by.code)] += 1
-    stage = (verb or "").replace("-", "_")
-    if verb and stage not in codes:
+            codes[maker, job.triggers["code"]][code_of_record(maker, made_by.code)] += 1
+    stage, counts = (verb or "").replace("-", "_"), dict.fromkeys((maker for maker, _ in codes), 0)
+    if verb and stage not in counts:
         telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
         known = f"; {accepted(telling, verb)}" if stage not in telling else ""
         raise UserError(f"{verb!r}: no artifact in {pipeline.root} tells that it was made by this verb{known}")
-    record, is_new = read_accepted(), False
-    for maker in [stage] if verb else codes:
-        count = 0
-        for today, made_with in codes[maker].items():
-            others = Counter({code: many for code, many in made_with.items() if code != today})
+    record = read_accepted()
+    for (maker, today), others in codes.items():
+        del others[today]
+        if verb is None or maker == stage:
             for code, many in others.most_common(1):
                 record.setdefault(maker, {})[today] = {"as": code, "on": date.today().isoformat(), "reason": reason}
-                count, is_new = count + many, True
-            if len(others) > 1:
-                print(f"{maker}: {others.total() - many} artifacts of {len(others) - 1} other codes are made again")
+                counts[maker] += many
+                if left := others.total() - many:
+                    print(f"{maker}: {left} artifacts of {len(others) - 1} other codes are made again")
+    for maker in [stage] if verb else counts:
+        count = counts[maker]
         print(f"{maker}: today's code stands for that of {count} artifacts" if count else f"{maker}: nothing to accept")
-    if is_new:
+    if any(counts.values()):
         with new_file(ACCEPTED) as path:
             write_json(path, record)
 

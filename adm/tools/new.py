@@ -270,7 +270,6 @@ def _duration(hours: float) -> str:
 
 
 def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
-    """Describe the dataset."""
     root, here = found.root.resolve(), Path.cwd()
     root = root.relative_to(here) if root.is_relative_to(here) else root
     dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}

@@ -34,9 +34,6 @@ SHOWN = {"table": ("csv", "md"), "figure": ("png",), "claims": ("csv", "md")}
 PARAMS, PROCESSORS = kinds()["resolve"].outputs["params"], "processors.txt"
 """Files of the archive beside artifacts: the written-out params file, and the processors that the scale ran on."""
 
-ROUNDING = Tolerance(rtol=1e-5, atol=1e-8)
-"""How far numbers of one score may lie apart on two kinds of processors: tables hold six digits."""
-
 
 def published(results: Path) -> Path:
     """Name the folder that publishes a results folder."""
@@ -103,7 +100,7 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
             _make(inside, job, out)
         for name, job in wanted.items():
             if job.kind.name != "figure":
-                compared = compare_files(out / name, inside.root / name, ROUNDING)
+                compared = compare_files(out / name, inside.root / name, Tolerance())
                 if compared.kind not in (Kind.EQUAL, Kind.CLOSE):
                     wrong.append(f"{out / name}: does not follow from {ARCHIVE}: {compared.words}")
     there = {path.relative_to(out) for path in out.glob("*/*")}
@@ -175,7 +172,6 @@ def _shown(pipeline: Pipeline) -> Iterator[Job]:
 
 
 def _outputs(job: Job) -> list[Path]:
-    """Tell what is published of what a job writes."""
     return [job.outputs[ending] for ending in SHOWN[job.kind.name]]
 
 

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from adm.config.metrics import RETRAINING
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
 from adm.report.sides import Number
 from adm.tools.compare import held, is_measured
 from adm.tools.publish import ARCHIVE, processors, published
-
-RETRAINING = 3.2
-"""The standard deviation of a score over trainings, in those over draws of samples, where no lottery measured it.
-
-Source: arXiv 2606.20536.
-"""
 
 WIDE_95, WIDE_99 = 1.960, 2.576
 """Half of a 95 % and of a 99 % interval, in standard errors."""
@@ -65,12 +60,13 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
         except UserError as error:
             raise UserError(f"{str(error).replace(scratch, str(out / ARCHIVE))}; type: adm publish") from error
         files = [path for path in Path(scratch).glob("*/**/*") if path.is_file() and not is_measured(path)]
-        equal = sum(_same(path, results / path.relative_to(scratch)) for path in files)
+        pairs = [(path, results / path.relative_to(scratch)) for path in files]
+        equal = sum(here.is_file() and here.read_bytes() == path.read_bytes() for path, here in pairs)
         before = processors(Path(scratch))
     ours = held(str(results), Path(), Path(scratch))
     here, there = ours.numbers, theirs.numbers
-    pairs = [(here[name], number) for name, number in there.items() if name in here]
-    scores = [within(*pair, ratio) for pair in pairs if any(number.low < number.high for number in pair)]
+    both = [(here[name], number) for name, number in there.items() if name in here]
+    scores = [within(*pair, ratio) for pair in both if any(number.low < number.high for number in pair)]
     gone, lacking = len(there.keys() - here.keys()), len(theirs.claims.keys() - ours.claims.keys())
     moved = {
         key: (claim.verdict, ours.claims[key].verdict)
@@ -109,7 +105,3 @@ def within(ours: Number, theirs: Number, ratio: float = RETRAINING) -> bool:
     """
     sampled = [(score.high - score.low) / 2 / WIDE_95 for score in (ours, theirs)]
     return abs(ours.value - theirs.value) <= WIDE_99 * math.hypot(1, ratio) * math.hypot(*sampled)
-
-
-def _same(a: Path, b: Path) -> bool:
-    return b.is_file() and a.read_bytes() == b.read_bytes()

@@ -60,26 +60,21 @@ def _drawn(network: Path, reference: Path, options: Options, threads: int, folde
 
 
 def _print_scores(title: str, report: dict[str, Any]) -> None:
-    metrics, intervals = report["metrics"], report.get("intervals", {})
-    columns = [name for name in METRICS if name in metrics]
-    rows = [["Score", *(f"{metrics[name]:.4f}" for name in columns)]]
-    if intervals:
-        ends = [intervals.get(name) for name in columns]
-        rows.append(["95 %", *("" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}" for pair in ends)])
+    numbers, ends = report["metrics"] | report.get("further", {}), report.get("intervals", {})
+    rows = []
+    for name, metric in METRICS.items():
+        if numbers.get(name) is not None:
+            error = numbers.get(str(metric.error))
+            spread = "" if error is None else f"± {error:.2g}"
+            if ends.get(name):
+                spread = "{:.6g} to {:.6g}".format(*ends[name])
+            rows.append([metric.label, f"{numbers[name]:.6g}", spread])
     protocol = report["provenance"]["graph"]["protocol"]
     title += "" if protocol == EVALUATOR else f", as {protocol} computes it"
     print(f"{title}: {report['provenance']['samples']['num_images']} samples")
-    print(tabulate(rows, ["Metric", *(METRICS[name].label for name in columns)], "github", disable_numparse=True))
+    print(tabulate(rows, ["Metric", "Score", "95 %, or standard error"], "github", disable_numparse=True))
     if "expected" in report:
-        _print_expected(report["expected"], metrics["fid"])
-    further = report.get("further", {})
-    rows = []
-    for name, metric in METRICS.items():
-        if further.get(name) is not None:
-            error = further.get(str(metric.error))
-            rows.append(["further", metric.label, f"{further[name]:.5g}", "" if error is None else f"± {error:.2g}"])
-    if rows:
-        print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+        _print_expected(report["expected"], numbers["fid"])
     for warning in report["warnings"]:
         print(f"warning: {warning}")
 

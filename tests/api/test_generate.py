@@ -286,7 +286,6 @@ MISTAKES = {
     "a name that there is not": (("--class", "golden retreiver"), "class 'golden retreiver': is no name"),
     "a name of two classes": (("--class", "cardigan"), "class 'cardigan': is the name of 264 and 474"),
     "classes that are no list": (("--classes", "3-1"), "--classes '3-1': is no list"),
-    "no number of images": (("-n", "0"), "num: 0 is not accepted"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
     "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
@@ -294,8 +293,6 @@ MISTAKES = {
     "a field with an option": (("--set", "seed=1"), "--set seed: has an option of its own"),
     "a strength of nothing": (("--strength", "0.5"), "--init-image: goes with --strength or --mask"),
     "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
-    "no strength": (("--init-image", "square.png", "--strength", "0"), "strength: 0.0 is not accepted"),
-    "a strength beyond 1": (("--init-image", "square.png", "--strength", "1.5"), "strength: 1.5 is not accepted"),
     "a strength that is no number": (("--init-image", "square.png", "--strength", "nan"), "strength: nan is not"),
     "a mask of a folder of several sizes": (
         ("--init-image", "mixed", "--mask", "square.png"),
@@ -328,14 +325,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(generate, released, tmp_pa
 
 def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
     (tmp_path / "a.pt").write_bytes(b"no checkpoint at all")
-    (tmp_path / "a.safetensors").write_bytes(b"no checkpoint at all")
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.json").write_text("{}")
-    for name in ("a.pt", "a.safetensors", "folder", "a.json", "none.pt"):
+    for name in ("a.pt", "folder", "a.json", "none.pt"):
         err = generate(source=tmp_path / name, expected=2)
-        assert name in err
-        assert len(err.splitlines()) == 1
-    assert "no checkpoint" in generate(source=tmp_path / "folder", expected=2)
+        assert (name in err, len(err.splitlines())) == (True, 1)
     assert "nearest are 64x64_diffusion" in generate(source="64x64_difusion", expected=2)
     assert not (tmp_path / "out").exists()
 

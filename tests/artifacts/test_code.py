@@ -50,12 +50,6 @@ def changed(package, before):
     return stages
 
 
-def replace(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
 def test_every_stage_has_a_digest_of_its_own_wherever_the_package_lies(package, before, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     found = digests(package)
@@ -82,41 +76,44 @@ def test_comments_layout_and_docstrings_do_not_count(package, changed):
     assert changed(edit) == set()
 
 
-def test_training_is_the_business_of_train_alone(package, changed):
-    touched = changed(lambda: replace(package / "training" / "loop.py", "1 - step /", "2 - step /"))
-    assert "train" in touched
-    assert not touched & {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"}
+MORE = "\nNEW = 1\n"
+BUSINESS = {
+    "training": (
+        {"training/loop.py": ("1 - step /", "2 - step /")},
+        {"train"},
+        {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"},
+    ),
+    "a network": (
+        {"nets/layers.py": ("**-0.25", "**-0.5")},
+        {"init", "train", "sample"},
+        {"evaluate", "prepare", "table", "figure", "reference"},
+    ),
+    "a GAN and a verdict": (
+        {"nets/gan.py": MORE, "report/claims.py": MORE},
+        {"train_gan", "sample_gan", "claims"},
+        {"train", "sample", "throughput", "evaluate", "table", "figure"},
+    ),
+    "what is on the page": ({"pipeline/report.py": MORE}, {"report"}, None),
+    # Its runs are told to be made by `sample`.
+    "what gathers shards": ({"stages/gather.py": MORE}, {"sample", "gather"}, None),
+}
+"""Edits of files, the stages whose business they are, and those whose they are not: None for all others."""
 
 
 @pytest.mark.slow
-def test_a_network_is_the_business_of_all_that_run_it(package, changed):
-    touched = changed(lambda: replace(package / "nets" / "layers.py", "**-0.25", "**-0.5"))
-    assert {"init", "train", "sample"} <= touched
-    assert not touched & {"evaluate", "prepare", "table", "figure", "reference"}
+@pytest.mark.parametrize("case", BUSINESS)
+def test_a_change_is_the_business_of_its_stages_alone(package, changed, case):
+    edits, stages, others = BUSINESS[case]
 
-
-@pytest.mark.slow
-def test_a_gan_and_a_verdict_are_the_business_of_their_own_verbs(package, changed):
     def edit():
-        for path in (package / "nets" / "gan.py", package / "report" / "claims.py"):
-            path.write_text(path.read_text() + "\nNEW = 1\n")
+        for name, words in edits.items():
+            text = (package / name).read_text()
+            assert words == MORE or words[0] in text
+            (package / name).write_text(text + MORE if words == MORE else text.replace(*words, 1))
 
     touched = changed(edit)
-    assert {"train_gan", "sample_gan", "claims"} <= touched
-    assert not touched & {"train", "sample", "throughput", "evaluate", "table", "figure"}
-
-
-def test_what_is_on_the_page_is_the_business_of_the_report(package, changed):
-    path = package / "pipeline" / "report.py"
-    assert changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n")) == {"report"}
-
-
-@pytest.mark.slow
-def test_what_gathers_shards_is_the_business_of_sampling(package, changed):
-    """Its runs are told to be made by `sample`."""
-    path = package / "stages" / "gather.py"
-    touched = changed(lambda: path.write_text(path.read_text() + "\nNEW = 1\n"))
-    assert touched == {"sample", "gather"}
+    assert stages <= touched
+    assert not touched & others if others else touched == stages
 
 
 def test_a_declaration_of_params_is_the_business_of_no_stage(package, changed):

@@ -3,13 +3,12 @@
 import errno
 import hashlib
 import re
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from making import make
+from serving import serving
 
 from adm.artifacts import download as module
 from adm.artifacts.download import download
@@ -24,83 +23,11 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
-class Server:
-    """A file on a web server of its own, whose misbehaviour tests set.
-
-    `statuses` are those of the next answers, None for a good one; `asked` are the ranges that were asked for. Of a
-    range it sends `at_most` bytes, `shifted` by some.
-    """
-
-    def __init__(self):
-        self.content = CONTENT
-        self.etag = '"one"'
-        self.cut_after = None
-        self.cuts = 0
-        self.supports_range = True
-        self.statuses = []
-        self.moved_to = None
-        self.at_most = None
-        self.shifted = 0
-        self.asked = []
-
-    def answer(self, handler):
-        wanted = handler.headers.get("Range")
-        self.asked.append(wanted)
-        status = self.statuses.pop(0) if self.statuses else None
-        if status is not None:
-            handler.send_error(status)
-            return
-        if self.moved_to:
-            handler.send_response(302)
-            handler.send_header("Location", self.moved_to)
-            handler.end_headers()
-            return
-        start = 0
-        if wanted and self.supports_range and handler.headers.get("If-Range") in (None, self.etag):
-            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
-            if start >= len(self.content):
-                handler.send_error(416)
-                return
-        body = self.content[start:]
-        handler.send_response(206 if start else 200)
-        if start:
-            start += self.shifted
-            body = self.content[start:][: self.at_most]
-            handler.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(self.content)}")
-        if self.etag:
-            handler.send_header("ETag", self.etag)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        if self.cuts:
-            self.cuts -= 1
-            body = body[: self.cut_after]
-        handler.wfile.write(body)
-
-
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(module, "PIECE", 10_000)
-    monkeypatch.setenv("NO_PROXY", "*")
-    state = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-
-        def do_GET(self):
-            state.answer(self)
-
-        def log_message(self, *_):
-            pass
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{listening.server_port}/folder/a.bin"
-    yield state
-    listening.shutdown()
-    thread.join(10)
-    listening.server_close()
+    with serving(monkeypatch, content=CONTENT) as server:
+        server.url = f"{server.root}folder/a.bin"
+        yield server
 
 
 @pytest.fixture
@@ -164,26 +91,22 @@ def test_two_versions_are_never_mixed(server, out, etag):
     assert out.read_bytes() == OTHER
 
 
-def test_a_server_without_ranges_sends_all_again(server, out):
-    server.supports_range = False
-    server.cuts, server.cut_after = 1, 120_000
-    get(server.url, out, sha256=SHA256)
-    assert out.read_bytes() == CONTENT
-
-
-def test_parts_that_start_elsewhere_are_never_taken(server, out):
-    server.cuts, server.cut_after, server.shifted = 1, 120_000, 1000
-    get(server.url, out)
-    assert out.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=120000-", None]
-
-
-def test_parts_shorter_than_asked_for_are_followed_by_others(server, out):
+@pytest.mark.parametrize(
+    ("misbehaviour", "asked"),
+    [
+        ({"supports_range": False}, [None, "bytes=120000-"]),
+        ({"shifted": 1000}, [None, "bytes=120000-", None]),
+        ({"at_most": 80_000}, [None, "bytes=120000-", "bytes=200000-", "bytes=280000-"]),
+    ],
+    ids=["no ranges", "parts from elsewhere", "parts shorter than asked for"],
+)
+def test_what_a_server_makes_of_ranges_does_no_harm(server, out, misbehaviour, asked):
     """Nothing is known of the file but what the server tells."""
-    server.cuts, server.cut_after, server.at_most = 1, 120_000, 80_000
+    server.cuts, server.cut_after = 1, 120_000
+    vars(server).update(misbehaviour)
     get(server.url, out)
     assert out.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=120000-", "bytes=200000-", "bytes=280000-"]
+    assert server.asked == asked
 
 
 @pytest.mark.parametrize("cut_after", [0, 20_000])
@@ -209,16 +132,12 @@ def test_a_whole_part_is_not_asked_for_again(server, out):
     assert out.read_bytes() == CONTENT
 
 
-def test_a_busy_server_is_asked_again(server, out):
+def test_a_busy_server_is_asked_again_and_one_without_the_file_is_not(server, out):
     server.statuses = [503, 429]
     get(server.url, out, sha256=SHA256)
     assert out.read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_missing_file_is_refused_at_once(server, out, status):
-    server.statuses = [status] * 10
-    assert refusal(server.url, out).startswith(f"{server.url}: the server answers {status} ")
+    server.statuses, server.asked = [404] * 10, []
+    assert refusal(server.url, out.with_name("b.bin")).startswith(f"{server.url}: the server answers 404 ")
     assert len(server.asked) == 1
 
 
@@ -269,30 +188,6 @@ def test_local_files_are_copied_and_checked(tmp_path, out):
     assert "there is no such file" in refusal((tmp_path / "none").as_uri(), out)
     assert out.read_bytes() == CONTENT
     assert left(out) == ["a.bin"]
-
-
-def test_https_that_leads_to_http_needs_a_checksum(out, monkeypatch):
-    class Answer(SimpleNamespace):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-    answer = Answer(
-        url="http://host/a.bin",
-        history=[SimpleNamespace(url="https://host/a.bin")],
-        status_code=200,
-        headers={},
-        ok=True,
-        iter_content=lambda _: [CONTENT],
-    )
-    monkeypatch.setattr(module.requests, "get", lambda *_, **__: answer)
-    message = refusal("https://host/a.bin", out, size=len(CONTENT))
-    assert message.startswith("https://host/a.bin: leads to http://host/a.bin by plain http")
-    assert left(out) == []
-    get("https://host/a.bin", out, sha256=SHA256)
-    assert out.read_bytes() == CONTENT
 
 
 def test_fetch_writes_a_folder_with_the_file_under_its_name(server, tmp_path):
@@ -354,14 +249,8 @@ def test_a_url_names_its_file(url, filename):
         "ftp://host/a",
         "a.npz",
         "file://host/a.npz",
-        "https:///a.npz",
-        "https://host/",
-        "https://host/..",
         "https://host/%2e%2e",
-        "https://host/.hidden",
         "https://[host/a",
-        "https://host/a\n.npz",
-        "https://host/a/%2Fetc%2Fpass wd",
     ],
 )
 def test_other_urls_are_refused(url):

@@ -50,14 +50,6 @@ def test_the_manifest_is_the_same_bytes_every_time(artifact, tmp_path):
     assert str(tmp_path) not in (artifact / MANIFEST).read_text()
 
 
-@pytest.mark.parametrize("position", [0, 100, 255])
-def test_a_flipped_bit_is_found(artifact, position):
-    content = bytearray((artifact / "a.bin").read_bytes())
-    content[position] ^= 1
-    (artifact / "a.bin").write_bytes(content)
-    assert refusal(artifact, "prepare").startswith(f"{artifact / 'a.bin'}: is not the file that was written")
-
-
 def test_several_who_take_turns_find_what_one_finds(artifact):
     (artifact / "b.txt").write_text("c")
     read_manifest(artifact, "prepare", checked=slice(0, None, 2))
@@ -74,21 +66,11 @@ def test_an_artifact_of_another_stage_is_refused(artifact):
     assert refusal(artifact, "init", "train") == f"{artifact}: was made by 'prepare', not by 'init' or 'train'"
 
 
-def test_a_missing_artifact_or_manifest_is_named(tmp_path):
-    assert refusal(tmp_path / "none", "prepare") == f"{tmp_path / 'none'}: does not exist"
-    assert refusal(tmp_path, "prepare") == f"{tmp_path / MANIFEST}: does not exist"
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", sealed_json({}), sealed_json({"stage": 3})])
-def test_what_is_no_manifest_is_refused(artifact, content):
-    (artifact / MANIFEST).write_bytes(content)
-    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
-
-
-def test_a_manifest_with_an_unknown_key_is_refused(artifact):
+def test_what_is_no_manifest_is_refused(artifact):
     content = json.loads((artifact / MANIFEST).read_text())
-    write_sealed_json(artifact / MANIFEST, {"clock": "noon", **content})
-    assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
+    for other in (b"", b"[]", b"{}", sealed_json({"stage": 3}), sealed_json({"clock": "noon", **content})):
+        (artifact / MANIFEST).write_bytes(other)
+        assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
 
 
 def test_a_file_of_json_tells_itself_what_made_it(artifact, tmp_path):
@@ -124,9 +106,3 @@ def test_identity_follows_content_params_and_parents(artifact, tmp_path):
     (artifact / "b.txt").write_text("c")
     write_manifest(artifact, record("prepare", {"dataset": SECTION}, {}, ["numpy"]), {"num_images": 3})
     assert record("sample", {}, {"data": artifact}, [])["inputs"] != child["inputs"]
-
-
-def test_identity_of_a_plain_file_is_its_hash(artifact, tmp_path):
-    assert identity(artifact / "b.txt") == sha256(artifact / "b.txt")
-    with pytest.raises(UserError, match="does not exist"):
-        identity(tmp_path / "none")

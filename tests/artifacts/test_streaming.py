@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from adm.artifacts.reading import names_in_npz, read_npy, stream_npz
 from adm.artifacts.streaming import stretches, write_npz_rows
 from adm.errors import UserError
-from adm.metrics.batches import write_features
-from adm.metrics.features import LAYERS, Features
 
 
 @given(
@@ -48,17 +46,6 @@ def test_a_file_that_shrank_since_is_an_error(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(UserError, match=r"a\.npz: arr_0: cannot be read"):
         list(streamed.rows(10))
-
-
-@pytest.mark.parametrize("lengths", [[23], [5, 5, 5, 5, 3], [1, 20, 2]])
-def test_features_written_in_batches_have_the_bytes_that_numpy_writes(tmp_path, lengths):
-    rng = np.random.default_rng(0)
-    arrays = {layer: rng.random((23, width), np.float32) for layer, width in zip(LAYERS, (4, 2, 3), strict=True)}
-    parts = [np.split(array, np.cumsum(lengths)[:-1]) for array in arrays.values()]
-    write_features(tmp_path, 23, (Features(*rows) for rows in zip(*parts, strict=True)))
-    for layer, array in arrays.items():
-        np.save(tmp_path / "numpy.npy", array)
-        assert (tmp_path / f"{layer}.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
 
 
 def resident():

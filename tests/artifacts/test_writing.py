@@ -6,16 +6,13 @@ import time
 
 import numpy as np
 import pytest
+from making import everything_in
 
 from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json, write_npz
 from adm.errors import UserError
 
 
-def everything_in(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def test_a_folder_appears_when_the_block_ends(tmp_path):
+def test_a_folder_appears_when_the_block_ends_and_is_replaced_whole(tmp_path):
     out = tmp_path / "deep" / "out"
     with new_folder(out) as folder:
         (folder / "a.txt").write_text("a")
@@ -23,14 +20,9 @@ def test_a_folder_appears_when_the_block_ends(tmp_path):
         (folder / "sub" / "b.txt").write_text("b")
         assert not out.exists()
     assert everything_in(tmp_path) == {"deep/out/a.txt": b"a", "deep/out/sub/b.txt": b"b"}
-
-
-def test_a_folder_is_replaced_whole(tmp_path):
-    out = tmp_path / "out"
-    for name in ("old", "new"):
-        with new_folder(out) as folder:
-            (folder / name).write_text(name)
-    assert everything_in(tmp_path) == {"out/new": b"new"}
+    with new_folder(out) as folder:
+        (folder / "new").write_text("new")
+    assert everything_in(tmp_path) == {"deep/out/new": b"new"}
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -72,21 +64,6 @@ def test_a_file_appears_when_the_block_ends_and_is_replaced(tmp_path):
     assert everything_in(tmp_path) == {"deep/out.txt": b"new"}
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_file_whose_block_fails_leaves_the_old_one_and_no_debris(tmp_path, error):
-    out = tmp_path / "out.txt"
-    out.write_text("old")
-
-    def attempt():
-        with new_file(out) as path:
-            path.write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        attempt()
-    assert everything_in(tmp_path) == {"out.txt": b"old"}
-
-
 def test_equal_arrays_give_equal_bytes_whenever_they_are_written(tmp_path, monkeypatch):
     arrays = {"arr_0": np.arange(12).reshape(3, 4), "arr_1": np.linspace(0, 1, 5)}
     write_npz(tmp_path / "a.npz", **arrays)
@@ -118,21 +95,12 @@ def test_a_file_gets_a_second_name(tmp_path):
     assert (tmp_path / "a").samefile(tmp_path / "b")
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK])
-def test_without_hard_links_it_is_copied(tmp_path, monkeypatch, code):
+def test_without_hard_links_it_is_copied(tmp_path, monkeypatch):
     def refuse(*_):
-        raise OSError(code, os.strerror(code))
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "a").write_bytes(b"content")
     link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"content"
     assert not (tmp_path / "a").samefile(tmp_path / "b")
-
-
-def test_another_failure_to_link_is_one(tmp_path):
-    (tmp_path / "a").write_bytes(b"content")
-    (tmp_path / "b").write_bytes(b"mine")
-    with pytest.raises(FileExistsError):
-        link_or_copy(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").read_bytes() == b"mine"

@@ -103,45 +103,6 @@ def test_a_preset_that_fits_is_named(tmp_path, refused, tiny_model, randomised, 
         assert refused("checkpoint", "a.pt", tiny_model()).endswith(f"; the file fits preset a_{kind}")
 
 
-class Harmful:
-    def __reduce__(self):
-        return print, ("this must never be printed",)
-
-
-def test_pickled_code_is_never_run(tmp_path, refused, tiny_model, capsys):
-    for legacy in (False, True):
-        torch.save({"a": Harmful()}, tmp_path / "a.pt", _use_new_zipfile_serialization=not legacy)
-        assert "pickled code is never run" in refused("checkpoint", "a.pt", tiny_model())
-    assert "never be printed" not in capsys.readouterr().out
-
-
-def damaged_checkpoints(state):
-    first = next(iter(state))
-    return {
-        "a list": ([1, 2], "holds list, not a table"),
-        "other values": ({"a": 1}, "holds int 'a'; accepted is a table of tensors by name"),
-        "other names": ({"conv1.weight": torch.zeros(2)}, "tensors differ"),
-        "integers": ({**state, first: torch.zeros(2, dtype=torch.int64)}, "not a dense tensor of floats"),
-        "nan": ({**state, first: torch.full_like(state[first], torch.nan)}, "holds NaN or infinity"),
-    }
-
-
-@pytest.mark.parametrize("case", damaged_checkpoints({"a": torch.zeros(1)}))
-def test_damaged_checkpoints_are_described(tmp_path, refused, tiny_model, randomised, case):
-    content, message = damaged_checkpoints(to_released(randomised(tiny_model()).state_dict()))[case]
-    torch.save(content, tmp_path / "a.pt")
-    assert message in refused("checkpoint", "a.pt", tiny_model())
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 nor this"])
-def test_files_of_another_format_are_refused(tmp_path, refused, tiny_model, content):
-    (tmp_path / "a.pt").write_bytes(content)
-    assert str(tmp_path / "fetched" / "a.pt") in refused("checkpoint", "a.pt", tiny_model())
-    (tmp_path / "a.npz").write_bytes(content)
-    assert "is no readable npz" in refused("samples", "a.npz")
-    assert "is no readable npz" in refused("reference", "a.npz")
-
-
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
 def test_samples_keep_their_labels(tmp_path, adopted, dtype):
     np.savez(tmp_path / "a.npz", IMAGES, np.arange(12, dtype=dtype))
@@ -160,13 +121,10 @@ def test_samples_without_labels_are_of_class_zero(tmp_path, adopted):
 
 
 WRONG_SAMPLES = {
-    "dtype": ((IMAGES / 255,), "arr_0: has dtype float64, not uint8"),
     "side": ((IMAGES[:, 1:],), "arr_0: holds images of 7x8, not of image_size 8"),
     "count": ((IMAGES[:5],), "arr_0: holds 5 of the 12 images"),
     "labels": ((IMAGES, np.zeros(11, np.int64)), "arr_1: has shape (11,), not (12)"),
     "label type": ((IMAGES, np.zeros(12)), "arr_1: has dtype float64, not integers"),
-    "pickle": ((np.array([Harmful()], dtype=object),), "holds pickled Python objects, which are never loaded"),
-    "nothing": ((), "holds no array 'arr_0'"),
 }
 
 
@@ -197,20 +155,9 @@ def test_a_reference_is_read_as_ours_are(tmp_path, adopted, dtype):
         assert np.array_equal(arrays["arr_0"], IMAGES)
 
 
-WRONG_REFERENCES = {
-    "missing": ({"sigma_s": None}, "holds no array 'sigma_s'"),
-    "shape": ({"sigma": np.eye(3)}, "mu and sigma: mean of shape (4,) with covariance of shape (3, 3)"),
-    "nan": ({"mu_s": np.full(3, np.nan)}, "mu_s and sigma_s: mean or covariance hold NaN"),
-    "integers": ({"mu": np.arange(4)}, "mu: has dtype int64, not floats"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG_REFERENCES)
-def test_wrong_references_are_described(tmp_path, refused, case):
-    changes, message = WRONG_REFERENCES[case]
-    arrays = {"arr_0": IMAGES} | statistics() | changes
-    np.savez(tmp_path / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
-    assert message in refused("reference", "a.npz")
+def test_a_reference_without_its_covariance_is_refused(tmp_path, refused):
+    np.savez(tmp_path / "a.npz", arr_0=IMAGES, **statistics() | {"sigma_s": np.eye(4)})
+    assert "mu_s and sigma_s: mean of shape (3,) with covariance of shape (4, 4)" in refused("reference", "a.npz")
 
 
 def test_a_graph_stays_as_it_is(tmp_path, adopted):

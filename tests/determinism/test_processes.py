@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 from children import Children
+from damage import flip
 from miniature import ROOT, TIMEOUT, miniature_params, warmed
 from safetensors.numpy import load_file
 
@@ -281,9 +282,7 @@ def test_a_file_that_changed_is_found_by_the_process_whose_turn_it_is(project, w
     checkpoint = project.at(results) / "checkpoints" / "adm-128-0"
     files = json.loads((checkpoint / "manifest.json").read_text())["files"]
     damaged = checkpoint / list(files)[file]
-    content = bytearray(damaged.read_bytes())
-    content[-1] ^= 1
-    damaged.write_bytes(content)
+    flip(damaged)
     assert (
         project.adm(results, words, processes=2, code=2)
         .splitlines()[-1]

@@ -34,6 +34,13 @@ def sealed_json(content):
     return seal((json.dumps({**content, SEAL: OPEN}, indent=2) + "\n").encode())
 
 
+def flip(path, place=-1, bits=1):
+    """Change some bits of a byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= bits
+    path.write_bytes(content)
+
+
 def swap(first, second):
     """Have two files or folders change places."""
     kept = first.with_name(".kept")

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from damage import flip
 
 from adm.artifacts.manifest import MANIFEST
 from adm.params import load
@@ -54,10 +55,7 @@ def jobs(results):
 def flipped(path, draw):
     """A file with a byte that differs in some bits."""
     content = path.read_bytes()
-    position = draw.randrange(len(content))
-    damaged = bytearray(content)
-    damaged[position] ^= draw.randrange(1, 256)
-    path.write_bytes(damaged)
+    flip(path, draw.randrange(len(content)), draw.randrange(1, 256))
     try:
         yield
     finally:

@@ -14,8 +14,9 @@ from torch_fidelity import calculate_metrics
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 import adm as package
+from adm.config.metrics import RETRAINING
 from adm.errors import UserError
-from adm.evaluation import HALVES, LEAST_OF_THREE, RETRAINING
+from adm.evaluation import HALVES, LEAST_OF_THREE
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.protocols import antialiased, interpolated

@@ -1,4 +1,4 @@
-"""Operations and days: against the paper's tables, torch's counter, and by hand."""
+"""Operations and days: against the paper's tables, torch's counter, and by hand; the verb `plan`."""
 
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.sampling import GRADIENT
 from adm.planning.costs import SINGLE_SHARE, measured_shares, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
+from adm.report.run_tables import trained_for
 
 pytestmark = pytest.mark.xdist_group("planning")
 
@@ -152,12 +153,6 @@ def test_a_solver_costs_its_evaluations(paper, sampler, steps, evaluations):
     assert run.model_copy(update={"gradient_scale": 0.0}).evaluations(NoiseParams()) == (evaluations, 0, 0)
 
 
-@pytest.mark.parametrize(("heun", "ddim"), [("solver-heun-rho10", "solver-ddim-20")])
-def test_heuns_method_is_planned_with_two_evaluations_a_step_but_one_at_last(costs, heun, ddim):
-    found = [sum(costs[f"sample_shard/{run}/{n}-of-8"].flops for n in range(1, 9)) for run in (heun, ddim)]
-    assert 20 * found[0] == 19 * found[1]
-
-
 def test_what_is_not_guided_costs_no_classifier(paper, costs):
     runs = [f"sample_shard/{run}/1-of-8" for run in ("scale-128-0", "adm-128-4360k", "bedroom-full")]
     unguided, guided, other = (costs[run] for run in runs)
@@ -187,3 +182,48 @@ def test_no_segment_takes_longer_than_a_week(paper, costs):
     hours = {name: seconds_on(cost, A100) / gpus / 3600 for name, cost in trained.items()}
     assert {name: found for name, found in hours.items() if found > 168} == {}
     assert paper.resources.train.minutes == 168 * 60
+
+
+BLOCKS = {32: 1563, 64: 782}
+"""Blocks that hold 50,000 images, by their size."""
+
+
+def flops_of(costs, run):
+    return sum(costs[f"sample_shard/{run}/{number}-of-8"].flops for number in range(1, 9))
+
+
+def test_classifier_free_guidance_and_autoguidance_cost_a_second_pass(paper, costs):
+    images = 32 * BLOCKS[32]
+    for plain, guided in (("free-128-1", "free-128-2"), ("free-128-1", "auto-128-2")):
+        model, weaker = (paper.models[name] for name in ("adm-128-free", "adm-128"))
+        assert flops_of(costs, plain) == 250 * images * network_cost(model).flops
+        assert flops_of(costs, guided) == 250 * images * (network_cost(model).flops + network_cost(weaker).flops)
+
+
+def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
+    run = paper.runs["limited-128-2"]
+    guided = run.guided_steps(NoiseParams())
+    assert 0 < guided < 250
+    model, classifier = (paper.models[name] for name in ("adm-128", "classifier-128"))
+    images = run.micro_batch * BLOCKS[run.micro_batch]
+    expected = images * (250 * network_cost(model).flops + 2 * guided * network_cost(classifier).flops)
+    assert flops_of(costs, "limited-128-2") == expected
+
+
+def test_a_guide_counts_where_it_is_another_models(paper):
+    assert trained_for(paper, "auto-128-2") == (["adm-128-4360k"], [])
+    run = paper.runs["auto-128-2"]
+    of_another = run.model_copy(update={"guide": run.guide.model_copy(update={"checkpoint": "adm-128-free-250k"})})
+    changed = paper.model_copy(update={"runs": paper.runs | {"auto-128-2": of_another}})
+    assert trained_for(changed, "auto-128-2") == (["adm-128-4360k", "adm-128-free-250k"], [])
+
+
+def test_a_plan_tells_operations_and_days_wherever_the_file_lies(adm, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    other = tmp_path / "what-if.yaml"
+    other.write_text(f"base: {root / 'scales' / 'released' / 'params.yaml'}\n")
+    code, lines, errors = adm("plan", "--params", "scales/released/params.yaml")
+    assert (code, errors) == (0, "")
+    assert [column for column in ("EFLOP", "A100-days") if column not in lines] == []
+    assert adm("plan", "--params", other) == (0, lines, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["what-if.yaml"]

@@ -126,19 +126,9 @@ def test_a_killed_job_goes_on_behind_the_runs_that_are_scored(curved, adm, monke
     assert curved.read_bytes() == expected
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ("neighbours: {n: {run: a-0}}", "neighbours.n.run: 'a-0' is of curve 'line'"),
-        (
-            "figures: {f: {kind: random_grid, run: a-1, rows: 1, columns: 1, caption: c}}",
-            "figures.f.run: 'a-1' is of curve",
-        ),
-    ],
-)
-def test_what_needs_images_cannot_have_a_curves_run(tmp_path, more, message):
-    (tmp_path / "params.yaml").write_text(f"{PARAMS}{more}\n")
-    with pytest.raises(UserError, match=message):
+def test_what_needs_images_cannot_have_a_curves_run(tmp_path):
+    (tmp_path / "params.yaml").write_text(f"{PARAMS}neighbours: {{n: {{run: a-0}}}}\n")
+    with pytest.raises(UserError, match=r"neighbours\.n\.run: 'a-0' is of curve 'line'"):
         load(tmp_path / "params.yaml")
 
 

@@ -27,22 +27,12 @@ def data(tmp_path_factory):
     return out
 
 
+EXTRACTOR = {"dataset": "tiny", "side": 8, "channels": 4, "iterations": 40, "batch_size": 12, "learning_rate": 1e-2}
+EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.9, "feature_batch": 8, "threads": 1}
+
+
 def section(**changes):
-    values = {
-        "dataset": "tiny",
-        "side": 8,
-        "channels": 4,
-        "iterations": 40,
-        "batch_size": 12,
-        "learning_rate": 1e-2,
-        "weight_decay": 0.0,
-        "held_out": 0.25,
-        "least_accuracy": 0.9,
-        "feature_batch": 8,
-        "seed": 0,
-        "threads": 1,
-    }
-    return ExtractorParams.model_validate(values | changes)
+    return ExtractorParams.model_validate(EXTRACTOR | changes)
 
 
 def test_dark_and_bright_images_are_told_apart(data, tmp_path):
@@ -74,13 +64,6 @@ def test_classifier_below_least_accuracy_is_refused(data, tmp_path):
     with pytest.raises(UserError, match=r"^extractor: its held-out accuracy 0\.\d{4} is below least_accuracy 1\.0; "):
         make(extractor, hopeless, DATASET, data, out, tmp_path / "work", every=10)
     assert not out.exists()
-
-
-def test_no_least_accuracy_is_assumed():
-    values = section().model_dump()
-    del values["least_accuracy"]
-    with pytest.raises(ValueError, match="least_accuracy"):
-        ExtractorParams.model_validate(values)
 
 
 @pytest.mark.parametrize(("better", "worse"), [("classes", "rotations"), ("rotations", "classes")])

@@ -2,13 +2,9 @@
 
 import hashlib
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import pytest
 
-from adm.artifacts import download
 from adm.artifacts.released_files import PACKAGED, fetch_released, released_path
 from adm.config.files import CHECKPOINTS, RELEASED, PublishedFile
 from adm.nets.presets import PRESETS
@@ -60,60 +56,14 @@ def test_the_released_files_are_listed_and_those_that_are_there_marked(adm, tmp_
     assert RELEASED["lsun_horse"].url in lines["lsun_horse"]
 
 
-def test_a_mistyped_name_is_told_its_nearest(adm, tmp_path):
-    code, out, err = adm("fetch", "256x256_difusion", "--to", tmp_path)
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "256x256_diffusion" in err
-
-
-class Server(BaseHTTPRequestHandler):
-    """Serves CONTENT, from where a range begins; the first answer is cut after two bytes."""
-
-    asked: ClassVar[list[str | None]] = []
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.asked.append(wanted)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        self.send_response(206 if wanted else 200)
-        self.send_header("ETag", '"one"')
-        self.send_header("Content-Length", str(len(CONTENT) - start))
-        if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        self.end_headers()
-        self.wfile.write(CONTENT[start:] if wanted else CONTENT[:2])
-
-    def log_message(self, *_):
-        pass
-
-
-def test_a_download_that_was_cut_goes_on(adm, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "PAUSE", 0.0)
-    monkeypatch.setattr(download, "PIECE", 1)
-    monkeypatch.setenv("NO_PROXY", "*")
-    Server.asked.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/64x64_diffusion.pt"
-    monkeypatch.setitem(RELEASED, "64x64_diffusion", PublishedFile(url=url))
-    try:
-        code, out, _ = adm("fetch", "64x64_diffusion", "--to", tmp_path)
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
-    assert (code, out) == (0, f"{tmp_path / '64x64_diffusion.pt'}\n")
-    assert (tmp_path / "64x64_diffusion.pt").read_bytes() == CONTENT
-    assert Server.asked == [None, "bytes=2-"]
+def test_a_mistyped_name_is_told_its_nearest(refused, tmp_path):
+    assert "256x256_diffusion" in refused("fetch", "256x256_difusion", "--to", tmp_path)
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"a grape", "has md5 "), (b"longer graph", "has 12 bytes, not 7")])
-def test_another_file_than_the_published_one_is_refused(adm, known, tmp_path, content, message):
+def test_another_file_than_the_published_one_is_refused(refused, known, tmp_path, content, message):
     known.write_bytes(content)
-    code, out, err = adm("fetch", "graph", "--to", tmp_path / "g.pb")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert message in err
+    assert message in refused("fetch", "graph", "--to", tmp_path / "g.pb")
     assert not (tmp_path / "g.pb").exists()
 
 

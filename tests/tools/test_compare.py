@@ -10,347 +10,193 @@ import pytest
 from damage import sealed_json
 from fabricated import PARAMS
 from PIL import Image
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from adm.artifacts.comparison import CHUNK, Tolerance, compare_files
 from adm.tools import publish
 
-DEFAULT = Tolerance(1.0e-5, 1.0e-8)
-CHECKPOINT = "checkpoints/m-9/ema.safetensors"
-SAMPLES = "samples/run/samples.npz"
-DATA = "data/digits/images.npy"
+PIXELS = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 3)).astype(np.uint8)
+WEIGHTS = {"a.weight": np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32), "b": np.array([np.nan, 1, 2])}
+BATCH = {"arr_0": PIXELS, "arr_1": np.arange(5)}
+SCORE = {"metrics": {"fid": 3.25}, "jackknife": {"fid": {"values": [3.0, 3.5], "pairs": []}}, "num_samples": 5}
+SCORE |= {"made_by": {"code": "0", "facts": {"accuracy": 0.9}}}
+TABLE = 'Run,"FID, here"\nrun,3.25\nother,nan\n'
 
 
-@pytest.fixture
-def pair(results, tmp_path):
-    """Two results folders that are the same; the second is for changing."""
-    other = tmp_path / "other"
-    shutil.copytree(results, other)
-    return SimpleNamespace(a=results, b=other)
-
-
-@pytest.fixture
-def compared(adm, pair, tmp_path):
-    """Compare the pair: the exit code, and by its path the kind and the words of each file that is not equal."""
-
-    def run(*options):
-        exit_code, out, err = adm("compare", pair.a, pair.b, "--out", tmp_path / "report.json", *options)
-        assert err == ""
-        files = json.loads((tmp_path / "report.json").read_text())["files"]
-        found = {path: one for path, one in files.items() if path != "counts" and one["kind"] != "equal"}
-        assert all(any(path in line for line in out.splitlines()) for path in found)
-        return exit_code, {path: (one["kind"], one["words"]) for path, one in found.items()}
-
-    return run
-
-
-def edit_json(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_bytes(sealed_json(content))
-
-
-def edit_arrays(path, change):
-    """Change the arrays of a file, a table by name."""
+def save_arrays(path, arrays):
+    """Write arrays as the ending of a path says, the one of an npy under no name."""
     if path.suffix == ".npy":
-        arrays = {"": np.load(path)}
-        change(arrays)
         np.save(path, arrays[""])
     elif path.suffix == ".npz":
-        with np.load(path) as file:
-            arrays = dict(file)
-        change(arrays)
         np.savez(path, **arrays)
     else:
-        arrays = load_file(path)
-        change(arrays)
         save_file(arrays, path)
 
 
-def edit_text(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
+@pytest.fixture
+def found(tmp_path):
+    """Compare two files of an ending, each of bytes, arrays or pixels: the kind and the words."""
+
+    def compare(ending, *contents, **tolerance):
+        paths = [tmp_path / f"{side}{ending}" for side in "ab"]
+        for path, content in zip(paths, contents, strict=True):
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif isinstance(content, dict):
+                save_arrays(path, content)
+            else:
+                Image.fromarray(content).save(path)
+        one = compare_files(*paths, Tolerance(**tolerance))
+        return one.kind, one.words
+
+    return compare
 
 
-def test_a_folder_equals_itself_and_its_copy(adm, pair, compared):
-    assert compared() == (0, {})
-    assert adm("compare", pair.a, pair.a)[0] == 0
-
-
-def test_what_is_no_result_is_left_out(pair, compared):
-    for name in ("work", "logs", "shards", "jobs"):
-        shutil.rmtree(pair.b / name)
-    (pair.b / "data" / ".digits.part").write_text("more")
-    assert compared() == (0, {})
-
-
-def test_what_is_on_one_side_only(pair, compared):
-    shutil.rmtree(pair.b / "samples")
-    (pair.a / "throughput" / "t.json").unlink()
-    gone = dict.fromkeys((SAMPLES, "samples/run/manifest.json"), ("only in A", ""))
-    assert compared() == (1, {"throughput/t.json": ("only in B", ""), **gone})
-
-
-def test_what_shows_another_file_is_left_out(pair, compared):
-    for ending in (".md", ".tex"):
-        edit_text(pair.b / "tables" / f"table_8{ending}", "3.25", "3.26")
-    assert compared() == (0, {})
-    edit_text(pair.b / "tables" / "table_8.csv", "3.25", "3.26")
-    assert [*compared()[1]] == ["tables/table_8.csv"]
-
-
-def replaced(name, function):
-    return lambda arrays: arrays.update({name: function(arrays[name])})
-
-
-def scaled(name, factor):
-    return replaced(name, lambda array: array * np.asarray(factor, array.dtype))
+def scaled(factor):
+    return {"a.weight": WEIGHTS["a.weight"] * np.float32(factor)}
 
 
 ARRAYS = {
-    "floats within": (CHECKPOINT, scaled("a.weight", 1 + 1e-6), "close", "a.weight["),
-    "floats beyond": (CHECKPOINT, scaled("a.weight", 1 + 1e-3), "different", "a.weight["),
-    "NaN on one side": (CHECKPOINT, replaced("b", np.nan_to_num), "different", "b[0]: nan, there 0.0"),
-    "infinity on one side": (
-        CHECKPOINT,
-        replaced("b", lambda b: np.where(b == 2, np.inf, b)),
-        "different",
-        "b[1]: 2.0, there inf",
-    ),
-    "another dtype": (CHECKPOINT, replaced("b", np.float32), "different", "b: "),
-    "another shape": (CHECKPOINT, replaced("a.weight", lambda array: array.T.copy()), "different", "a.weight: "),
-    "an array less": (SAMPLES, lambda arrays: arrays.pop("arr_1"), "different", "arr_1: is missing there"),
-    "another order of axes": (SAMPLES, replaced("arr_0", np.asfortranarray), "close", "the same content"),
-    "pixels one apart": (DATA, replaced("", lambda array: array + np.uint8(1)), "different", "[0, 0, 0, 0]: "),
+    "floats within": (WEIGHTS, scaled(1 + 1e-6), "close", "a.weight["),
+    "floats beyond": (WEIGHTS, scaled(1 + 1e-3), "different", "a.weight["),
+    "NaN on one side": (WEIGHTS, {"b": np.array([0.0, 1, 2])}, "different", "b[0]: nan, there 0.0"),
+    "infinity on one side": (WEIGHTS, {"b": np.array([np.nan, np.inf, 2])}, "different", "b[1]: 1.0, there inf"),
+    "another dtype": (WEIGHTS, {"b": np.float32(WEIGHTS["b"])}, "different", "b: "),
+    "another shape": (WEIGHTS, {"a.weight": WEIGHTS["a.weight"].T.copy()}, "different", "a.weight: "),
+    "an array more": (BATCH, {"arr_2": PIXELS}, "different", "arr_2: is missing here"),
+    "another order of axes": (BATCH, {"arr_0": np.asfortranarray(PIXELS)}, "close", "the same content"),
+    "the largest of two": (BATCH, {"arr_1": np.array([0, 1, 90, 3, 5])}, "different", "arr_1[2]: 2, there 90"),
+    "pixels one apart": ({"": PIXELS}, {"": PIXELS + np.uint8(1)}, "different", "[0, 0, 0, 0]: "),
 }
+"""What a file holds, what of it is another in the other file, the kind, and how the words begin."""
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_arrays(pair, compared, case):
-    name, change, kind, words = ARRAYS[case]
-    edit_arrays(pair.b / name, change)
-    exit_code, found = compared()
-    assert (exit_code, [*found]) == (int(kind == "different"), [name])
-    assert found[name][0] == kind
-    assert found[name][1].startswith(words)
+def test_arrays(found, case):
+    arrays, others, kind, words = ARRAYS[case]
+    ending = {"": ".npy", "arr_0": ".npz", "a.weight": ".safetensors"}[next(iter(arrays))]
+    told = found(ending, arrays, arrays | others)
+    assert told[0] == kind
+    assert told[1].startswith(words)
 
 
-def test_the_largest_difference_is_the_one_told(pair, compared):
-    edit_arrays(pair.b / SAMPLES, lambda arrays: arrays["arr_1"].__setitem__([2, 4], [90, 5]))
-    assert compared()[1][SAMPLES][1] == "arr_1[2]: 2, there 90"
+def test_the_same_numbers_in_other_bytes_are_close(found, tmp_path):
+    np.savez_compressed(tmp_path / "c.npz", **BATCH)
+    assert found(".npz", BATCH, (tmp_path / "c.npz").read_bytes())[0] == "close"
 
 
-def test_tolerances_are_options(pair, compared):
-    edit_arrays(pair.b / CHECKPOINT, scaled("a.weight", 1 + 1e-3))
-    assert compared()[0] == 1
-    for options in (["--rtol", "1e-2"], ["--atol", "1e-2", "--rtol", 0]):
-        exit_code, found = compared(*options)
-        assert (exit_code, found[CHECKPOINT][0]) == (0, "close")
+def test_of_whole_numbers_atol_alone_is_tolerated(found):
+    numbers = ".npy", {"": PIXELS}, {"": PIXELS + np.uint8(1)}
+    assert found(*numbers, rtol=10, atol=0)[0] == "different"
+    assert found(*numbers, rtol=0, atol=1)[0] == "close"
 
 
-def test_of_whole_numbers_atol_alone_is_tolerated(pair, compared):
-    edit_arrays(pair.b / DATA, replaced("", lambda array: array + np.uint8(1)))
-    assert compared("--rtol", 10)[0] == 1
-    assert compared("--atol", 1)[0] == 0
-
-
-def test_the_same_numbers_in_other_bytes_are_close(pair, compared):
-    with np.load(pair.b / SAMPLES) as arrays:
-        np.savez_compressed(pair.b / SAMPLES, **arrays)
-    save_file(load_file(pair.b / CHECKPOINT), pair.b / CHECKPOINT, metadata={"by": "another"})
-    exit_code, found = compared()
-    assert (exit_code, {path: kind for path, (kind, _) in found.items()}) == (
-        0,
-        {CHECKPOINT: "close", SAMPLES: "close"},
-    )
+def changed_score(**changes):
+    return sealed_json({**SCORE, **changes})
 
 
 JSON = {
-    "a metric within": (lambda c: c["metrics"].update(fid=3.2500001), "close", "metrics.fid: 3.25, there 3.2500001"),
-    "a metric": (lambda c: c["metrics"].update(fid=3.3), "different", "metrics.fid: 3.25, there 3.3"),
-    "no number": (lambda c: c["metrics"].update(fid=None), "different", "metrics.fid"),
-    "a part": (lambda c: c["jackknife"]["fid"]["values"].__setitem__(1, 4.0), "different", "jackknife.fid.values[1]"),
-    "a metric more": (lambda c: c["metrics"].update(sfid=1.0), "different", "metrics.sfid"),
-    "a truth for a number": (lambda c: c.update(num_samples=True), "different", "num_samples"),
+    "a metric within": ({"metrics": {"fid": 3.2500001}}, "close", "metrics.fid: 3.25, there 3.2500001"),
+    "a metric": ({"metrics": {"fid": 3.3}}, "different", "metrics.fid: 3.25, there 3.3"),
+    "no number": ({"metrics": {"fid": None}}, "different", "metrics.fid"),
+    "a part": ({"jackknife": {"fid": {"values": [3.0, 4.0], "pairs": []}}}, "different", "jackknife.fid.values[1]"),
+    "a metric more": ({"metrics": {"fid": 3.25, "sfid": 1.0}}, "different", "metrics.sfid"),
+    "a truth for a number": ({"num_samples": True}, "different", "num_samples"),
+    "facts": ({"made_by": {"facts": {"accuracy": 0.5}}}, "different", "facts.accuracy: 0.9, there 0.5"),
+    "how it was made": ({"made_by": SCORE["made_by"] | {"code": "1"}}, "remade", ""),
+    "how a part was made": ({"metrics": {"fid": 3.25, "made_by": {"code": "1"}}}, "remade", ""),
 }
 
 
 @pytest.mark.parametrize("case", JSON)
-def test_numbers_of_json(pair, compared, case):
-    change, kind, words = JSON[case]
-    edit_json(pair.b / "metrics" / "run.json", change)
-    exit_code, found = compared()
-    assert (exit_code, [*found]) == (int(kind == "different"), ["metrics/run.json"])
-    assert found["metrics/run.json"][0] == kind
-    assert found["metrics/run.json"][1].startswith(words)
-
-
-def test_other_versions_code_and_parents_are_told_and_no_difference(pair, compared):
-    edit_json(pair.b / "data" / "digits" / "manifest.json", lambda content: content["versions"].update(numpy="1.0"))
-    edit_json(pair.b / "checkpoints" / "m-0" / "manifest.json", lambda content: content.update(code="0"))
-    edit_json(pair.b / "metrics" / "run.json", lambda content: content["made_by"]["inputs"].update(features="0"))
-    exit_code, found = compared()
-    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"remade"})
-    assert found.keys() == {"checkpoints/m-0/manifest.json", "data/digits/manifest.json", "metrics/run.json"}
-
-
-def test_how_the_runs_of_a_curve_were_made_is_no_difference(pair, compared):
-    for folder, code in ((pair.a, "0"), (pair.b, "1")):
-        (folder / "curves").mkdir()
-        content = {"runs": {"c": {**score(fid=1.0), "made_by": {"stage": "evaluate", "code": code}}}}
-        (folder / "curves" / "k.json").write_bytes(sealed_json(content))
-    exit_code, found = compared()
-    assert (exit_code, found["curves/k.json"][0]) == (0, "remade")
-
-
-def test_facts_are_content(pair, compared):
-    path = pair.b / "extractors" / "digits" / "manifest.json"
-    edit_json(path, lambda content: content["facts"].update(held_out_accuracy=0.5))
-    words = "facts.held_out_accuracy: 0.9, there 0.5"
-    assert compared() == (1, {"extractors/digits/manifest.json": ("different", words)})
-
-
-def test_numbers_of_csv(pair, compared):
-    edit_text(pair.b / "claims.csv", "3.25,FID", "3.250000001,FID")
-    edit_text(pair.b / "tables" / "table_8.csv", "3.25", "3.5")
-    assert compared()[1] == {
-        "tables/table_8.csv": ("different", "row 1, FID, here: 3.25, there 3.5"),
-        "claims.csv": ("close", "row 1, estimate: 3.25, there 3.250000001"),
-    }
+def test_numbers_of_json(found, case):
+    changes, kind, words = JSON[case]
+    told = found(".json", sealed_json(SCORE), changed_score(**changes))
+    assert told[0] == kind
+    assert told[1].startswith(words)
 
 
 CSV = {
-    "another column": ("FID", "KID", "its columns: "),
-    "another run": ("run,3.25", "runs,3.25", "row 1, Run: 'run', there 'runs'"),
-    "a row less": ("other,nan\n", "", "row 2"),
-    "NaN": ("3.25", "nan", "row 1, FID, here: "),
+    "within": ("3.25", "3.250000001", "close", "row 1, FID, here: 3.25, there 3.250000001"),
+    "beyond": ("3.25", "3.5", "different", "row 1, FID, here: 3.25, there 3.5"),
+    "another column": ("FID", "KID", "different", "its columns: "),
+    "another run": ("run,3.25", "runs,3.25", "different", "row 1, Run: run, there runs"),
+    "a row less": ("other,nan\n", "", "different", "row 2"),
+    "NaN": ("3.25", "nan", "different", "row 1, FID, here: "),
 }
 
 
 @pytest.mark.parametrize("case", CSV)
-def test_other_changes_of_csv(pair, compared, case):
-    old, new, words = CSV[case]
-    edit_text(pair.b / "tables" / "table_8.csv", old, new)
-    exit_code, found = compared()
-    kind, told = found["tables/table_8.csv"]
-    assert (exit_code, kind) == (1, "different")
-    assert told.startswith(words)
+def test_cells_of_csv(found, case):
+    old, new, kind, words = CSV[case]
+    told = found(".csv", TABLE.encode(), TABLE.replace(old, new).encode())
+    assert told[0] == kind
+    assert told[1].startswith(words)
 
 
-def edit_pixel(path, value):
-    with Image.open(path) as image:
-        pixels = np.array(image)
-    pixels[2, 1, 0] += value
-    Image.fromarray(pixels).save(path)
+def test_images_are_compared_by_pixels(found, tmp_path):
+    Image.fromarray(PIXELS[0]).save(tmp_path / "other.png", compress_level=0)
+    assert found(".png", PIXELS[0], (tmp_path / "other.png").read_bytes())[0] == "close"
+    other = PIXELS[0].copy()
+    other[2, 1, 0] += 3
+    kind, words = found(".png", PIXELS[0], other)
+    assert (kind, words.startswith("pixel [2, 1, 0]: ")) == ("different", True)
+    assert found(".png", PIXELS[0], other, rtol=0, atol=3)[0] == "close"
 
 
-def test_images_are_compared_by_pixels(pair, compared):
-    with Image.open(pair.a / "figures" / "figure_6.png") as image:
-        image.save(pair.b / "figures" / "figure_6.png", compress_level=0)
-    (pair.b / "figures" / "figure_6.pdf").write_bytes(b"%PDF other")
-    exit_code, found = compared()
-    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"close"})
-    edit_pixel(pair.b / "figures" / "figure_6.png", 3)
-    exit_code, found = compared()
-    assert exit_code == 1
-    assert found["figures/figure_6.png"][1].startswith("pixel [2, 1, 0]: ")
-    assert compared("--atol", 3)[0] == 0
+DAMAGED = {".npy": {"": PIXELS}, ".npz": BATCH, ".safetensors": WEIGHTS, ".png": PIXELS[0], ".json": sealed_json(SCORE)}
 
 
-def test_what_is_measured_in_seconds_may_differ(pair, compared):
-    edit_text(pair.b / "training" / "m-9.csv", "2.5,", "99,")
-    edit_json(pair.b / "throughput" / "t.json", lambda content: content["naive"].update(images_per_second=[1.5, 2.5]))
-    for name in ("tables/table_7", "claims/speed"):
-        for ending in (".csv", ".md", ".tex"):
-            edit_text(pair.b / f"{name}{ending}", "8.5", "1.5")
-    edit_pixel(pair.b / "figures" / "figure_5_seconds.png", 3)
-    (pair.b / "figures" / "figure_5_seconds.pdf").write_bytes(b"%PDF other")
-    exit_code, found = compared()
-    assert (exit_code, {kind for kind, _ in found.values()}) == (0, {"measured"})
-    assert len(found) == 5
+@pytest.mark.parametrize("ending", DAMAGED)
+def test_a_damaged_file_is_a_difference_that_names_it(found, tmp_path, ending):
+    found(ending, DAMAGED[ending], DAMAGED[ending])
+    kind, words = found(ending, DAMAGED[ending], (tmp_path / f"a{ending}").read_bytes()[:60])
+    assert (kind, str(tmp_path / f"b{ending}") in words) == ("different", True)
 
 
-DAMAGED = {
-    "npy": (DATA, 150),
-    "npz": (SAMPLES, 300),
-    "safetensors": (CHECKPOINT, -8),
-    "json": ("metrics/run.json", 40),
-    "png": ("figures/figure_6.png", 60),
-}
-
-
-@pytest.mark.parametrize("case", DAMAGED)
-def test_a_damaged_file_is_a_difference_that_names_it(pair, case):
-    name, length = DAMAGED[case]
-    (pair.b / name).write_bytes((pair.b / name).read_bytes()[:length])
-    found = compare_files(pair.a / name, pair.b / name, DEFAULT)
-    assert found.kind == "different"
-    assert str(pair.b / name) in found.words
-
-
-def test_pickled_objects_are_never_loaded(pair, compared):
-    np.savez(pair.b / SAMPLES, arr_0=np.array([object], dtype=object))
-    assert "pickled Python objects, which are never loaded" in compared()[1][SAMPLES][1]
-
-
-def test_bytes_that_are_no_text_are_one_line(pair, compared):
-    for name in ("tables/table_8.csv", "claims.csv"):
-        (pair.b / name).write_bytes(b"\xff\xfe\n")
-    exit_code, found = compared()
-    assert exit_code == 1
-    assert all(": is no readable text" in words for _, words in found.values())
-
-
-def compare_arrays(folder, a, b):
-    """How two arrays compare: the words of their difference, and whether it is within the tolerance."""
-    for name, array in (("a", a), ("b", b)):
-        np.save(folder / f"{name}.npy", array)
-    found = compare_files(folder / "a.npy", folder / "b.npy", DEFAULT)
-    return found.words, found.kind in ("equal", "close")
+def test_what_is_no_text_and_what_is_pickled_is_a_difference_in_one_line(found):
+    assert ": is no readable text" in found(".csv", TABLE.encode(), b"\xff\xfe\n")[1]
+    pickled = {"arr_0": np.array([object], dtype=object)}
+    assert "pickled Python objects, which are never loaded" in found(".npz", BATCH, pickled)[1]
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])
-def test_every_dtype_against_numpy(tmp_path, dtype):
-    draws = np.random.default_rng(1)
-    a = draws.integers(0, 2, (7, 11)).astype(dtype)
+def test_every_dtype_against_numpy(found, dtype):
+    a = np.random.default_rng(1).integers(0, 2, (7, 11)).astype(dtype)
     b = a.copy()
-    assert compare_arrays(tmp_path, a, b) == ("", True)
     b[3, 4] = not a[3, 4]
-    assert compare_arrays(tmp_path, a, b) == (f"[3, 4]: {a[3, 4]}, there {b[3, 4]}", False)
+    assert found(".npy", {"": a}, {"": b}) == ("different", f"[3, 4]: {a[3, 4]}, there {b[3, 4]}")
 
 
-def test_whole_numbers_that_float64_cannot_tell_apart(tmp_path):
-    words, is_close = compare_arrays(tmp_path, np.array([2**62, 0]), np.array([2**62 + 1, 0]))
-    assert words.startswith("[0]: ")
-    assert not is_close
+def test_whole_numbers_that_float64_cannot_tell_apart(found):
+    kind, words = found(".npy", {"": np.array([2**62, 0])}, {"": np.array([2**62 + 1, 0])})
+    assert (kind, words.startswith("[0]: ")) == ("different", True)
 
 
 @pytest.mark.parametrize("place", [0, CHUNK - 1, CHUNK, 2 * CHUNK + 5])
-def test_places_of_arrays_longer_than_what_is_compared_at_a_time(tmp_path, place):
+def test_places_of_arrays_longer_than_what_is_compared_at_a_time(found, place):
     a = np.zeros((3, CHUNK), np.float32)
     b = a.copy()
     index = np.unravel_index(place, a.shape)
     b[index] = 1
     b[1, 1] = 1e-9
-    words, is_close = compare_arrays(tmp_path, a, b)
-    assert words.startswith(f"[{index[0]}, {index[1]}]: 0.0, there 1.0")
-    assert not is_close
+    kind, words = found(".npy", {"": a}, {"": b})
+    assert (kind, words) == ("different", f"[{index[0]}, {index[1]}]: 0.0, there 1.0")
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,)])
-def test_small_and_empty_arrays(tmp_path, shape):
+def test_small_and_empty_arrays(found, shape):
     a, b = (np.full(shape, float(value)) for value in (1, 2))
-    assert compare_arrays(tmp_path, a, a) == ("", True)
-    assert compare_arrays(tmp_path, a, b)[1] == (0 in shape)
+    assert found(".npy", {"": a}, {"": b})[0] == ("equal" if 0 in shape else "different")
 
 
 @pytest.mark.parametrize("apart", [0.5, 2.0])
-def test_closeness_is_numpys(tmp_path, apart):
+def test_closeness_is_numpys(found, apart):
     draws = np.random.default_rng(2)
     a = draws.normal(size=1000) * 10.0 ** draws.integers(-9, 9, 1000)
     b = a + apart * (1e-8 + 1e-5 * np.abs(a)) * draws.uniform(0.9, 1.0, 1000)
-    assert compare_arrays(tmp_path, a, b)[1] == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
+    is_close = found(".npy", {"": a}, {"": b})[0] == "close"
+    assert is_close == np.isclose(a, b, rtol=1e-5, atol=1e-8).all() == (apart < 1)
 
 
 TEXTS = {
@@ -370,13 +216,11 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_numbers_within_texts(tmp_path, text):
+def test_numbers_within_texts(found, text):
     other, is_close = TEXTS[text]
-    for name, content in (("a", text), ("b", other)):
-        (tmp_path / f"{name}.tex").write_text(content)
-    found = compare_files(tmp_path / "a.tex", tmp_path / "b.tex", DEFAULT)
-    assert found.kind == ("different" if is_close is False else "close")
-    assert ("stored in other bytes" in found.words) == (is_close is None)
+    kind, words = found(".tex", text.encode(), other.encode())
+    assert kind == ("different" if is_close is False else "close")
+    assert ("stored in other bytes" in words) == (is_close is None)
 
 
 SPREAD = np.array([-1, 1]) * 0.95 / 12.7062047
@@ -402,6 +246,83 @@ def write_results(folder, scores, params=PARAMS, claim=("holds", -2, -3, -1)):
     return folder
 
 
+FILES = {
+    "data/digits/images.npy": {"": PIXELS},
+    "samples/run/samples.npz": BATCH,
+    "throughput/t.json": sealed_json({"peak_flops": 9.5, "images_per_second": [7.5, 8.5]}),
+    "training/m-9.csv": b"step,seconds,loss\n5,1.25,0.5\n9,2.5,0.25\n",
+    "tables/table_7.csv": b'Model,"Images/s, here"\n64,8.5\n',
+    "tables/table_8.csv": TABLE.encode(),
+    "tables/table_8.md": b"| run | 3.25 |\n",
+    "figures/figure_5_seconds.png": PIXELS[0],
+    "figures/figure_6.png": PIXELS[1],
+    "figures/figure_6.pdf": b"%PDF",
+    **dict.fromkeys(("logs/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "data/.digits.part"), b"no result"),
+}
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two results folders that are the same; the second is for changing."""
+    a = write_results(tmp_path / "one", {"run": SCORE})
+    for name, content in FILES.items():
+        (a / name).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            (a / name).write_bytes(content)
+        elif isinstance(content, dict):
+            save_arrays(a / name, content)
+        else:
+            Image.fromarray(content).save(a / name)
+    return SimpleNamespace(a=a, b=shutil.copytree(a, tmp_path / "two"))
+
+
+@pytest.fixture
+def compared(adm, pair, tmp_path):
+    """Compare the pair: the exit code, and by its path the kind of each file that is not equal."""
+
+    def run(*options):
+        exit_code, out, err = adm("compare", pair.a, pair.b, "--out", tmp_path / "report.json", *options)
+        assert err == ""
+        files = json.loads((tmp_path / "report.json").read_text())["files"]
+        kinds = {path: one["kind"] for path, one in files.items() if path != "counts" and one["kind"] != "equal"}
+        assert all(any(path in line for line in out.splitlines()) for path in kinds)
+        return exit_code, kinds
+
+    return run
+
+
+def test_what_is_no_result_or_shows_another_file_is_left_out(pair, compared):
+    assert compared() == (0, {})
+    for name in ("work", "logs", "shards"):
+        shutil.rmtree(pair.b / name)
+    (pair.b / "data" / ".digits.part").write_text("more")
+    (pair.b / "tables" / "table_8.md").write_text("| run | 3.26 |\n")
+    (pair.b / "figures" / "figure_6.pdf").write_bytes(b"%PDF other")
+    assert compared() == (0, {})
+
+
+def test_what_is_on_one_side_only(pair, compared):
+    shutil.rmtree(pair.b / "samples")
+    (pair.a / "throughput" / "t.json").unlink()
+    assert compared() == (1, {"throughput/t.json": "only in B", "samples/run/samples.npz": "only in A"})
+
+
+def test_what_is_measured_in_seconds_may_differ(pair, compared):
+    (pair.b / "training" / "m-9.csv").write_bytes(b"step,seconds,loss\n5,1.25,0.5\n9,99,0.25\n")
+    (pair.b / "throughput" / "t.json").write_bytes(sealed_json({"peak_flops": 1.5, "images_per_second": [1.5, 8.5]}))
+    (pair.b / "tables" / "table_7.csv").write_bytes(b'Model,"Images/s, here"\n64,1.5\n')
+    Image.fromarray(PIXELS[2]).save(pair.b / "figures" / "figure_5_seconds.png")
+    exit_code, kinds = compared()
+    assert (exit_code, len(kinds), {*kinds.values()}) == (0, 4, {"measured"})
+
+
+def test_tolerances_are_options(pair, compared):
+    (pair.b / "tables" / "table_8.csv").write_text(TABLE.replace("3.25", "3.251"))
+    assert compared() == (1, {"tables/table_8.csv": "different"})
+    for options in (["--rtol", "1e-2"], ["--atol", "1e-2", "--rtol", 0]):
+        assert compared(*options) == (0, {"tables/table_8.csv": "close"})
+
+
 @pytest.fixture
 def differences(adm, tmp_path):
     """Compare two sides; return what differs beside artifacts by kind and name, and the counts."""
@@ -411,18 +332,6 @@ def differences(adm, tmp_path):
         report = json.loads((tmp_path / "report.json").read_text())
         found = {(one["kind"], one["name"]): (one["a"], one["b"], one["moved"]) for one in report["differences"]}
         return found, report["numbers"]
-
-    return run
-
-
-@pytest.fixture
-def refused(adm):
-    """The one line that refuses to compare two sides."""
-
-    def run(*sides):
-        exit_code, out, err = adm("compare", *sides)
-        assert (exit_code, out, err.count("\n")) == (2, "", 1)
-        return err
 
     return run
 
@@ -539,7 +448,7 @@ def test_folders_that_cannot_be_compared_are_refused_in_one_line(refused, tmp_pa
     (b / name).unlink()
     if content is not None:
         (b / name).write_bytes(content)
-    told = refused(a, b)
+    told = refused("compare", a, b)
     assert str(b) in told
     assert name in told
 
@@ -548,5 +457,5 @@ def test_folders_without_results_are_refused_in_one_line(refused, tmp_path):
     a, b = (write_results(tmp_path / name, {"a": score(fid=1.0)}) for name in ("a", "b"))
     for path in (b / "metrics" / "a.json", b / "claims" / "own.csv"):
         path.unlink()
-    assert "nothing to compare" in refused(a, b)
-    assert f"{a / 'params.yaml'}: is no folder of results" in refused(a, a / "params.yaml")
+    assert "nothing to compare" in refused("compare", a, b)
+    assert f"{a / 'params.yaml'}: is no folder of results" in refused("compare", a, a / "params.yaml")

@@ -3,11 +3,10 @@
 import hashlib
 import json
 import os
-import pickle
 
 import pytest
 import torch
-from making import make, record
+from making import everything_in, make, record
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -16,7 +15,7 @@ from adm.artifacts.manifest import write_manifest
 from adm.config.networks import UNetParams
 from adm.nets.opening import open_network
 from adm.nets.presets import PRESETS, preset_model
-from adm.nets.release import preset_shapes, to_released
+from adm.nets.release import preset_shapes
 from adm.nets.weights import model_network
 from adm.stages import init
 
@@ -40,10 +39,6 @@ def tiny(tmp_path, monkeypatch):
     state = {name: 0.1 * torch.randn(shape, generator=draws) for name, shape in preset_shapes("tiny").items()}
     torch.save(state, tmp_path / "tiny.pt")
     return state
-
-
-def everything_in(folder):
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def test_to_ours_and_back(adm, tmp_path, tiny):
@@ -131,139 +126,130 @@ class Harmful:
         return os.system, (f"touch {self.trace}",)
 
 
-CASES = []
-
-
-def case(message, command="export {source} {out} --preset tiny", source="a.pt", out="out.safetensors"):
-    """Register a function that writes what a case reads, given its path and the tensors of the tiny preset."""
-
-    def register(write):
-        CASES.append((write, message, command, source, out))
-        return write
-
-    return register
-
-
-@case("{source}: does not exist")
-def missing_file(path, state):
-    pass
-
-
-@case("{source}: is no readable checkpoint; pickled code is never run")
-def text(path, state):
-    path.write_text("<html>404: not found</html>\n")
-
-
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system", "export {source}")
-@case("{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run")
-def code(path, state):
+def harmful(path, state):
     torch.save({**state, "a": Harmful(path.with_name("trace"))}, path)
 
 
-@case("{source}: is no")
-def a_bare_pickle_of_code(path, state):
-    path.write_bytes(pickle.dumps(Harmful(path.with_name("trace"))))
+def changed(**tensors):
+    """Write the tensors of the tiny preset, some of them others, or left out where they are None."""
+    others = {name.replace("__", "."): tensor for name, tensor in tensors.items()}
+    return lambda path, state: torch.save(
+        {name: tensor for name, tensor in (state | others).items() if tensor is not None}, path
+    )
 
 
-@case("{source}: is no checkpoint of tensors alone: it asks for torch.nn.modules.linear.Linear")
-def a_module(path, state):
-    torch.save(nn.Linear(2, 2), path)
+def ours(**metadata):
+    return lambda path, state: save_file({"a": torch.zeros(1)}, path, metadata=metadata)
 
 
-@case("{source}: holds dict 'state_dict'; accepted is a table of tensors by name")
-def nested(path, state):
-    torch.save({"state_dict": state}, path)
-
-
-@case("{source}: out.2.bias is torch.int64 (torch.strided, cpu), not a dense tensor of floats")
-def integers(path, state):
-    torch.save({**state, "out.2.bias": torch.zeros(6, dtype=torch.int64)}, path)
-
-
-@case("{source}: out.2.bias holds NaN or infinity")
-def nan(path, state):
-    torch.save({**state, "out.2.bias": torch.full((6,), torch.nan)}, path)
-
-
-@case("{source}: does not fit preset 'tiny'; 1 tensor differs: module.out.2.bias is (6,), not expected")
-def unknown_tensor(path, state):
-    torch.save({**state, "module.out.2.bias": torch.zeros(6)}, path)
-
-
-@case("{source}: does not fit preset 'tiny'; the file fits preset imagenet128")
-def another_preset(path, state):
-    torch.save(full_size("imagenet128"), path)
-
-
-@case(
-    "{source}: does not fit preset 'imagenet128'; the file fits presets imagenet256_unconditional, lsun_bedroom, "
-    "lsun_cat, lsun_horse, lsun_horse_nodropout, which share their shapes",
-    "export {source} {out} --preset imagenet128",
-)
-def one_of_several_presets(path, state):
-    torch.save(full_size("lsun_horse"), path)
-
-
-@case(
-    "{source}: does not fit preset 'tiny'; 4 tensors differ: time_embed.0.weight is (9, 32), not (128, 32); "
-    "time_embed.0.bias is missing, not (128,); out.0.weight is (16,), not (32,)\n"
-)
-def no_preset(path, state):
-    changed = {"time_embed.0.weight": torch.zeros(9, 32), "out.0.weight": torch.zeros(16), "out.1.bias": torch.zeros(1)}
-    torch.save({name: tensor for name, tensor in (state | changed).items() if name != "time_embed.0.bias"}, path)
-
-
-@case("{source}: tells no preset, so one must be given; adm export {source} tells which fit", "export {source} {out}")
-@case("{source}: cannot be written as '{out}'; accepted are .pt to .safetensors", source="a.ckpt")
-def good(path, state):
-    torch.save(state, path)
-
-
-@case("{out}: cannot be made: Is a directory")
-def out_is_a_folder(path, state):
+def with_folder(path, state):
     torch.save(state, path)
     path.with_name("out.safetensors").mkdir()
 
 
-@case("{tmp}/file: File exists", out="file/out.safetensors")
-def out_in_a_file(path, state):
+def in_a_file(path, state):
     torch.save(state, path)
     path.with_name("file").write_text("")
 
 
-OURS = {"source": "a.safetensors", "out": "out.pt"}
-
-
-@case("{source}: tells no preset, so one must be given", "export {source} {out}", **OURS)
-def ours_without_a_preset(path, state):
-    save_file({"a": torch.zeros(1)}, path)
-
-
-@case("{source}: is of preset 'lsun_cat', not 'tiny'", **OURS)
-def ours_of_another_preset(path, state):
-    save_file({"a": torch.zeros(1)}, path, metadata={"adm": '{"preset": "lsun_cat"}'})
-
-
-@case("{source}: is no checkpoint: it holds no manifest.json", "export {source} {out}", source="a", out="out.pt")
-@case("preset 'tiny': is not used; the manifest of {source} tells its network", source="a", out="out.pt")
-@case("{source}: is no checkpoint", "export {source}")
-def a_folder(path, state):
-    path.mkdir()
-
-
-@case("{source}: its manifest describes no model", "export {source} {out}", source="a", out="out.pt")
-def a_checkpoint_of_nothing(path, state):
+def of_nothing(path, state):
     path.mkdir()
     write_manifest(path, record("init", {}, {}, []))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0].__name__)
+NO_PRESET = {
+    "time_embed__0__weight": torch.zeros(9, 32),
+    "time_embed__0__bias": None,
+    "out__0__weight": torch.zeros(16),
+    "out__1__bias": torch.zeros(1),
+}
+FOLDER = {"source": "a", "out": "out.pt"}
+OURS = {"source": "a.safetensors", "out": "out.pt"}
+TELL, PLAIN = {"command": "export {source}"}, {"command": "export {source} {out}"}
+CASES = {
+    "missing file": (lambda path, state: None, "{source}: does not exist"),
+    "text": (
+        lambda path, state: path.write_text("<html>404: not found</html>\n"),
+        "{source}: is no readable checkpoint; pickled code is never run",
+    ),
+    "code that is told": (harmful, "{source}: is no checkpoint of tensors alone: it asks for posix.system", TELL),
+    "code": (
+        harmful,
+        "{source}: is no checkpoint of tensors alone: it asks for posix.system; pickled code is never run",
+    ),
+    "a module": (
+        lambda path, state: torch.save(nn.Linear(2, 2), path),
+        "{source}: is no checkpoint of tensors alone: it asks for torch.nn.modules.linear.Linear",
+    ),
+    "nested": (
+        lambda path, state: torch.save({"state_dict": state}, path),
+        "{source}: holds dict 'state_dict'; accepted is a table of tensors by name",
+    ),
+    "integers": (
+        changed(out__2__bias=torch.zeros(6, dtype=torch.int64)),
+        "{source}: out.2.bias is torch.int64 (torch.strided, cpu), not a dense tensor of floats",
+    ),
+    "NaN": (changed(out__2__bias=torch.full((6,), torch.nan)), "{source}: out.2.bias holds NaN or infinity"),
+    "an unknown tensor": (
+        changed(module__out__2__bias=torch.zeros(6)),
+        "{source}: does not fit preset 'tiny'; 1 tensor differs: module.out.2.bias is (6,), not expected",
+    ),
+    "another preset": (
+        lambda path, state: torch.save(full_size("imagenet128"), path),
+        "{source}: does not fit preset 'tiny'; the file fits preset imagenet128",
+    ),
+    "one of several presets": (
+        lambda path, state: torch.save(full_size("lsun_horse"), path),
+        "{source}: does not fit preset 'imagenet128'; the file fits presets imagenet256_unconditional, lsun_bedroom, "
+        "lsun_cat, lsun_horse, lsun_horse_nodropout, which share their shapes",
+        {"command": "export {source} {out} --preset imagenet128"},
+    ),
+    "no preset": (
+        changed(**NO_PRESET),
+        "{source}: does not fit preset 'tiny'; 4 tensors differ: time_embed.0.weight is (9, 32), not (128, 32); "
+        "time_embed.0.bias is missing, not (128,); out.0.weight is (16,), not (32,)\n",
+    ),
+    "no preset given": (
+        changed(),
+        "{source}: tells no preset, so one must be given; adm export {source} tells which fit",
+        PLAIN,
+    ),
+    "another ending": (
+        changed(),
+        "{source}: cannot be written as '{out}'; accepted are .pt to .safetensors",
+        {"source": "a.ckpt"},
+    ),
+    "out is a folder": (with_folder, "{out}: cannot be made: Is a directory"),
+    "out in a file": (in_a_file, "{tmp}/file: File exists", {"out": "file/out.safetensors"}),
+    "ours without a preset": (ours(), "{source}: tells no preset, so one must be given", OURS | PLAIN),
+    "ours of another preset": (
+        ours(adm='{"preset": "lsun_cat"}'),
+        "{source}: is of preset 'lsun_cat', not 'tiny'",
+        OURS,
+    ),
+    "a folder": (
+        lambda path, state: path.mkdir(),
+        "{source}: is no checkpoint: it holds no manifest.json",
+        FOLDER | PLAIN,
+    ),
+    "a folder with a preset": (
+        lambda path, state: path.mkdir(),
+        "preset 'tiny': is not used; the manifest of {source} tells its network",
+        FOLDER,
+    ),
+    "a checkpoint of nothing": (of_nothing, "{source}: its manifest describes no model", FOLDER | PLAIN),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_a_bad_file_is_one_line_exit_code_2_and_nothing_written(adm, tmp_path, tiny, case):
-    write, message, command, source, out = case
-    places = {"source": tmp_path / source, "out": tmp_path / out, "tmp": tmp_path}
+    write, message, *changes = CASES[case]
+    how = {"command": "export {source} {out} --preset tiny", "source": "a.pt", "out": "out.safetensors"}
+    how.update(*changes)
+    places = {"source": tmp_path / how["source"], "out": tmp_path / how["out"], "tmp": tmp_path}
     write(places["source"], tiny)
     before = everything_in(tmp_path)
-    code, printed, err = adm(*command.format(**places).split())
+    code, printed, err = adm(*how["command"].format(**places).split())
     assert (code, printed) == (2, "")
     assert err.startswith("error: " + message.format(**places))
     assert err.count("\n") == 1
@@ -272,7 +258,7 @@ def test_a_bad_file_is_one_line_exit_code_2_and_nothing_written(adm, tmp_path, t
 
 def test_the_harmful_file_does_run_where_it_may(tmp_path, tiny):
     """So that its silence above proves something."""
-    code(tmp_path / "a.pt", tiny)
+    harmful(tmp_path / "a.pt", tiny)
     torch.load(tmp_path / "a.pt", weights_only=False)
     assert (tmp_path / "trace").exists()
 
@@ -281,12 +267,3 @@ def test_all_presets_are_named_where_one_is_unknown(adm, tmp_path):
     _, _, err = adm("export", tmp_path / "a.pt", tmp_path / "a.safetensors", "--preset", "imagenet46")
     assert ", ".join(PRESETS) in err
     assert err.endswith("; nearest is imagenet64\n")
-
-
-def test_an_existing_file_survives_a_bad_source(adm, tmp_path, tiny):
-    (tmp_path / "out.safetensors").write_text("old")
-    (tmp_path / "a.pt").write_text("bad")
-    assert adm("export", tmp_path / "a.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 2
-    assert (tmp_path / "out.safetensors").read_text() == "old"
-    assert adm("export", tmp_path / "tiny.pt", tmp_path / "out.safetensors", "--preset", "tiny")[0] == 0
-    assert to_released(load_file(tmp_path / "out.safetensors")).keys() == tiny.keys()

@@ -272,7 +272,7 @@ def test_what_is_fine_tuned_is_the_source_with_classes_of_its_own(adm, images, p
         assert narrow / 10 <= model.training.learning_rate <= narrow / 3
 
 
-def test_classes_are_kept_of_a_source_that_has_the_same(adm, images, pretrained, tmp_path):
+def test_classes_are_kept_of_a_source_that_has_the_same(adm, images, pretrained, tmp_path, refused):
     folder = pretrained()
     adm("new", "mine", "--images", images, "--from", folder, "--keep-classes")
     assert written().models["model"].start.keep_classes
@@ -280,9 +280,7 @@ def test_classes_are_kept_of_a_source_that_has_the_same(adm, images, pretrained,
     assert written("unlabelled").models["model"].network.num_classes is None
     made_by = read_manifest(folder).model_dump(exclude={"facts", "files"})
     write_manifest(folder, made_by, {"step": 0, "class_names": ["yes", "no"]})
-    code, _, err = adm("new", "named", "--images", images, "--from", folder, "--keep-classes")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "yes, no" in err
+    assert "yes, no" in refused("new", "named", "--images", images, "--from", folder, "--keep-classes")
     assert not (tmp_path / "scales/named").exists()
 
 
@@ -296,19 +294,16 @@ NO_SOURCES = {
 
 
 @pytest.mark.parametrize("case", NO_SOURCES)
-def test_what_cannot_be_fine_tuned_is_told_in_a_line(adm, images, pretrained, tmp_path, case):
+def test_what_cannot_be_fine_tuned_is_told_in_a_line(refused, images, pretrained, tmp_path, case):
     changes, options, named = NO_SOURCES[case]
-    code, _, err = adm("new", "mine", "--images", images, "--from", pretrained(**changes).name, *options)
-    assert (code, err.count("\n")) == (2, 1)
-    assert named in err
+    assert named in refused("new", "mine", "--images", images, "--from", pretrained(**changes).name, *options)
     assert not (tmp_path / "scales").exists()
 
 
 @pytest.mark.parametrize("options", [(), ("--size", 32, "--keep-classes"), ("--size", 32, "--from", "64x64_diffusion")])
-def test_what_no_source_gives_is_told_before_anything_is_fetched(adm, tmp_path, options):
-    code, out, err = adm("new", "mine", "--images", tmp_path / "none", *options)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("error: --")
+def test_what_no_source_gives_is_told_before_anything_is_fetched(refused, tmp_path, options):
+    err = refused("new", "mine", "--images", tmp_path / "none", *options)
+    assert err.startswith("--")
 
 
 def unreadable(images):
@@ -326,11 +321,6 @@ def no_class(images):
         path.rename(images / path.name)
     shutil.rmtree(images / "no")
     shutil.rmtree(images / "007")
-
-
-def empty(images):
-    shutil.rmtree(images)
-    images.mkdir()
 
 
 def empty_class(images):
@@ -355,7 +345,6 @@ def large(images):
 
 BROKEN = {
     "no folder": (shutil.rmtree, (), "images: is no folder"),
-    "empty": (empty, (), "images"),
     "empty class": (empty_class, (), "cat"),
     "images without classes": (no_class, (), "--unlabelled"),
     "one class": (lambda images: shutil.rmtree(images / "no"), (), "--unlabelled"),
@@ -364,26 +353,20 @@ BROKEN = {
     "few of a class": (few_of_a_class, (), "'cat' has 2"),
     "few": (few, (), "30 of the 40 images"),
     "size that does not halve": (None, ("--size", 36), "36"),
-    "size of no pixel": (None, ("--size", 0), "0"),
     "size beyond all": (None, ("--size", 1024), "1024"),
     "two channels": (None, ("--channels", 2), "--channels 2"),
     "too slow for the size": (large, ("--size", 512), "--hours 1"),
     "no time": (None, ("--hours", 0.001), "--hours 0.001"),
     "negative time": (None, ("--hours", -1), "--hours -1"),
-    "infinite time": (None, ("--hours", "inf"), "--hours inf"),
     "a folder without the rules": (lambda images: Path("Snakefile").unlink(), (), "Snakefile"),
 }
 
 
 @pytest.mark.parametrize(("damage", "options", "named"), BROKEN.values(), ids=BROKEN.keys())
-def test_what_will_not_do_is_told_in_a_line_and_nothing_is_written(damage, options, named, adm, images, tmp_path):
+def test_what_will_not_do_is_told_in_a_line_and_nothing_is_written(damage, options, named, refused, images, tmp_path):
     if damage:
         damage(images)
-    code, _, err = adm("new", "mine", "--images", images, "--size", 32, *options)
-    assert code == 2
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert named in err
+    assert named in refused("new", "mine", "--images", images, "--size", 32, *options)
     assert not (tmp_path / "scales").exists()
 
 
@@ -403,36 +386,27 @@ def test_the_least_hours_that_are_told_are_enough(num_classes, cores, speed, mon
         recipe.choose(replace(wanted, hours=0.9 * least))
 
 
-def test_a_gpu_that_there_is_not_is_a_line_and_nothing_is_written(adm, images, tmp_path, monkeypatch):
+def test_a_gpu_that_there_is_not_is_a_line_and_nothing_is_written(refused, images, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    code, out, err = adm("new", "mine", "--images", images, "--size", 32, "--device", "cuda")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "--device cuda" in err
+    assert "--device cuda" in refused("new", "mine", "--images", images, "--size", 32, "--device", "cuda")
     assert not (tmp_path / "scales").exists()
 
 
 @pytest.mark.parametrize("name", ["Mine", "a b", "../up", "", "_"])
-def test_names_become_folders(name, adm, images, tmp_path):
-    code, _, err = adm("new", name, "--images", images, "--size", 32)
-    assert code == 2
-    assert err.count("\n") == 1
+def test_names_become_folders(name, refused, images, tmp_path):
+    refused("new", name, "--images", images, "--size", 32)
     assert not (tmp_path / "scales").exists()
 
 
 @pytest.mark.parametrize("name", ["embedded", "published"])
-def test_results_of_another_params_file_are_never_written_over(name, adm, images, tmp_path):
+def test_results_of_another_params_file_are_never_written_over(name, refused, images, tmp_path):
     (tmp_path / "params.yaml").write_text("paths: {results: results/embedded}\n")
-    code, _, err = adm("new", name, "--images", images, "--size", 32)
-    assert code == 2
-    assert f"results/{name}" in err
-    assert len(err.splitlines()) == 1
+    assert f"results/{name}" in refused("new", name, "--images", images, "--size", 32)
     assert not load_path(name).exists()
 
 
-def test_a_params_file_is_never_written_over(adm, images):
+def test_a_params_file_is_never_written_over(adm, refused, images):
     adm("new", "mine", "--images", images, "--size", 32)
     before = load_path("mine").read_bytes()
-    code, _, err = adm("new", "mine", "--images", images, "--size", 16)
-    assert code == 2
-    assert str(load_path("mine")) in err
+    assert str(load_path("mine")) in refused("new", "mine", "--images", images, "--size", 16)
     assert load_path("mine").read_bytes() == before

@@ -5,11 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+from adm.config.released import RELEASED
+from damage import flip
 from making import make
 from PIL import Image
 
+import adm as package
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
+from adm.config.files import PublishedFile
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -57,7 +61,7 @@ def test_the_five_metrics_are_those_of_the_library(score, features):
         },
         rel=1e-9,
     )
-    for heading in ("IS", "FID", "sFID", "Precision", "Recall", f"{found['metrics']['fid']:.4f}"):
+    for heading in ("IS", "FID", "sFID", "Precision", "Recall", f"{found['metrics']['fid']:.6g}"):
         assert heading in printed
 
 
@@ -139,12 +143,6 @@ def test_images_are_in_memory_a_batch_at_a_time(score, monkeypatch):
     assert asked == [8, 8]
 
 
-def test_the_first_samples_alone_can_be_scored(score, features):
-    found, _ = score("samples.npz", "images.npz", "--num-samples", 50)
-    assert found["metrics"]["inception_score"] == pytest.approx(inception_score(features["samples"].logits[:50]))
-    assert found["provenance"]["samples"]["num_images"] == 50
-
-
 def test_the_score_tells_what_it_rests_on(score, graph, batches):
     found, _ = score("samples.npz", "both.npz")
     told = found["provenance"]
@@ -219,16 +217,11 @@ def test_cached_features_are_not_computed_again(score, tmp_path, monkeypatch):
     assert len(list(cache.iterdir())) == 2
 
 
-def test_a_damaged_cache_is_found_out(adm, graph, batches, tmp_path):
+def test_a_damaged_cache_is_found_out(adm, graph, batches, tmp_path, refused):
     arguments = ["score", batches / "samples.npz", batches / "both.npz", "--graph", graph, "--cache", tmp_path]
     assert adm(*arguments)[0] == 0
-    damaged = next(tmp_path.glob("*/pool.npy"))
-    content = bytearray(damaged.read_bytes())
-    content[-1] ^= 1
-    damaged.write_bytes(bytes(content))
-    code, _, err = adm(*arguments)
-    assert (code, len(err.splitlines())) == (2, 1)
-    assert "pool.npy: is not the file that was written" in err
+    flip(next(tmp_path.glob("*/pool.npy")))
+    assert "pool.npy: is not the file that was written" in refused(*arguments)
 
 
 def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
@@ -236,3 +229,44 @@ def test_the_cache_tells_images_graphs_and_batches_apart(score, tmp_path):
     for flags in ([], ["--num-samples", 60], ["--batch", 32], ["--executor", "tensorflow"]):
         score("samples.npz", "images.npz", "--cache", cache, *flags)
     assert len(list(cache.iterdir())) == 7
+
+
+@pytest.fixture
+def published(graph, batches, tmp_path, monkeypatch):
+    """The graph and a reference, known by name and published in a folder; the folder that is to keep them."""
+    files = {"inception": graph, "imagenet256": batches / "both.npz"}
+    for name, path in files.items():
+        sums = {"md5": hashlib.md5(path.read_bytes()).hexdigest()} if name == "inception" else {}
+        monkeypatch.setitem(RELEASED, name, PublishedFile(url=path.as_uri(), **sums))
+    monkeypatch.setenv("ADM_FILES", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def test_scores_are_those_of_the_command_line(graph, batches):
+    with np.load(batches / "samples.npz") as samples, np.load(batches / "images.npz") as images:
+        found = package.score(samples["arr_0"], images["arr_0"], graph, device="cpu", threads=1)
+    files = package.score(batches / "samples.npz", str(batches / "images.npz"), str(graph), device="cpu", threads=1)
+    assert found["metrics"] == files["metrics"]
+    assert files["provenance"]["samples"]["name"] == "samples.npz"
+
+
+def test_a_reference_and_the_graph_are_known_by_name(adm, published, graph, batches, tmp_path):
+    out = tmp_path / "score.json"
+    code, _, err = adm("score", batches / "samples.npz", "imagenet256", "--out", out, "--threads", 1)
+    assert code == 0, err
+    assert sorted(path.name for path in published.iterdir()) == ["both.npz", graph.name]
+    expected = package.score(batches / "samples.npz", batches / "both.npz", graph, device="cpu", threads=1)
+    assert json.loads(out.read_text())["metrics"] == expected["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("imagenet255", "imagenet255: does not exist"),
+        ("imagenet255", "nearest are imagenet256"),
+        ("none.npz", "none.npz: does not exist"),
+    ],
+)
+def test_no_reference_is_one_line_and_nothing_is_fetched(refused, published, batches, asked, message):
+    assert message in refused("score", batches / "samples.npz", asked)
+    assert not published.exists()

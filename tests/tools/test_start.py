@@ -1,19 +1,16 @@
 """`adm start released`: the first hour of a network in the released format, a tiny one, fetched or there by hand."""
 
 import hashlib
-import re
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from serving import serving
 
 from adm import cli
-from adm.artifacts import download
 from adm.artifacts.manifest import read_record
 from adm.config.files import RELEASED
 from adm.nets import presets, release
@@ -33,46 +30,11 @@ NETWORK = {"image_size": 8, "channels": 32, "channel_multiplier": [1], "depth": 
 RESULTS = Path("results", "first_hour")
 
 
-class Server(BaseHTTPRequestHandler):
-    """Serves the files of a folder by their names; the first answer for one that `cut` names breaks off half-way."""
-
-    def do_GET(self):
-        name, wanted = Path(self.path).name, self.headers.get("Range")
-        self.server.asked.append((name, wanted))
-        body = (self.server.folder / name).read_bytes()
-        begin = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted else 0
-        self.send_response(206 if wanted else 200)
-        self.send_header("ETag", '"one"')
-        self.send_header("Content-Length", str(len(body) - begin))
-        if wanted:
-            self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
-        self.end_headers()
-        self.wfile.write(body[begin : None if wanted or name != self.server.cut else len(body) // 2])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """The files' host; it is there until a test closes it."""
-    monkeypatch.setattr(download, "PAUSE", 0.0)
-    monkeypatch.setattr(download, "PIECE", 1000)
-    monkeypatch.setenv("NO_PROXY", "*")
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    listening.asked, listening.cut, listening.folder = [], None, tmp_path / "host"
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-
-    def close():
-        listening.shutdown()
-        thread.join(10)
-        listening.server_close()
-
-    listening.close = close
-    yield listening
-    if thread.is_alive():
-        close()
+    with serving(monkeypatch, folder=tmp_path / "host") as server:
+        yield server
 
 
 @pytest.fixture
@@ -82,8 +44,8 @@ def scale(tmp_path, batches, graph, server, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start.write("cpu")
     content = yaml.safe_load(start.FILE.read_text(encoding="utf-8"))
-    url, md5 = f"http://127.0.0.1:{server.server_port}/", hashlib.md5(graph.read_bytes()).hexdigest()
-    content["published"]["root"] = url
+    md5 = hashlib.md5(graph.read_bytes()).hexdigest()
+    content["published"]["root"] = server.root
     content["published"]["references"]["imagenet-64"]["image_size"] = 8
     content["published"]["graphs"]["inception"] |= {"size": graph.stat().st_size, "md5": md5}
     for model in content["models"].values():
@@ -153,13 +115,13 @@ def test_the_scale_is_of_the_released_files_and_presets(tmp_path, monkeypatch, d
 
 
 def test_it_goes_on_after_cuts_and_kills_and_then_needs_no_network(adm, scale, server, stopped, tmp_path):
-    server.cut = DIFFUSION
+    server.cuts, server.cut_after = 1, (server.folder / DIFFUSION).stat().st_size // 2
     done = stopped("adopt", "features", "report")
     assert [adm("start", "released")[0] for _ in range(3)] == [143] * 3
     code, out, err = adm("start", "released")
     assert (code, err) == (0, "")
-    half = (server.folder / DIFFUSION).stat().st_size // 2 // 1000 * 1000
-    assert server.asked == [(DIFFUSION, None), (DIFFUSION, f"bytes={half}-"), *((name, None) for name in FILES[1:])]
+    asked = [None, f"bytes={server.cut_after // 1000 * 1000}-", *[None] * 3]
+    assert [*zip(server.names, server.asked, strict=True)] == [*zip([DIFFUSION, *FILES], asked, strict=True)]
     # What was done before a kill is not done again.
     assert len(done) == len(set(done)) + 3
     recorded = read_record(RESULTS / "downloads" / "checkpoints" / "adm-64-540k").facts["sha256"]
@@ -201,7 +163,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_named_and_another_one_taken(adm, scale, server, stopped, monkeypatch, tmp_path, case):
+def test_a_wrong_file_is_named_and_another_one_taken(adm, scale, server, stopped, monkeypatch, tmp_path, case, refused):
     name, message = WRONG[case]
     stopped("sample")
     folder = shutil.copytree(server.folder, tmp_path / "by hand")
@@ -213,8 +175,7 @@ def test_a_wrong_file_is_named_and_another_one_taken(adm, scale, server, stopped
     else:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(b"<html>" if case == "no checkpoint" else content[: len(content) // 2])
-    code, _, err = adm("start", "released", folder)
-    assert (code, len(err.splitlines())) == (2, 1)
+    err = refused("start", "released", folder)
     assert message in err
     assert str(folder / name) in err
     shutil.copyfile(server.folder / name, folder / name)
@@ -224,7 +185,7 @@ def test_a_wrong_file_is_named_and_another_one_taken(adm, scale, server, stopped
 
 @pytest.mark.parametrize(("name", "is_damaged"), [(CLASSIFIER, False), (REFERENCE, False), (GRAPH, True)])
 def test_without_a_network_one_line_says_what_is_missing_and_where_to_put_it(
-    adm, scale, server, stopped, tmp_path, name, is_damaged
+    adm, scale, server, stopped, tmp_path, name, is_damaged, refused
 ):
     stopped("adopt")
     server.close()
@@ -232,17 +193,14 @@ def test_without_a_network_one_line_says_what_is_missing_and_where_to_put_it(
     (folder / name).unlink()
     if is_damaged:
         (folder / name).write_bytes(b"half")
-    code, _, err = adm("start", "released", folder)
-    assert (code, len(err.splitlines())) == (2, 1)
+    err = refused("start", "released", folder)
     assert f"put {name} from elsewhere into {folder}" in err
     assert ("another file" in err) == is_damaged
     shutil.copyfile(server.folder / name, folder / name)
     assert adm("start", "released", folder)[0] == 143
 
 
-def test_a_folder_that_is_none_is_refused(adm, tmp_path, monkeypatch):
+def test_a_folder_that_is_none_is_refused(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = adm("start", "released", "nowhere")
-    assert (code, out, len(err.splitlines())) == (2, "", 1)
-    assert "nowhere" in err
+    assert "nowhere" in refused("start", "released", "nowhere")
     assert not start.FILE.exists()

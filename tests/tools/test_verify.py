@@ -5,17 +5,11 @@ import re
 import shutil
 
 import pytest
-from damage import sealed_json, swap
+from damage import flip, sealed_json, swap
 
 from adm.artifacts.manifest import MANIFEST
 
 FOLDERS = ["data/x", "extractors/g", "checkpoints/m-0", "checkpoints/m-9", "samples/a", "features/reference/x"]
-
-
-def flip(path, position=-1):
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
 
 
 def edit_json(path, change):
@@ -88,15 +82,11 @@ def test_a_parent_that_is_gone(project, wrong):
 
 SWAPPED = {
     "metrics/a.json metrics/b.json": "metrics/a.json metrics/b.json claims/own.json",
-    "features/a features/b": "features/a features/b metrics/a.json metrics/b.json",
     "samples/a samples/b": "samples/a samples/b features/a features/b metrics/a.json metrics/b.json",
-    "samples/a samples/old": "samples/a samples/old features/a features/old metrics/a.json metrics/old.json",
     "training/m-9.csv training/n-4.csv": "training/m-9.csv training/n-4.csv",
     "checkpoints/m-0 checkpoints/m-4": "checkpoints/m-0 checkpoints/m-4 checkpoints/m-9",
     "data/x data/y": "data/x data/y extractors/g features/dataset/x features/dataset/y references/x references/y "
     "checkpoints/m-4 checkpoints/m-9 checkpoints/n-4",
-    "references/x references/y": "references/x references/y features/reference/x features/reference/y "
-    "metrics/a.json metrics/b.json metrics/old.json metrics/new.json",
     "downloads/samples/old downloads/samples/new": "downloads/samples/old downloads/samples/new "
     "samples/old samples/new",
 }
@@ -119,7 +109,6 @@ BROKEN = {
     "a manifest that is no JSON": ("samples/a/manifest.json", b"{"),
     "a manifest without a stage": ("samples/a/manifest.json", sealed_json({"inputs": {}})),
     "metrics that are no JSON": ("metrics/a.json", b"\xff"),
-    "metrics of nothing": ("metrics/a.json", sealed_json({})),
 }
 
 
@@ -162,10 +151,9 @@ USAGE = {
 
 
 @pytest.mark.parametrize("case", USAGE)
-def test_bad_usage_is_one_line_and_exit_code_2(adm, project, case):
+def test_bad_usage_is_one_line_and_exit_code_2(refused, project, case):
     (project.folder / "broken").mkdir()
     (project.folder / "broken" / "params.yaml").write_text("paths: 3\n")
     arguments, named = USAGE[case]
-    exit_code, out, err = adm("verify", arguments)
-    assert (exit_code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: {named}: ")
+    err = refused("verify", arguments)
+    assert err.startswith(f"{named}: ")

@@ -8,8 +8,8 @@ import pytest
 from damage import swap
 from fabricated import fabricate
 
-from adm.artifacts.manifest import MANIFEST, fingerprint
-from adm.artifacts.seal import read_sealed_json, write_sealed_csv, write_sealed_json
+from adm.artifacts.manifest import MANIFEST
+from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.errors import UserError
 from adm.params import load
 from adm.pipeline import Pipeline, carrying
@@ -153,13 +153,3 @@ def test_a_shard_is_marked_with_what_its_run_tells(fabricated):
         told = carrying.made_by(shard)
         assert told == carrying.made_by(pipeline.jobs[f"gather/{shard.key}"])
         assert told["params"]["run"] == shard.values["run"]
-
-
-def test_a_training_log_is_of_its_training(fabricated, carried, kept):
-    job = fabricated.of_kind("train")[0]
-    log = job.outputs["log"]
-    kept(log)
-    text = "step,seconds,images_per_second,loss\n1,1,1,1\n"
-    for mark, told in ((fingerprint(job.values), []), ("0" * 16, ["it is of another training: the params differ"])):
-        write_sealed_csv(log, text, mark)
-        assert list(carrying.stale(job, log, carrying.identity_if_any)) == told

@@ -60,37 +60,3 @@ def test_the_image_has_the_python_of_the_other_environment():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (python,) = [name for name in environment["dependencies"] if str(name).startswith("python=")]
     assert base.startswith(f"ARG BASE=python:{python.removeprefix('python=')}-")
-
-
-NAMELESS = """import pwd
-
-def unknown(uid):
-    raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-pwd.getpwuid = unknown
-"""
-
-
-@pytest.fixture
-def nameless(project, tmp_path, monkeypatch):
-    """The project under a uid that the machine does not know, in the environment that the image gives."""
-    (tmp_path / "sitecustomize.py").write_text(NAMELESS)
-    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    environment = {name: project.environment[name] for name in ("PATH", "OMP_NUM_THREADS", "DVC_NO_ANALYTICS")}
-    recipe = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-    (line,) = [line for line in recipe.splitlines() if line.startswith("ENV ")]
-    given = dict(word.split("=", 1) for word in line.split()[1:])
-    monkeypatch.setattr(project, "environment", {**environment, "PYTHONPATH": python_path, **given})
-    return project
-
-
-ENGINES = {"snakemake": ["snakemake", "--cores", "1", "--forcerun", "init", "--"], "dvc": ["dvc", "repro", "--force"]}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-def test_who_runs_the_image_need_not_be_known_there(nameless, monkeypatch, engine):
-    target = "init-adm-64" if engine == "dvc" else "results/embedded/checkpoints/adm-64-0"
-    nameless.run(*ENGINES[engine], target)
-    monkeypatch.delitem(nameless.environment, "USER")
-    assert "uid not found" in nameless.run(*ENGINES[engine], target, succeeds=False)

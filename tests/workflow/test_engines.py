@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
+import shutil
+import subprocess
+import sys
 
 import pytest
-from miniature import after, rerun
+from miniature import ROOT, after, rerun
 
 from adm.params import load
 from adm.pipeline import Pipeline
@@ -169,3 +173,29 @@ def test_a_stage_that_fails_says_why_on_the_terminal(by_snakemake):
         os.utime(study, ns=(times.st_atime_ns, times.st_mtime_ns))
     by_snakemake.snakemake("--quiet", "all", "--", target)  # the failed job's old output is gone
     assert "interpolation.npz: is not the file that was written" in printed
+
+
+LIGHT = ["--help", "train --help", "resolve", "table table_8", "table table_14", "figure figure_5_seconds"]
+LIGHT += ["figure figure_6", "figure figure_8", "claims own", "prepare digits"]
+
+SCRIPT = """
+import sys
+from adm.cli import main
+for line in sys.argv[1:]:
+    sys.argv = ["adm", *line.split()]
+    try:
+        main()
+    except SystemExit as stopped:
+        loaded = [name for name in ("torch", "tensorflow") if name in sys.modules]
+        print("LOADED", line, stopped.code, *loaded)
+"""
+
+
+def test_light_verbs_load_no_heavy_library(by_snakemake, tmp_path):
+    shutil.copytree(by_snakemake.folder / "results", tmp_path / "results")
+    shutil.copy(by_snakemake.folder / "params.yaml", tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SCRIPT, *LIGHT]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, cwd=tmp_path)
+    found = re.findall(r"^LOADED (.*)$", done.stdout, flags=re.MULTILINE)
+    assert found == [f"{line} 0" for line in LIGHT], done.stderr

@@ -43,9 +43,10 @@ def beside(a: Held, b: Held) -> str:
     params = [(change.name, told(change.a), told(change.b)) for change in changes if change.kind == "param"]
     tables = {name: _cells(a, b, name) for name in _both(_names(a, "tables"), _names(b, "tables"))}
     claims = [key for key in a.claims if key in b.claims]
-    claims.sort(key=lambda key: (a.claims[key].verdict == b.claims[key].verdict, _rank(a, key), _rank(b, key)))
+    ranks = {key: [WORST_FIRST.index(side.claims[key].verdict) for side in (a, b)] for key in claims}
+    claims.sort(key=lambda key: (ranks[key][0] == ranks[key][1], ranks[key]))
     rows = [(a.claims[key].statement, words(a.claims[key]), words(b.claims[key])) for key in claims]
-    differ = sum(a.claims[key].verdict != b.claims[key].verdict for key in claims)
+    differ = sum(one != other for one, other in ranks.values())
     return rendered(
         "beside.html.j2",
         sides=(a, b),
@@ -86,10 +87,6 @@ def _both(first: Iterable[str], second: Iterable[str]) -> list[str]:
 def _titles(a: Held, b: Held) -> tuple[str, str]:
     """Name the sides in short: "A: embedded"."""
     return f"A: {Path(a.name).name}", f"B: {Path(b.name).name}"
-
-
-def _rank(side: Held, key: str) -> int:
-    return WORST_FIRST.index(side.claims[key].verdict)
 
 
 def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
