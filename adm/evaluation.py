@@ -6,7 +6,7 @@ And whether an FID is the one that was reported: its interval, and what would mo
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import ImageColor
@@ -47,6 +48,9 @@ FEWEST, FEWEST_FURTHER = NEIGHBOURS + 1, 6
 
 HALVES = 8
 """Halves of samples, and of a reference, over which their FID is averaged."""
+
+PROBED = 2000
+"""Images of samples and of the reference, at most, on which another resizing and another precision are measured."""
 
 LEAST_OF_THREE = -1.5 / math.sqrt(math.pi)
 """The mean of the least of three standard normals."""
@@ -186,6 +190,7 @@ def measure(
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
     with about():
         executor = open_graph(params, graph, device, options.protocol)
+    _check_dimensions(real, fake.size, executor, graph)
     read: dict[str, Any] = {"extractor": params, "device": device}
     if options.protocol != EVALUATOR:
         read["protocol"] = options.protocol
@@ -196,7 +201,9 @@ def measure(
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
         computed = partial(_features, executor, params.feature_batch, made_by, options.cache or Path(folder))
-        results = _score(computed(fake), computed(real.images) if real.images else None, fake, real, options)
+        opened = partial(open_graph, params, graph, device)
+        moved = dict(_moved(executor, opened, device, real.images, fake, options))
+        results = _score(computed(fake), computed(real.images) if real.images else None, fake, real, options, moved)
     return {
         **results,
         "provenance": {
@@ -237,6 +244,56 @@ def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
         raise UserError(f"{real.path}: holds statistics alone; what was asked for needs its images, arr_0")
 
 
+def _check_dimensions(real: Reference, size: tuple[int, int], executor: Executor, graph: Path) -> None:
+    """Compare the dimensions of a reference's statistics with those of a graph's features of a black image."""
+    if real.stored is None:
+        return
+    probed = executor.features(np.zeros((1, *size, 3), np.uint8), 1)
+    for names, statistics, features in zip(
+        ("mu and sigma", "mu_s and sigma_s"), real.stored, (probed.pool, probed.spatial), strict=True
+    ):
+        if statistics.mu.size != features.shape[1]:
+            raise UserError(
+                f"{real.path}: {names} are of {statistics.mu.size} dimensions, but {graph} gives {features.shape[1]}; "
+                "the reference was made with another graph"
+            )
+
+
+def _moved(
+    executor: Executor,
+    opened: Callable[[str], Executor],
+    device: str,
+    real: Images | None,
+    fake: Images,
+    options: Options,
+) -> Iterator[tuple[str, float]]:
+    """Yield by how much another resizing and half precision move an FID that is to be compared with an expected one.
+
+    It is of PROBED images, which lie evenly among all: these may be in the order of their classes.
+    """
+    if options.expected is None or real is None:
+        return
+    batch = min(64, fake.count, real.count)
+
+    def fitted(executor: Executor, images: Images) -> FeatureStatistics:
+        rows = np.arange(0, images.count, max(1, images.count / PROBED)).astype(np.int64)
+        chunks = (
+            chunk[rows[(rows >= number * batch) & (rows < number * batch + len(chunk))] - number * batch]
+            for number, chunk in enumerate(images.chunks(batch))
+        )
+        return feature_statistics(executor.features((chunk for chunk in chunks if len(chunk)), batch).pool)
+
+    def fid(executor: Executor) -> float:
+        return frechet_distance(fitted(executor, real), fitted(executor, fake))
+
+    plain = fid(executor)
+    for other, one in PROTOCOLS.items():
+        if one.prepare is not PROTOCOLS[options.protocol].prepare and other != "torch-fidelity":
+            yield f"images resized {one.resize} ({other})", fid(opened(other)) - plain
+    with torch.autocast(torch.device(device).type, torch.bfloat16):
+        yield "features in bfloat16", fid(executor) - plain
+
+
 def _features(executor: Executor, batch: int, made_by: dict[str, Any], cache: Path, images: Images) -> Features:
     """Return features of all images, mapped read-only from disk; missing ones are computed first.
 
@@ -256,9 +313,17 @@ def _features(executor: Executor, batch: int, made_by: dict[str, Any], cache: Pa
 
 
 def _score(
-    samples: Features, points: Features | None, fake: Images, real: Reference, options: Options
+    samples: Features,
+    points: Features | None,
+    fake: Images,
+    real: Reference,
+    options: Options,
+    moved: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Compute what `options` select from features of samples, and of the reference's images if it has some."""
+    """Compute what `options` select from features of samples, and of the reference's images if it has some.
+
+    What was `moved` is FID by other features.
+    """
     stored = real.stored
     if points is not None and stored is None:
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
@@ -276,7 +341,7 @@ def _score(
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expected is not None:
-        results["expected"] = _expectation(options.expected, inputs, spreads["fid"], real.stored is None)
+        results["expected"] = _expectation(options.expected, inputs, spreads["fid"], real.stored is None, moved)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}
@@ -335,13 +400,15 @@ def _warnings_of_scores(
     return warnings
 
 
-def _expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_images: bool) -> dict[str, Any]:
+def _expectation(
+    expected: float, inputs: MetricInputs, spread: Jackknife, of_images: bool, changes: Mapping[str, float]
+) -> dict[str, Any]:
     """Compare an FID with the one that was reported, of one draw of samples as this one: so both have an error.
 
     Returns:
         "fid" that is expected, "low" and "high" between which another draw of samples would lie with 95 %, whether
         these hold it, `within`, and "moves": rows of what, FID (None where it may go either way) and change. A half of
-        the reference is among them if FID is `of_images`, not against its statistics.
+        the reference is among them if FID is `of_images`, not against its statistics, and so are other `changes`.
     """
     ends, error = t_interval(block_of([spread])), math.sqrt(spread.variance)
     half = math.sqrt(2) * (ends.high - ends.estimate)
@@ -354,6 +421,7 @@ def _expectation(expected: float, inputs: MetricInputs, spread: Jackknife, of_im
         points = inputs.real.pool
         halved = _fid_of_halves(points, feature_statistics(rows))
         moved[f"half of the reference's images, {len(points) // 2}, on average"] = halved
+    moved |= {what: ends.estimate + change for what, change in changes.items()}
     moved["the least of three draws of samples, on average"] = ends.estimate + LEAST_OF_THREE * error
     moves = [{"what": what, "fid": fid, "change": fid - ends.estimate} for what, fid in moved.items()]
     spreads = {"draw of samples, standard deviation": error}

@@ -101,11 +101,11 @@ def nearest(queries: FloatArray, points: FloatArray, k: int) -> tuple[IndexArray
     Returns:
         Indices (M, k) int64 into the points and distances (M, k) float64, nearest first.
     """
-    indices, squares = _nearest(*clouds(queries, points), k)
+    indices, squares = k_nearest(*clouds(queries, points), k)
     return indices, np.sqrt(squares)
 
 
-def _nearest(queries: Cloud, points: Cloud, k: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
+def k_nearest(queries: Cloud, points: Cloud, k: int, by_index: bool = True) -> tuple[IndexArray, Distances]:
     """Find the same in clouds, with squared distances.
 
     Without `by_index`, any of the points at the k-th distance may be found, and large sets of copies cost less.
@@ -146,7 +146,7 @@ def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArra
 
 def ball_radii(cloud: Cloud, k: int) -> Distances:
     """Return each point's squared distance to its k-th neighbour, (N,) float64, in the features' units."""
-    radii: Distances = _nearest(cloud, cloud, k, by_index=False)[1][:, -1]
+    radii: Distances = k_nearest(cloud, cloud, k, by_index=False)[1][:, -1]
     return radii
 
 

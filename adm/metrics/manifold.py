@@ -15,7 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adm.metrics.distances import Cloud, Distances, ball_radii, clouds, inside_balls, shown_slices, slices
+from adm.metrics.distances import (
+    Cloud,
+    Distances,
+    ball_radii,
+    clouds,
+    inside_balls,
+    k_nearest,
+    shown_slices,
+    slices,
+    squared_distances,
+)
 from adm.metrics.features import FloatArray
 from adm.metrics.jackknife import Values, means_without, num_parts, sets_left_out
 
@@ -110,11 +120,45 @@ def recall_of_halves(
     Returns:
         Recall of each half, (H,), as `precision_recall` of its samples gives it for its points.
     """
-    recalls = []
-    for half, points in zip(halves, halves_of_reference, strict=True):
-        real, fake = clouds(reference[points], samples[half])
-        recalls.append(_covered(real, fake, ball_radii(fake, NEIGHBOURS)).mean())
-    return np.array(recalls)
+    real, fake = clouds(reference, samples)
+    radii = _radii_of_halves(fake, halves)
+    covered = np.zeros((len(halves), len(real.features)), dtype=np.bool_)
+    # A ball's least radius leaves few points to be measured: those that it does not cover in every half.
+    for radius, is_least in ((np.where(halves, radii, np.inf).min(axis=0), True), (radii.max(axis=0), False)):
+        for some in shown_slices(len(real.features), "manifold"):
+            for columns in slices(len(fake.features)):
+                rows = np.arange(some.start, some.stop)[~covered[:, some].all(axis=0)]
+                if not len(rows):
+                    break
+                inside = inside_balls(real, rows, fake, columns, radius[columns])
+                if is_least:
+                    covered[:, rows] |= (halves[:, columns] @ inside.T.astype(np.float32)) > 0
+                    continue
+                point, ball = np.nonzero(inside)
+                point, ball = rows[point], ball + columns.start
+                distances = squared_distances(real.features, point, fake.features, ball)
+                half, pair = np.nonzero(halves[:, ball] & (distances <= radii[:, ball]))
+                covered[half, point[pair]] = True
+    shares: Values = (covered & halves_of_reference).sum(axis=1) / halves_of_reference.sum(axis=1)
+    return shares
+
+
+def _radii_of_halves(cloud: Cloud, halves: BoolArray) -> Distances:
+    """Return the squared distance of each point to its k-th neighbour within each half, (H, N); -1 outside the half."""
+    num_points = len(cloud.features)
+    # Few points have fewer than k of so many neighbours in any half.
+    indices, distances = k_nearest(cloud, cloud, min(5 * NEIGHBOURS, num_points - 1))
+    radii = np.full(halves.shape, -1.0)
+    for half, members in enumerate(halves):
+        rows = np.flatnonzero(members)
+        place = np.cumsum(members[indices[rows]], axis=1) == NEIGHBOURS
+        found = place.any(axis=1)
+        radii[half, rows[found]] = distances[rows[found], place[found].argmax(axis=1)]
+        for row in rows[~found]:
+            others = rows[rows != row]
+            measured = squared_distances(cloud.features, np.full(len(others), row), cloud.features, others)
+            radii[half, row] = np.partition(measured, NEIGHBOURS - 1)[NEIGHBOURS - 1]
+    return radii
 
 
 @dataclass(frozen=True, eq=False)

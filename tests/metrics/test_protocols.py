@@ -19,7 +19,7 @@ from adm.errors import UserError
 from adm.evaluation import HALVES, LEAST_OF_THREE
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.protocols import antialiased, interpolated
+from adm.metrics.protocols import PROTOCOLS, antialiased, interpolated
 from adm.metrics.statistics import feature_statistics
 
 ABSENT = "is not installed: `make rivals`"
@@ -122,9 +122,21 @@ def arrays():
 def test_what_moves_an_fid_is_what_it_becomes(graph, arrays):
     samples, reference = arrays
     found = package.score(samples, reference, graph, expect=1.0, device="cpu")
-    low, high = found["intervals"]["fid"]
+    fid, (low, high) = found["metrics"]["fid"], found["intervals"]["fid"]
     moves = {move["what"]: move for move in found["expected"]["moves"]}
 
+    def of(samples, reference, protocol="evaluator"):
+        executor = TorchGraph(graph, protocol=protocol)
+        return frechet_distance(*(feature_statistics(executor.features(one).pool) for one in (reference, samples)))
+
+    assert fid == pytest.approx(of(samples, reference), rel=1e-6)
+    known = {
+        f"images resized {PROTOCOLS[name].resize} ({name})": of(samples, reference, name)
+        for name in ("pytorch-fid", "clean-fid")
+    }
+    for what, expected in known.items():
+        assert moves[what]["fid"] == pytest.approx(expected, rel=1e-5), what
+        assert moves[what]["change"] == pytest.approx(expected - fid, abs=1e-5), what
     rng, rows, points = np.random.default_rng(7), *(TorchGraph(graph).features(one).pool for one in arrays)
     for what, parts in (
         ("half as many samples, 24, on average", (rows, points, 24)),
@@ -136,6 +148,7 @@ def test_what_moves_an_fid_is_what_it_becomes(graph, arrays):
             for _ in range(100)
         ]
         assert abs(moves[what]["fid"] - np.mean(halves)) < 4 * np.std(halves) / np.sqrt(HALVES), what
+    assert 0 < abs(moves["features in bfloat16"]["change"]) < 0.05 * fid
     error = moves["another draw of samples, standard deviation"]["change"]
     assert error == pytest.approx((high - low) / 2 / 2.13, rel=0.1)  # Student's quantile of 15 degrees of freedom
     assert moves["another training, standard deviation as found for ImageNet"]["change"] == RETRAINING * error
@@ -154,6 +167,18 @@ def test_an_expected_fid_lies_where_another_draw_would_or_not(graph, arrays):
         assert found["expected"]["within"] is within
         assert found["expected"]["fid"] == expected
         assert set(found["metrics"]) == {"fid"}
+
+
+def test_another_resizing_is_probed_on_images_that_lie_evenly(graph, arrays, monkeypatch):
+    monkeypatch.setattr("adm.evaluation.PROBED", 16)
+    samples, reference = arrays
+    other = coloured(48, 9, 5)
+    other[::3] = samples[::3]
+    changes = []
+    for one in (samples, other):
+        moves = package.score(one, reference, graph, expect=1.0, device="cpu")["expected"]["moves"]
+        changes.append([move["change"] for move in moves if "clean-fid" in move["what"] or "bfloat16" in move["what"]])
+    assert changes[0] == pytest.approx(changes[1], rel=1e-4)
 
 
 def test_intervals_change_no_score(graph, arrays):
@@ -193,16 +218,14 @@ def test_statistics_of_a_reference_are_of_the_evaluators_resizing(adm, graph, ar
         with pytest.raises(UserError, match="holds statistics alone, of images that the evaluator resized"):
             package.fid(samples, tmp_path / "statistics.npz", graph, protocol=name, device="cpu")
         found = package.fid(samples, tmp_path / "both.npz", graph, protocol=name, device="cpu")
-        executor = TorchGraph(graph, protocol=name)
-        expected = frechet_distance(*(feature_statistics(executor.features(one).pool) for one in (reference, samples)))
         assert found == package.fid(samples, reference, graph, protocol=name, device="cpu")
-        assert found == pytest.approx(expected, rel=1e-5)
     call = ("score", tmp_path / "samples.npz", tmp_path / "statistics.npz", "--graph", graph, "--threads", 1)
     code, printed, _ = adm(*call, "--as", "torch-fidelity", "--expect", "4.02", "--out", tmp_path / "score.json")
     assert code == 0
     assert "as torch-fidelity computes it" in printed
     assert "4.02, which is expected, lies" in printed
     assert "half of the reference" not in printed  # FID is against its statistics
+    assert "clean-fid" not in printed  # there are no images to resize
     assert json.loads((tmp_path / "score.json").read_text())["provenance"]["graph"]["protocol"] == "torch-fidelity"
 
 

@@ -101,7 +101,7 @@ BAD_REFERENCES = {
     ),
     "another graph's statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.zeros(7), sigma=EYE),
-        "r.npz: statistics of ",
+        "mu and sigma are of 7 dimensions, but ",
     ),
     "pickled statistics": (
         lambda p, b: reference(p / "r.npz", b, mu=np.array([Touches(p / "touched")], dtype=object)),

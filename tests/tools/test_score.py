@@ -1,11 +1,12 @@
 """`adm score` gives what the library gives, whatever the images come in, and tells what the numbers rest on."""
 
+import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
-from adm.config.released import RELEASED
+from adm.config.files import RELEASED
 from damage import flip
 from making import make
 from PIL import Image
