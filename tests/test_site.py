@@ -1,10 +1,8 @@
-"""The parts of the site that are written at build, without a word left out; and that pages open from a disk."""
+"""The parts of the site that are written at build, without a word left out."""
 
 import csv
 import json
 import re
-import shutil
-import subprocess
 from types import SimpleNamespace
 
 import pages
@@ -70,20 +68,3 @@ def test_the_table_of_intervals_has_a_cell_for_every_simulation(root, write):
     assert sum(line.count(" %") for line in table) == len(rows)
     lowest = min(float(row["coverage"]) for row in rows)
     assert f"{100 * lowest:.1f} %" in first
-
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
-def test_the_search_works_where_pages_are_opened_from_a_disk(root, tmp_path):
-    home = root / "site" / "index.html"
-    if not home.exists():
-        pytest.skip("no site: make docs")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}"]
-    command = [CHROMIUM, *options, "--virtual-time-budget=20000", "--dump-dom", f"{home.as_uri()}?q=autoguidance"]
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    results = re.findall(r'<a href="([^"]*)" class="md-search-result__link"', dumped)
-    assert any("guidance.html" in link for link in results)
-    assert [link for link in results if "/results/" in link] == []
-    assert re.findall(r'<script src="(http[^"]*)"', dumped) == []

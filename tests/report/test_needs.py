@@ -6,12 +6,9 @@ from making import record
 
 from adm.params.figures import AblationsParams, CurvesParams
 from adm.params.needs import needs_of
-from adm.params.references import NoSource
 from adm.report.artwork import ARTISTS
 from adm.sampling.studies import Likelihood, write_study
 from adm.stages import figure as figure_stage
-
-NONE = NoSource(none="no time")
 
 
 def needed(needs):
@@ -36,11 +33,6 @@ def test_a_table_needs_what_its_rows_name_and_nothing_for_a_reason(params, name)
     named = {source for source in (rows.values() if isinstance(rows, dict) else rows) if isinstance(source, str)}
     assert {*needs.metrics, *needs.throughput} == named
     assert len(needs.metrics) == len(set(needs.metrics))
-
-
-def test_a_table_of_reasons_needs_nothing(params, changed):
-    found = changed(params, "tables", "table_8", rows=[NONE] * 5)
-    assert needed(needs_of(found, found.tables["table_8"])) == set()
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
