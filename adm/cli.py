@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 
 from adm.artifacts.writing import new_file
 from adm.config.samplers import SAMPLERS
-from adm.errors import extras_named, some
+from adm.errors import accepted, extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load, read
 from adm.params.load import write
@@ -36,12 +36,26 @@ START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Sco
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
+RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
+"""Today's names of earlier verbs."""
+
+MISUSE: type[Exception] = typer.BadParameter.__bases__[0]
+"""The errors of a command's words, whose own class typer does not export."""
+
 asked: list[int] = []
 """Numbers of the signals that asked this process to end."""
 
 
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a verb; an earlier one is told what it is called now, and a misspelt one the nearest."""
+        if cmd_name in RENAMED:
+            raise UserError(f"{cmd_name}: is now `{RENAMED[cmd_name]}`")
+        if cmd_name not in self.commands:
+            raise UserError(f"{cmd_name}: is no verb of adm; {accepted(self.commands, cmd_name)}")
+        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
@@ -572,6 +586,14 @@ def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool
             carrying.carry_out(pipeline, job, environment(pipeline, job, file, is_current))
 
 
+def _told(error: Any) -> str:
+    """Say in a line what is wrong with a command, and where to look; of a command that says nothing, its help."""
+    said, verb = error.format_message(), error.ctx.command_path if error.ctx else "adm"
+    if said.startswith("Usage"):
+        return str(said)
+    return f"error: {verb}: {' '.join(said.split()).removesuffix('.')}; `{verb} --help` tells more"
+
+
 def main() -> None:
     """Run a verb; a UserError becomes one line on stderr and exit code 2."""
     debug = "--debug" in sys.argv[1:2]
@@ -584,7 +606,10 @@ def main() -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         with console(), _ended_as_asked(), extras_named():
-            app(prog_name="adm")
+            sys.exit(app(prog_name="adm", standalone_mode=False))
+    except MISUSE as error:
+        print(_told(error), file=sys.stderr)
+        sys.exit(2)
     except (UserError, OSError) as error:
         if debug:
             raise

@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from adm.config.files import RELEASED
 from damage import flip
 from making import make
 from PIL import Image
@@ -14,7 +13,7 @@ from PIL import Image
 import adm as package
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
-from adm.config.files import PublishedFile
+from adm.config.files import RELEASED, PublishedFile
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
