@@ -169,20 +169,13 @@ print(dict(
     assert schema["definitions"]["SubspaceParams"]["properties"].keys() >= {"rank", "sweep"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sheets": {"grid": {"run": "soem"}}}, "sheets.grid.run: 'soem' is not among runs.*some"),
-        ({"subspaces": {"plane": {"dataset": "digits", "rnak": 2}}}, "subspaces.plane: unknown key 'rnak'"),
-    ],
-)
-def test_mistakes_in_their_sections_are_one_line(tmp_path, changes, message):
+def test_mistakes_in_their_sections_are_one_line():
     code = f"""
 import sys; sys.path[:0] = [{str(BESIDE)!r}, {str(ROOT)!r}]
 from adm.params import UserError, check
 try:
-    check({PARAMS | changes!r}, 'params.yaml')
+    check({PARAMS | {"sheets": {"grid": {"run": "soem"}}}!r}, 'params.yaml')
 except UserError as error:
     print(repr(str(error)))
 """
-    assert re.search(message, run_python(code, BESIDE))
+    assert re.search("sheets.grid.run: 'soem' is not among runs.*some", run_python(code, BESIDE))
