@@ -168,11 +168,20 @@ class Model:
         how: Keywords of `sample` that hold where they are not given, as `adm.composing` sets them.
     """
 
-    opened: LoadedNetwork = field(repr=False)
-    classifier: LoadedNetwork | None = field(repr=False)
+    opened: LoadedNetwork
+    classifier: LoadedNetwork | None
     precision: Precision
-    guide: LoadedNetwork | None = field(default=None, repr=False)
+    guide: LoadedNetwork | None = None
     how: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Tell in a line what it is, and how it is sampled if nothing else is said."""
+        side, classes = self.params.network.image_size, self.num_classes
+        told = [f"{side}x{side}", f"{classes} classes" if classes else "no classes", self.precision, str(self.device)]
+        guiding = {"classifier": self.classifier, "guide": self.guide}
+        how = {name: other.path.name for name, other in guiding.items() if other}
+        how = dict(self.how or self.opened.card.sampling) | how
+        return f"Model({self.opened.path.name}: {', '.join([*told, *(f'{k}={v!r}' for k, v in how.items())])})"
 
     @property
     def params(self) -> DiffusionModel | UpsamplerModel:

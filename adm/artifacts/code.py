@@ -10,7 +10,6 @@ nothing.
 import ast
 import dataclasses
 import hashlib
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,8 @@ from typing import Any, NamedTuple
 from platformdirs import user_cache_path
 
 from adm.artifacts.reading import read_json
+from adm.artifacts.writing import new_file
+from adm.errors import UserError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -82,11 +83,8 @@ def code_digest(verb: str, rows: tuple[str, ...] = ()) -> str:
     digest = hashlib.sha256("".join(f"{name}\n{text}\n" for name, text in pieces.items()).encode()).hexdigest()
     # The cache knows the bytes of this package alone. A home that cannot be written to costs time.
     if all(name.partition(".")[0] == "adm" for name in pieces if not name.startswith("row ")):
-        with suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(f".{os.getpid()}")
+        with suppress(OSError, UserError), new_file(kept) as partial:
             partial.write_text(digest, encoding="ascii")
-            partial.replace(kept)
     return digest
 
 

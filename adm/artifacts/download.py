@@ -7,8 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
-from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException, SSLError, Timeout
-from requests.exceptions import ConnectionError as NotConnectedError
+from requests.exceptions import ChunkedEncodingError, HTTPError, RequestException
 
 from adm.artifacts.writing import flush
 from adm.config.files import PublishedFile
@@ -72,8 +71,7 @@ def _receive(file: PublishedFile, part: Path, elsewhere: str) -> None:
             return
         except RequestException as error:
             status = None if error.response is None else error.response.status_code
-            lost = isinstance(error, (NotConnectedError, Timeout, ChunkedEncodingError))
-            if status not in PASSING and (not lost or isinstance(error, SSLError)):
+            if status not in (None, *PASSING):
                 raise UserError(f"{file.url}: {brief(error)}") from error
             failures = 1 if _length(part) > before else failures + 1
             if failures == TRIES:

@@ -1,7 +1,6 @@
 """Atomic writing: into a temporary place, flushed, then renamed. Bytes depend on the content alone."""
 
 import ctypes
-import errno
 import fcntl
 import glob
 import json
@@ -23,9 +22,6 @@ RENAME_EXCHANGE = 2
 
 AT_FDCWD = -100
 """The working folder, in system calls that take a folder."""
-
-UNKNOWN_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
-"""Errors of a system or filesystem that has no such call."""
 
 
 @contextmanager
@@ -178,12 +174,9 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    if renameat2 := getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None):
-        if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in UNKNOWN_HERE:
-            raise OSError(code, os.strerror(code))
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    if renameat2 and renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE) == 0:
+        return
     aside = new.with_name(f"{new.name}-aside")
     old.rename(aside)
     try:

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from adm.artifacts.comparison import Kind, Tolerance, compare_files
+from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_folder
-from adm.errors import brief
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
@@ -116,13 +116,8 @@ def unpack(out: Path, into: Path) -> Path:
         UserError: There are none, or the archive is damaged.
     """
     path = out / ARCHIVE
-    try:
-        with tarfile.open(path, "r:xz") as archive:
-            archive.extractall(into, filter="data")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: does not exist; after a run of the scale type: adm publish") from error
-    except Exception as error:  # damaged bytes make lzma and tarfile raise nearly anything
-        raise UserError(f"{path}: is no archive of scores, or a damaged one ({brief(error)})") from error
+    with readable(path, "is no archive of scores, or a damaged one"), tarfile.open(path, "r:xz") as archive:
+        archive.extractall(into, filter="data")
     for folder in ("tables", "claims"):
         if (out / folder).is_dir():
             shutil.copytree(out / folder, into / folder)
