@@ -1,4 +1,7 @@
-"""The ten tasks run, and the table counts their lines with each library."""
+"""The ten tasks run with each library, and the table counts them; what a page says goes wrong does go wrong."""
+
+from copy import deepcopy
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -23,6 +26,55 @@ def measure(x):
 
 
 MEASURED = measure(IMAGES) * 0.6 + 0.2
+
+
+def filled(network):
+    """No weight is zero: fresh networks return zeros."""
+    draws = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=draws))
+    return network.eval().requires_grad_(False)
+
+
+def classifier_of(scale):
+    """A rival's classifier of two classes: which half is brighter."""
+    return lambda x, t: scale * torch.stack([x[:, :, :4].mean((1, 2, 3)), x[:, :, 4:].mean((1, 2, 3))], dim=1)
+
+
+@pytest.fixture(scope="module")
+def azula():
+    """Its module of tasks, and its network of ADM, with classes and without, as its loader of weights makes them."""
+    tasks = pytest.importorskip("benchmarks.tasks.azula", reason=f"azula {ABSENT}", exc_type=ModuleNotFoundError)
+    make = import_module("azula.plugins.adm").make_model
+    how = {"image_size": 8, "num_channels": 32, "channel_mult": (1,), "num_res_blocks": 1, "num_heads": 1}
+    with torch.random.fork_rng(devices=[]):
+        plain, labelled = (
+            filled(make(attention_resolutions=(), use_scale_shift_norm=True, num_classes=classes, **how))
+            for classes in (None, 3)
+        )
+        yield tasks, plain, labelled
+
+
+@pytest.fixture(scope="module")
+def diffusers():
+    """Its module of tasks, and pipelines of its network, with classes and without."""
+    tasks = pytest.importorskip(
+        "benchmarks.tasks.diffusers", reason=f"diffusers {ABSENT}", exc_type=ModuleNotFoundError
+    )
+    library = import_module("diffusers")
+    how = {"sample_size": 8, "block_out_channels": (32,), "layers_per_block": 1}
+    kinds = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    with torch.random.fork_rng(devices=[]):
+        pipes = [
+            library.DDPMPipeline(
+                filled(library.UNet2DModel(num_class_embeds=n, **how, **kinds)), library.DDPMScheduler()
+            )
+            for n in (None, 3)
+        ]
+        for pipe in pipes:
+            pipe.set_progress_bar_config(disable=True)
+        yield (tasks, *pipes)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +140,106 @@ def test_ours_score_a_loader(graph):
     samples = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.uint8)
     expected = adm.score(samples, pixels_of(torch.cat([IMAGES] * 4)), graph, device="cpu")["metrics"]["fid"]
     assert ours.fid(samples, loader, graph) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_azula_does_what_it_has(azula):
+    tasks, plain, labelled = azula
+    images = tasks.draw_a_class(labelled, LABEL, SHAPE)
+    torch.testing.assert_close(images[5:6], tasks.draw_one_again(labelled, LABEL, SHAPE), rtol=0, atol=LEVEL)
+    unguided = tasks.solve_in_ten_steps(plain, SHAPE)
+    assert unguided.shape == (16, *SHAPE)
+    guided = tasks.guide_by_a_classifier(labelled, classifier_of(200.0), LABEL, SHAPE)
+    assert lower_half(guided) > lower_half(images) + 0.05
+    assert tasks.guide_classifier_free(labelled, LABEL, NOTHING, SHAPE).shape == (16, *SHAPE)
+    found = tasks.guide_by_a_function(plain, MEASURED, measure, SHAPE)
+    assert far(measure(found)) < far(measure(unguided[:4]))
+    assert (tasks.edit(plain, IMAGES) - IMAGES).abs().max() > LEVEL
+    drawn = tasks.inpaint(plain, IMAGES, MASK)
+    torch.testing.assert_close(drawn[:, :, :4], IMAGES[:, :, :4], rtol=0, atol=0.04)
+    assert (drawn - IMAGES)[:, :, 4:].abs().max() > 0.04
+    assert (tasks.encode_and_decode(plain, unguided) - unguided).abs().mean() < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_diffusers_does_what_it_has(diffusers):
+    tasks, plain, labelled = diffusers
+    images = tasks.draw_a_class(labelled, LABEL, SHAPE)
+    torch.testing.assert_close(images[5:6], tasks.draw_one_again(labelled, LABEL, SHAPE), rtol=0, atol=0.02)
+    unguided = torch.from_numpy(tasks.solve_in_ten_steps(plain)).permute(0, 3, 1, 2)
+    assert unguided.shape == (16, *SHAPE)
+    guided = tasks.guide_by_a_classifier(labelled, classifier_of(20.0), LABEL, SHAPE)
+    assert lower_half(guided) > lower_half(images) + 0.05
+    assert tasks.guide_classifier_free(labelled, LABEL, NOTHING, SHAPE).shape == (16, *SHAPE)
+    found = tasks.guide_by_a_function(plain, MEASURED, measure, SHAPE)
+    assert far(measure(found)) < 0.5 * far(measure(unguided[:4]))
+    assert (tasks.edit(plain, IMAGES) - IMAGES).abs().max() > LEVEL
+    drawn = torch.from_numpy(tasks.inpaint(plain, IMAGES, MASK)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(drawn[:, :, :4], IMAGES[:, :, :4], rtol=0, atol=LEVEL)
+    assert (drawn - IMAGES)[:, :, 4:].abs().max() > LEVEL
+    still = deepcopy(plain)
+    torch.nn.init.zeros_(still.unet.conv_out.weight)
+    assert (tasks.encode_and_decode(still, unguided) - unguided).abs().mean() < 0.15
+
+
+def lower_half(images):
+    """How much brighter it is than the upper one."""
+    return images[:, :, 4:].mean() - images[:, :, :4].mean()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_page_says_of_azula(azula):
+    """Each passes without a word."""
+    tasks, plain, labelled = azula
+    DDPMSampler = import_module("azula.sample").DDPMSampler
+    DPSSampler = import_module("azula.guidance.dps").DPSSampler
+
+    how = {"steps": 5, "silent": True}
+    torch.manual_seed(0)
+    x = torch.randn(16, *SHAPE)
+    ancestral, labels = DDPMSampler(plain, **how), {"label": torch.full((16,), LABEL)}
+    several, one = (seeded(ancestral, x[:number]) for number in (4, 1))
+    assert (several[:1] - one).abs().max() > 0.1  # the noise of an image depends on those beside it
+    torch.testing.assert_close(  # eta above 1 is cut
+        seeded(tasks.DDIMSampler(plain, eta=1e6, **how), x), seeded(tasks.DDIMSampler(plain, eta=1e9, **how), x)
+    )
+    given = {"positive": labels["label"], "negative": torch.full((16,), NOTHING)}
+    guided = tasks.DDIMSampler(tasks.CFGDenoiser(labelled), **how)(
+        x, guidance=0.0, **{name: {"label": label} for name, label in given.items()}
+    )
+    torch.testing.assert_close(guided, tasks.DDIMSampler(labelled, **how)(x, **labels))  # 0 is no guidance, not 1
+    still = torch.randn_like
+    try:
+        torch.randn_like = torch.zeros_like
+        same = x[:1].expand(16, -1, -1, -1), (2 * MEASURED - 1)[:1].expand(16, -1, -1, -1)
+        found = [DPSSampler(plain, same[1][:n], measure, **how)(same[0][:n])[:1] for n in (16, 1)]
+    finally:
+        torch.randn_like = still
+    assert (found[0] - found[1]).abs().max() > 0.1  # the strength of DPS is shared among the images of a batch
+
+
+def seeded(sampler, x):
+    torch.manual_seed(1)
+    return sampler(x)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_page_says_of_diffusers(diffusers):
+    """Each passes without a word."""
+    _, plain, _ = diffusers
+    library = import_module("diffusers")
+
+    several, one = (
+        plain(batch_size=n, generator=torch.Generator().manual_seed(0), num_inference_steps=5, output_type="np").images
+        for n in (4, 1)
+    )
+    assert np.abs(several[:1] - one).max() > 0.1  # one generator for all
+    solver = library.DPMSolverMultistepScheduler.from_config(library.DDPMScheduler().config, solver_ordr=3)
+    assert solver.config.solver_order == 2  # a key that is none
+    scheduler, noise = library.DDIMScheduler(), torch.randn_like(IMAGES)
+    noised = scheduler.add_noise((255 * IMAGES).to(torch.uint8), noise, torch.tensor([500]))
+    torch.testing.assert_close(noised, noise)  # the image is lost
+    scheduler.set_timesteps(600)
+    assert scheduler.timesteps[0] == 599  # begins at 599 of 1000, with pure noise
