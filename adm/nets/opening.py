@@ -112,7 +112,8 @@ def open_network(path: Path, preset: str | None = None, device: torch.device | s
         if preset is not None:
             raise UserError(f"preset {preset!r}: is not used; the manifest of {path} tells its network")
         if not (path / MANIFEST).exists():
-            raise UserError(f"{path}: is no checkpoint: it holds no {MANIFEST}; give results/NAME/checkpoints/KEY")
+            lacks = f"it holds no {MANIFEST}, and no model.safetensors of a hub's folder"
+            raise UserError(f"{path}: is no checkpoint: {lacks}; give results/NAME/checkpoints/KEY")
         card = _card_of_checkpoint(path)
     elif path.suffix == ".safetensors":
         card = _card_of_file(path, preset)
