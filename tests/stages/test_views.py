@@ -115,4 +115,4 @@ def test_verbs_read_views(adm, photos, tmp_path, monkeypatch):
     assert "image_size" in states["features dataset/large"]
     code, _, errors = adm("prepare", "large")
     assert code == 2
-    assert "'photos'" in errors
+    assert "photos" in errors
