@@ -100,7 +100,10 @@ def stale(
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE
-    yield from changed_values(record.params, plain(_told(job)))
+    wanted = plain(_told(job))
+    if record.code != job.code:  # other code may have read less
+        wanted = {name: value for name, value in wanted.items() if name in (*record.params, "asked")}
+    yield from changed_values(record.params, wanted)
     made_from = _made_from(job)
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():

@@ -240,7 +240,7 @@ WRONG_PARAMS = {
     "too few names": ({"source": "digits", "class_names": ["a", "b"]}, "class_names has 2 names; num_classes is 5"),
     "names of folders": (
         {"source": "folder", "root": "raw", "class_names": [*"abcde"]},
-        "class_names is not for source 'folder', but for digits and idx",
+        "class_names .* is not for source 'folder', but for digits and idx",
     ),
     "classes of lsun": ({"source": "lsun", "root": "raw"}, "num_classes 5 is not 1"),
 }

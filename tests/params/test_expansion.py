@@ -299,3 +299,15 @@ def test_what_is_read_is_left_as_it_is(root):
     before = yaml.safe_dump(data)
     check(data, "params.yaml")
     assert yaml.safe_dump(data) == before
+
+
+def test_a_model_as_a_guide_means_its_last_checkpoint_and_scales_are_swept():
+    data = {
+        "models": {"big": {"checkpoints": [5, 10]}, "small": {"checkpoints": [3]}},
+        "runs": {"auto": {"checkpoint": "big", "guide": {"checkpoint": "small"}, "sweep": {"guide.scale": [1.5, 2]}}},
+    }
+    runs = write_out(data, "results/x")["runs"]
+    assert {key: (run["checkpoint"], run["guide"]) for key, run in runs.items()} == {
+        "auto-1_5": ("big-10", {"checkpoint": "small-3", "scale": 1.5}),
+        "auto-2": ("big-10", {"checkpoint": "small-3", "scale": 2}),
+    }

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+from adm.config.models import NoiseParams
+from adm.diffusion.process import Diffusion
 from adm.params import Params, UserError, check, load
+from adm.params.runs import RunParams
 from adm.pipeline import Pipeline
 
 
@@ -56,6 +59,26 @@ def test_the_first_checkpoint_alone_reads_what_a_model_begins_with(checked):
     ]
     changed = {name for name in plain if plain[name].triggers != kept[name].triggers}
     assert {name for name in changed if name.startswith(("init", "train", "sample", "sizes"))} == {"init/other"}
+
+
+RUNNING = {"checkpoint": "c", "reference": "r", "num_samples": 8}
+
+
+@pytest.mark.parametrize(
+    ("steps", "interval", "guided"),
+    [("10", None, 10), ("10", [0.0, 1.0], 10), ("1000", [0.2, 0.8], 601), ("ddim10", [0.25, 0.55], 3)],
+)
+def test_guided_steps_are_counted(steps, interval, guided):
+    fields = {"cfg_scale": 2.0, "steps": steps, "guidance_interval": interval}
+    assert RunParams.model_validate(RUNNING | fields).guided_steps(NoiseParams()) == guided
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("steps", ["25", "ddim10", "logsnr12", "rho18"])
+def test_guided_steps_are_those_that_the_process_visits_in_the_interval(schedule, steps):
+    run = RunParams.model_validate(RUNNING | {"cfg_scale": 2.0, "steps": steps, "guidance_interval": [0.2, 0.6]})
+    visited = Diffusion.from_schedule(schedule, 100, steps).original
+    assert run.guided_steps(NoiseParams(timesteps=100, schedule=schedule)) == sum(20 <= t <= 60 for t in visited) > 0
 
 
 def sections_of(node, place=""):

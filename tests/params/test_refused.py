@@ -281,6 +281,7 @@ REFUSED = {
         {f"{RUN}.ema_length": 0.1, AVERAGES: {"every": 200}, "figures.mine": MINE | {"x": "ema_length"}},
         *("figures.mine.x", "'scale-4'"),
     ),
+    "samples of a curve's run": ({"runs.ddim-256-2_5.curve": "many"}, "neighbours.neighbours-ddim.run", "'many'"),
     "curves of no metric": ({"figures.mine": MINE | {"y": ["kidd"]}}, "figures.mine.y.0", "'kidd' is no metric"),
     "trade-off of one metric": ({"figures.figure_6.panels": [["fid"]]}, "figures.figure_6.panels.0", "['fid']"),
     "own figure of a class that is not there": ({"figures.mine": CLASSES}, "figures.mine.classes", "10 is no class"),

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from adm.config.models import TrainingSeeds
 from adm.params import UserError, check
 from adm.params.load import write
 from adm.params.needs import needs_of
@@ -81,6 +82,9 @@ def test_without_seeds_there_is_nothing_new():
 
 def test_a_copy_differs_from_its_model_in_its_seed_alone():
     params, plain = seeded(adm=[3, 1], rival=[4, 9]), seeded()
+    one = plain.models["adm"].training
+    assert one.values()["seed"] == 7
+    assert one.model_copy(update={"seed": TrainingSeeds(weights=7, data=7, noise=7)}).seeds == one.seeds
     assert [key for key in params.models if key.startswith("adm")] == ["adm-seed-3", "adm-seed-1"]
     for seed in (3, 1):
         model = params.models[f"adm-seed-{seed}"]
@@ -255,14 +259,6 @@ def test_runs_follow_copies_of_three_seeds():
     assert params.groups["plain"] == [f"plain-seed-w{w}-d{d}-n0" for w in (1, 2) for d in (1, 2)]
     assert params.runs["through-100-seed-w2-d1-n0"].checkpoint == "adm-seed-w2-d1-n0-100"
     assert check(yaml.safe_load(write(params)), "params.yaml") == params
-
-
-def test_one_number_is_all_three_seeds_and_is_kept_as_it_was():
-    data = yaml.safe_load(SMALL)
-    one = check(data, "params.yaml").models["adm"].training
-    assert one.values()["seed"] == 7
-    data["models"]["adm"]["training"]["seed"] = dict.fromkeys(KINDS, 7)
-    assert check(data, "params.yaml").models["adm"].training.seeds == one.seeds
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, [1], {"weights": 1}, {**dict.fromkeys(KINDS, 1), "noise": -1}])

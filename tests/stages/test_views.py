@@ -106,3 +106,13 @@ def test_verbs_read_views(adm, photos, tmp_path, monkeypatch):
         assert arrays["arr_0"].shape == (9, 12, 12, 3)
     code, printed, _ = adm("jobs")
     assert "stale" not in printed.partition("there,")[0]
+    content["datasets"]["large"]["image_size"] = 10
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    code, printed, _ = adm("jobs")
+    states = dict(line.split(": ", 1) for line in printed.splitlines() if ": " in line)
+    assert states["prepare photos"] == states["train judge-2"] == "there"
+    assert "image_size" in states["extractor told"]
+    assert "image_size" in states["features dataset/large"]
+    code, _, errors = adm("prepare", "large")
+    assert code == 2
+    assert "photos" in errors

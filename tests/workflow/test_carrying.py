@@ -123,12 +123,15 @@ def test_what_was_made_of_another_input_is_refused_and_one_that_is_gone_is_not_a
     graph.with_name("aside").rename(graph)
 
 
-def test_a_record_that_leaves_a_section_out_is_refused(fabricated, carried, kept):
+def test_a_record_that_leaves_a_section_out_is_refused_unless_other_code_wrote_it(fabricated, carried, kept):
     job = fabricated.of_kind("evaluate")[0]
     path = job.inputs["features"]
     kept(path)
-    write_sealed_json(path / MANIFEST, {**read_sealed_json(path / MANIFEST), "params": {}})
+    record = read_sealed_json(path / MANIFEST)
+    write_sealed_json(path / MANIFEST, {**record, "params": {}})
     assert "params: extractor" in carried(job)
+    write_sealed_json(path / MANIFEST, {**record, "params": {}, "code": "0" * 64})
+    assert "params: " not in carried(job)
 
 
 def test_what_an_input_is_made_from_is_looked_at_too(fabricated, carried, kept):
