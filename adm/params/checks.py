@@ -13,7 +13,7 @@ from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import ProcessParams, check_alike, check_equal, check_fits, check_guide, check_shared
 from adm.config.networks import ClassifierParams, UNetParams
 from adm.config.samplers import SAMPLERS
-from adm.config.schedules import number_of_steps
+from adm.config.schedules import WARPS, number_of_steps, respaced_timesteps
 from adm.errors import accepted
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params import figures
@@ -372,10 +372,21 @@ def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
     # Runs that are to be similar may differ in their seeds alone.
     same = SAME_IMAGES if isinstance(claim, SimilarClaim) else {*SAME_IMAGES, "seed"}
-    entries = {run: params.section_of(run).model_dump(exclude=same) for run in compared}
+    entries = {run: _images_of(params, params.section_of(run), same) for run in compared}
     for run, other in combinations(compared, 2):
         if entries[run] == entries[other]:
             raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
+
+
+def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dict[str, Any]:
+    """Tell what makes the images of a run; steps in other words and a classifier at scale 0 make no others."""
+    values = run.model_dump(exclude=set(same))
+    if isinstance(run, SamplingParams) and not run.steps.startswith(tuple(WARPS)):
+        timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
+        values["steps"] = respaced_timesteps(timesteps, run.steps)
+    if isinstance(run, RunParams) and not run.gradient_scale:
+        values |= dict.fromkeys(("classifier", "classifier_precision", "gradient_at", "clipping_order"))
+    return values
 
 
 def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:

@@ -298,6 +298,10 @@ REFUSED = {
         AGAIN | {"runs.again.seed": 9, "claims.new": LOWER | {"than": "again"}},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
     ),
+    "claim on a schedule and itself": (
+        AGAIN | {f"{RUN}.steps": "1000", "runs.again.steps": "ddim1000", "claims.new": LOWER | {"than": "again"}},
+        *("claims.new", "'scale-2' and 'again' are of one configuration"),
+    ),
     "claim on micro-batches alone": (
         AGAIN | {"runs.again.micro_batch": 9, "claims.new": SIMILAR},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
