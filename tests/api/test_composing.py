@@ -178,6 +178,14 @@ def test_another_precision_is_a_copy(model, checkpoint):
         model.to(torch.int8)
 
 
+def test_it_is_told_in_a_line(model, classifier):
+    assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
+    told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
+    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps='ddim25'", "scale=2.0"))
+    assert "\n" not in told
+    assert len(told) < 200
+
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 TENSOR = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
 
@@ -281,7 +289,7 @@ REFUSED = {
     "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
     "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),
     "nothing to guide": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(None)), "NoneType: is no network"),
-    "nothing to load": (lambda m, c: adm.load(None), "NoneType: is no checkpoint"),
+    "nothing to load": (lambda m, c: adm.load(None), "NoneType: is no network"),
     "no precision": (lambda m, c: adm.load(m.opened.path, precision="fp16"), "precision fp16: is none"),
     "no threads": (lambda m, c: adm.load(m.opened.path, threads=0), "threads: 0 is not accepted"),
     "half a timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 5.5, [0]), "t 5.5: is none"),
