@@ -28,7 +28,6 @@ from adm.artifacts.released_files import placed
 from adm.config.base import Config
 from adm.config.data import GraphParams
 from adm.config.models import (
-    AnyModel,
     ClassifierModel,
     DiffusionModel,
     Precision,
@@ -107,10 +106,12 @@ class Beside(Config):
     scale: GradientScale | None = None
 
 
-class Trained(Config):
-    """What `train` trains."""
-
-    model: AnyModel
+KINDS: dict[str, type[DiffusionModel | UpsamplerModel | ClassifierModel]] = {
+    "diffusion": DiffusionModel,
+    "upsampler": UpsamplerModel,
+    "classifier": ClassifierModel,
+}
+"""The sections of networks by the kind of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -767,7 +768,7 @@ def train(
     labels: Any = None,
     *,
     iterations: int,
-    class_names: Sequence[str] | None = None,
+    class_names: Sequence[str] = (),
     device: Device = "auto",
     stepped: Callable[[Report], object] = lambda report: None,
 ) -> LoadedNetwork:
@@ -776,7 +777,7 @@ def train(
     Args:
         model: An entry of `models` of a params file, without dataset and checkpoints. Its `kind` is "diffusion" if it
             says none; its network has the images' size and the labels' number of classes.
-        images: Squares of one size, of any kind that `adm.data.pictures.pixels_of` takes.
+        images: Squares of one size, all at once: an array, a tensor or PIL images, as for `score`.
         labels: (N,) whole numbers from 0; None for no classes.
         iterations: The number of updates.
         class_names: A name for each class, which the network's file will hold.
@@ -792,13 +793,16 @@ def train(
 
     Source: Appendix K.
     """
+    if not isinstance(iterations, int) or iterations < 1:
+        raise UserError(f"iterations: {iterations!r} is not accepted; write a whole number from 1 on")
+    if not isinstance(images, np.ndarray | Tensor | list | tuple):
+        raise UserError(f"images: are {type(images).__name__}; an array, a tensor or a list of PIL images is accepted")
     data, place = images_of(pixels_of(images), "images"), resolve_device(device)
     numbers = np.zeros(data.count, np.int64) if labels is None else np.asarray(labels)
     if numbers.shape != (data.count,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
         raise UserError(f"labels: are no {data.count} whole numbers from 0 on, one an image")
     known = {"image_size": data.size[0], "num_classes": None if labels is None else int(numbers.max()) + 1}
-    told = {"kind": "diffusion", **model, "network": {**known, **model.get("network", {})}}
-    section = checked(Trained, {"model": told}).model
+    section = _section(model, known)
     network, training = section.network, section.training
     if data.size != (network.image_size, network.image_size):
         side, (height, width) = network.image_size, data.size
@@ -807,8 +811,11 @@ def train(
         )
     if training.crop == "random":
         raise UserError("training.crop: 'random' is of datasets of a params file; leave it out")
-    if numbers.max() >= (network.num_classes or 1) and labels is not None:
-        raise UserError(f"labels: hold {numbers.max()}, and the network has {network.num_classes or 'no'} classes")
+    if (labels is None) != (network.num_classes is None) or numbers.max() >= (network.num_classes or 1):
+        held = "are missing" if labels is None else f"hold {numbers.max()}"
+        raise UserError(f"labels: {held}, and the network has {network.num_classes or 'no'} classes")
+    if class_names and len(set(map(str, class_names))) != network.num_classes:
+        raise UserError(f"class_names: are no {network.num_classes or 0} different names, one a class")
     pixels = Labelled(numbers.astype(np.int64), next(data.chunks(data.count)))
     channels, seed = network.image_channels, training.seeds.data
     batches = Batches(pixels, network.image_size, training.batch_size, "centre", training.flip, seed, channels)
@@ -816,8 +823,18 @@ def train(
     for report in updates(state, batches, training, iterations):
         stepped(report)
     state.network.load_state_dict(state.ema)
-    card = Card(model=section, class_names=None if class_names is None else tuple(class_names))
+    card = Card(model=section, class_names=tuple(map(str, class_names)) or None)
     return LoadedNetwork(Path(section.kind), state.network.eval().requires_grad_(False), section, card)
+
+
+def _section(model: Any, known: Mapping[str, Any]) -> DiffusionModel | UpsamplerModel | ClassifierModel:
+    """Make the section of a network that is to be trained, of which some fields are known if it says none."""
+    if not isinstance(model, Mapping) or not isinstance(model.get("network"), Mapping):
+        raise UserError("model: is no mapping with a network, such as {'network': {...}, 'training': {...}}")
+    told = {"kind": "diffusion", **model, "network": {**known, **model["network"]}}
+    if told["kind"] not in KINDS:
+        raise UserError(f"kind: {told['kind']!r} is not accepted; accepted are {', '.join(KINDS)}")
+    return checked(KINDS[told["kind"]], told)
 
 
 def _number_of(seed: Any) -> Any:

@@ -200,6 +200,7 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
                 return
             from adm.tools import compare as tool
 
+            _require_ending(out, ".html")
             tool.page(a, b, params, out)
 
         return page
@@ -376,12 +377,16 @@ def accept(
         str | None,
         typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why it computes the same, which must be given; adm/accepted.json keeps it.")
+    ] = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
     from adm.tools import jobs as tool
 
+    if not reason:
+        raise UserError("--reason: is missing; say why the code computes the same, as in: adm accept --reason renamed")
     tool.accept(Pipeline(load(params)), verb, reason)
 
 
@@ -409,8 +414,15 @@ def compare(
     from adm.artifacts.comparison import Tolerance
     from adm.tools import compare as tool
 
+    _require_ending(out, ".json")
     if not tool.run(a, b, params, Tolerance(rtol, atol), out):
         raise typer.Exit(1)
+
+
+def _require_ending(out: Path | None, ending: str) -> None:
+    """Refuse to write a file of another kind than its name says, which may be one of the user's."""
+    if out is not None and out.suffix != ending:
+        raise UserError(f"--out {out}: ends in no {ending}, as what is written does")
 
 
 @app.command(rich_help_panel=SHARE)
@@ -447,6 +459,8 @@ def publish(
 
         if not (network or check):
             raise UserError(f"{folder}: what is to be done? --network NAME writes it, --check remakes its images")
+        if not network and (scores or license_):
+            raise UserError(f"--{'scores' if scores else 'license'}: goes with --network NAME")
         if network:
             hub.write(folder, network, scores, license_)
         if check and not hub.remakes(folder):
@@ -454,8 +468,8 @@ def publish(
         return
     from adm.tools import publish as tool
 
-    if network:
-        raise UserError("--network: goes with FOLDER, as in: adm publish FOLDER --network NAME")
+    if given := [name for name, value in {"network": network, "scores": scores, "license": license_}.items() if value]:
+        raise UserError(f"--{given[0]}: goes with FOLDER, as in: adm publish FOLDER --network NAME")
     pipeline = Pipeline(load(params))
     if again:
         tool.again(pipeline)
@@ -504,6 +518,8 @@ def check(
     from adm.dvc_file import NAME, check_stages
     from adm.params.claims import not_tested
 
+    if file and params != Path("params.yaml"):
+        raise UserError(f"{file} and --params {params}: give one of them")
     params = file or params
     pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
     if dvc:

@@ -184,7 +184,7 @@ def measure(
         raise UserError(f"--as {options.protocol}: is not for executor 'tensorflow', whose graph resizes by itself")
     graph = placed(_of_artifact(graph))
     if not graph.is_file():
-        raise UserError(f"{graph}: does not exist; --graph takes the Inception graph of 2015, or another frozen one")
+        raise UserError(f"{graph}: is no file; --graph takes the Inception graph of 2015, or another frozen one")
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})

@@ -77,9 +77,15 @@ class LoadedNetwork:
             return imagenet_names()
         return self.card.class_names
 
-    def save(self, path: str | Path, **sampling: Any) -> None:
-        """Write the network as one `.safetensors`, with keywords of `adm.Model.sample` that hold if none are said."""
-        write_network(Path(path), self, torch.float32, sampling)
+    def save(self, path: str | Path) -> None:
+        """Write the network as one file, which ends in `.safetensors`.
+
+        Raises:
+            UserError: It ends otherwise, or cannot be written.
+        """
+        if Path(path).suffix != ".safetensors":
+            raise UserError(f"{path}: ends in no .safetensors; adm export writes other formats")
+        write_network(Path(path), self, torch.float32, {})
 
     def describe(self) -> str:
         """Return a line that tells what the file is taken for."""

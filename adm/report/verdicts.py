@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pydantic import TypeAdapter
 from scipy import stats
 
+from adm.artifacts.reading import read_json
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 from adm.errors import UserError, brief
@@ -186,9 +187,16 @@ def read_verdicts(path: Path) -> list[Verdict]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [{name: text for name, text in row.items() if text} for row in csv.DictReader(file)]
-        return TypeAdapter(list[Verdict]).validate_python(rows)
+        verdicts = TypeAdapter(list[Verdict]).validate_python(rows)
     except (OSError, csv.Error, ValueError) as error:
         raise UserError(f"{path}: holds no verdicts as this version writes them ({brief(error)})") from error
+    # What is published has no second file, and is held by git.
+    whole = path.with_suffix(".json")
+    if whole.is_file() and {one.key: one.verdict for one in verdicts} != {
+        key: claim["verdict"] for key, claim in read_json(whole)["claims"].items()
+    }:
+        raise UserError(f"{path}: holds other verdicts than {whole.name}; make it again: adm claims {path.stem}")
+    return verdicts
 
 
 def _printed(verdict: Verdict) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def fields_of(settings: Sequence[str]) -> dict[str, Any]:
             fields[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             equals = ""
-        if not (key and equals):
+        if not (key and equals and value):
             raise UserError(f"--set {setting!r}: is no KEY=VALUE, such as eta=0.5")
     return fields
 
@@ -201,8 +201,13 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     num = call.num or (-(-16 // turn) * turn if latents is None else len(latents))
     first = min(call.first or num, (earlier and (earlier.first or earlier.num)) or num)
     names = ("scale", "steps", "sampler", "seed", "batch")
-    if twice := sorted(call.fields.keys() & names):
-        raise UserError(f"--set {twice[0]}: has an option of its own, --{twice[0]}")
+    options = {
+        **dict.fromkeys((*names, "num", "strength", "mask", "init", "device", "preset")),
+        "classes": "class",
+        "latents": "init",
+    }
+    if twice := sorted(call.fields.keys() & options):
+        raise UserError(f"--set {twice[0]}: has an option of its own, --{options[twice[0]] or twice[0]}")
     how = {**{name: getattr(call, name) for name in names}, "batch": model.batch_size(call.batch, first)}
     prepared = model.editing if given else model.sampling
     sampling = prepared(classes=call.classes, num=num, latents=latents, **given, **how, **call.fields)

@@ -155,7 +155,11 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
         from adm.metrics.intervals import block_of, t_interval  # noqa: PLC0415
         from adm.report.metrics import read_scores, words_on_judge  # noqa: PLC0415
 
-        ((_, score),) = read_scores(path).items()
+        if len(scored := read_scores(path)) != 1:
+            raise UserError(
+                f"{path}: holds the scores of {len(scored)} runs; give those of one, results/NAME/metrics/RUN.json"
+            )
+        ((_, score),) = scored.items()
         told = {"steps": "250", **content["made_by"]["params"]["run"]}
         if unknown := [name for name in ("ema_length", "guide") if told.get(name) is not None]:
             raise UserError(f"{path}: is of samples by {unknown[0]}, which no file of weights tells")

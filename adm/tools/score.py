@@ -37,9 +37,12 @@ def run(
     Raises:
         UserError: As `measure`, or `out` cannot be written. Nothing is written.
     """
+    for place in (reference, graph):
+        if not placed(place).exists():
+            raise UserError(f"{place}: does not exist")
     with TemporaryDirectory(prefix="images-to-score-") as folder:
         samples = placed(samples)
-        drawn = _drawn(samples, reference, options, params.threads, Path(folder)) if is_network(samples) else samples
+        drawn = _drawn(samples, options, params.threads, Path(folder)) if is_network(samples) else samples
         report = measure(drawn, reference, graph, params, options)
     if drawn != samples:
         report["provenance"]["network"] = identity(samples)
@@ -49,9 +52,7 @@ def run(
             write_json(path, report)
 
 
-def _drawn(network: Path, reference: Path, options: Options, threads: int, folder: Path) -> Path:
-    if not placed(reference).exists():
-        raise UserError(f"{reference}: does not exist")
+def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
     num = options.num_samples or ENOUGH
     place = (options.cache or folder) / f"{identity(network)[:16]}-{num}-{options.device}-{threads}"
     call = {"num": num, "device": options.device, "threads": threads}

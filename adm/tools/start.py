@@ -81,8 +81,13 @@ def write(device: str) -> None:
 
 
 def _undone(pipeline: Pipeline) -> Iterator[Job]:
-    """Yield each job that is not done, when its turn comes, but the untrained networks, which nothing reads."""
-    jobs = (job for job in pipeline.jobs.values() if job.kind.name != "init")
+    """Yield each job that is not done, when its turn comes, but the untrained networks, which nothing reads.
+
+    A file is checked before the next one is fetched.
+    """
+    jobs = [job for job in pipeline.jobs.values() if job.kind.name != "init"]
+    files = [job.argument for job in jobs if job.kind.verb == "fetch"]
+    jobs.sort(key=lambda job: files.index(job.argument) if job.kind.verb in ("fetch", "adopt") else len(files))
     yield from (job for job in jobs if states(pipeline)[job.name].word != "there")
 
 

@@ -19,9 +19,9 @@ def test_what_was_trained_samples_is_guided_and_comes_back_from_a_file(tmp_path)
     classifier = adm.train(MODEL | {"kind": "classifier"}, IMAGES, LABELS, iterations=1)
     guided = adm.DDIM(adm.load(trained), steps=2, guidance=adm.Classifier(classifier, scale=1)).sample(["b", "c"])
     assert guided.shape == (2, 8, 8, 3)
-    trained.save(tmp_path / "trained.safetensors", steps="2")
-    kept, steps = adm.load(tmp_path / "trained.safetensors"), {"steps": "2"}
-    np.testing.assert_array_equal(kept.sample("b"), adm.load(trained).sample("b", **steps))
+    trained.save(tmp_path / "trained.safetensors")
+    kept = adm.load(tmp_path / "trained.safetensors")
+    np.testing.assert_array_equal(kept.sample("b", steps=2), adm.load(trained).sample("b", steps=2))
     assert kept.class_names == ("a", "b", "c")
 
 
@@ -40,6 +40,9 @@ def test_tensors_of_one_channel_without_labels_train_a_grey_network_without_clas
         (MODEL | {"training": {"batch_size": 4, "crop": "random"}}, IMAGES, LABELS, "training.crop"),
         (MODEL | {"network": NETWORK | {"num_classes": 2}}, IMAGES, LABELS, "labels: hold 2, and .* 2 classes"),
         (MODEL | {"network": NETWORK | {"num_classes": None}}, IMAGES, LABELS, "labels: hold 2, and .* no classes"),
+        (MODEL | {"network": NETWORK | {"num_classes": 4}}, IMAGES, None, "labels: are missing, and .* 4 classes"),
+        (3, IMAGES, LABELS, "model: is no mapping"),
+        (MODEL, iter([IMAGES]), LABELS, "images: are list_iterator"),
         (MODEL, IMAGES[:, :4], LABELS, "images: have 4x8 pixels"),
         (MODEL, IMAGES.astype(float), LABELS, "images: is float64"),
         (MODEL, IMAGES, LABELS[:3], "labels: .*24"),
@@ -50,3 +53,22 @@ def test_what_does_not_fit_is_a_line(model, images, labels, named):
     with pytest.raises(adm.UserError, match=named) as error:
         adm.train(model, images, labels, iterations=1)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "named"),
+    [
+        ({"iterations": 0}, "iterations: 0"),
+        ({"iterations": 1.5}, "iterations: 1.5"),
+        ({"class_names": ("a", "b")}, "class_names: .* 3 different names"),
+        ({"class_names": ("a", "b", "b")}, "class_names: .* 3 different names"),
+    ],
+)
+def test_how_it_is_trained_is_checked_before(how, named):
+    with pytest.raises(adm.UserError, match=named):
+        adm.train(MODEL, IMAGES, LABELS, **{"iterations": 1, **how})
+
+
+def test_another_ending_is_a_line(tmp_path):
+    with pytest.raises(adm.UserError, match=r"own.pt: ends in no \.safetensors"):
+        adm.train(MODEL, IMAGES, LABELS, iterations=1).save(tmp_path / "own.pt")

@@ -16,7 +16,7 @@ REASON = "only a name changed"
 @pytest.fixture
 def accept(adm):
     def run(*arguments):
-        exit_code, out, _ = adm("accept", *arguments)
+        exit_code, out, _ = adm("accept", *arguments, *(() if REASON in arguments else ("--reason", REASON)))
         assert exit_code == 0
         return out
 
@@ -95,12 +95,19 @@ def test_of_several_older_digests_that_of_most_artifacts_is_taken(project, accep
 
 @pytest.mark.parametrize("verb", ["table", "claims", "gather", "resolve", "paint", "../../etc", "train-gan"])
 def test_a_verb_whose_artifacts_tell_no_code_is_refused_in_one_line(project, refused, verb):
-    refused("accept", verb)
+    assert "--reason" not in refused("accept", verb, "--reason", REASON)
+    assert json.loads(code.ACCEPTED.read_text()) == {}
+
+
+@pytest.mark.parametrize("verb", [(), ("train",)])
+def test_without_a_reason_nothing_is_accepted(project, refused, verb):
+    project.edit_code("train")
+    assert refused("accept", *verb).startswith("--reason: is missing")
     assert json.loads(code.ACCEPTED.read_text()) == {}
 
 
 @pytest.mark.usefixtures("project")
 def test_a_record_that_is_no_json_is_named_in_one_line(refused):
     code.ACCEPTED.write_text("<<<<<<< ours\n{}")
-    for verb in (["jobs"], ["accept", "train"]):
+    for verb in (["jobs"], ["accept", "train", "--reason", REASON]):
         assert str(code.ACCEPTED) in refused(*verb)

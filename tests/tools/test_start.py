@@ -187,7 +187,7 @@ def test_a_wrong_file_is_named_and_another_one_taken(adm, scale, server, stopped
 def test_without_a_network_one_line_says_what_is_missing_and_where_to_put_it(
     adm, scale, server, stopped, tmp_path, name, is_damaged, refused
 ):
-    stopped("adopt")
+    stopped("sample")
     server.close()
     folder = shutil.copytree(server.folder, tmp_path / "by hand")
     (folder / name).unlink()
