@@ -123,7 +123,7 @@ def test_what_was_made_of_another_input_is_refused_and_one_that_is_gone_is_not_a
     graph.with_name("aside").rename(graph)
 
 
-def test_a_record_that_leaves_a_section_out_is_refused_unless_other_code_wrote_it(fabricated, carried, kept):
+def test_a_record_that_leaves_a_section_out_is_refused_unless_an_earlier_version_wrote_it(fabricated, carried, kept):
     job = fabricated.of_kind("evaluate")[0]
     path = job.inputs["features"]
     kept(path)
