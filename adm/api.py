@@ -6,7 +6,6 @@
 `adm generate` samples through it, and it samples as the stage `sample` does: the same seeds give the same bytes.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -934,8 +933,6 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    if expect is not None and not 0 <= expect < math.inf:
-        raise UserError(f"expect {expect!r}: is no FID; a number from 0 on is accepted")
     kept = None if cache is None else Path(cache)
     options = {"device": device, "background": background, "protocol": protocol, "expected": expect, "cache": kept}
     options |= {"num_samples": num_samples, "intervals": intervals, "further": further}
@@ -971,7 +968,7 @@ def _measured(
 
     if (protocol := options["protocol"]) not in PROTOCOLS:
         raise UserError(f"protocol {protocol!r}: is none; {accepted(PROTOCOLS.keys(), protocol)}")
-    how = checked(GraphParams, {"feature_batch": batch, "threads": threads or available_cores()})
+    how = checked(GraphParams, {"feature_batch": batch, "threads": available_cores() if threads is None else threads})
     inputs = {"samples": samples, "reference": reference}
     fake, real = (Path(one) if isinstance(one, str | Path) else pixels_of(one, name) for name, one in inputs.items())
     before = torch.get_num_threads()

@@ -248,7 +248,7 @@ def score(
     executor: Annotated[Literal["torch", "tensorflow"], typer.Option(help="What runs the graph.")] = "torch",
     device: Annotated[str, typer.Option(help="Where torch runs it: cpu, cuda or cuda:1; auto: a GPU if any.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
-    threads: Annotated[int | None, typer.Option(min=1, help="All cores if not given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="All cores if not given.")] = None,
     background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
     as_: Annotated[
         Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"],
@@ -293,7 +293,9 @@ def generate(
     device: Annotated[str | None, typer.Option(help="auto (a GPU if any), cpu, cuda, cuda:1 or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32, tf32, bfloat16 or float16.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images at a time; the last bits depend on it.")] = None,
-    threads: Annotated[int | None, typer.Option(help="All cores if not given; the last bits depend on it.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="All cores if not given; the last bits depend on it.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="The network, if the file's shapes and name mislead.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A further field of a run, as eta=0.5.")

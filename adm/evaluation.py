@@ -231,6 +231,12 @@ def _of_artifact(path: Path) -> Path:
 
 def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     """Check early what would otherwise fail only after hours."""
+    if (expected := options.expected) is not None and not (
+        isinstance(expected, int | float) and 0 <= expected < math.inf
+    ):
+        raise UserError(f"expect {expected!r}: is no FID; a number from 0 on is accepted")
+    if options.cache is not None and options.cache.is_file():
+        raise UserError(f"{options.cache}: is a file, and features are kept in a folder")
     fewest = FEWEST_FURTHER if options.further else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")

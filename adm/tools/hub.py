@@ -87,7 +87,6 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         told = model.class_names or [*map(str, classes)]
         save_sheet(folder / "samples.png", made["arr_0"], [told[label] for label in made["arr_1"]] if classes else None)
         record = {"seed": SEED, "num": NUM, "processor": _processor(model), "torch": torch.__version__}
-        write_json(folder / RECORD, record)
         run, reason = model.sampling(num=1).run, ""
         code = {name: (TEMPLATES / f"{name}.txt").read_text("utf-8") for name in ("pipeline.py", "classifier.py")}
         try:
@@ -98,6 +97,8 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         facts = {"sampling": sampling, "record": record, "scores": scores, "licence": licence, "no_pipeline": reason}
         (folder / "README.md").write_text(_card(out.resolve().name, model, facts), "utf-8")
         (folder / "LICENSE").write_text(str(distribution("adm").read_text("licenses/LICENSE")), "utf-8")
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        write_json(folder / RECORD, {**record, "files": files})
         for kept in out.glob(".*"):
             (shutil.copytree if kept.is_dir() else shutil.copy)(kept, folder / kept.name)
     print(out)
@@ -109,7 +110,10 @@ def remakes(folder: Path) -> bool:
     Raises:
         UserError: The folder lacks something, or a file is damaged.
     """
-    model, record = load(folder, threads=1), read_json(folder / RECORD)
+    record = read_json(folder / RECORD)
+    if lacking := [name for name in record.get("files", []) if not (folder / name).is_file()]:
+        raise UserError(f"{folder}: lacks {some(lacking)}; fetch the folder whole")
+    model = load(folder, threads=1)
     arrays = {"arr_0": ("uint8", (None, *model.image_shape[1:], 3)), "arr_1": ("int64", (None,))}
     kept = read_npz(folder / SAMPLES, arrays | {"x_0": ("float32", (None, *model.image_shape))})
     classes = kept["arr_1"].tolist() if model.num_classes else None

@@ -10,6 +10,7 @@ import torch
 import yaml
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from adm.artifacts.manifest import identity
 from adm.artifacts.released_files import placed, released_folder
@@ -22,7 +23,7 @@ from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
 from adm.dvc_file import render as render_dvc
-from adm.errors import UserError, some
+from adm.errors import UserError, about, some
 from adm.machine import available_cores
 from adm.nets.cost import network_cost
 from adm.nets.opening import LoadedNetwork, open_network
@@ -110,6 +111,8 @@ def run(
         raise UserError(f"{'--keep-classes: needs' if keep_classes else '--size: is missing, and so is'} --from")
     else:
         channel_multiplier(image_size)
+    with about("--background"):
+        ImageColor.getrgb(background)
     found = survey(images, image_size, is_labelled, background)
     print("\n".join(_summary(images, found, channels)))
     _check_images(images, found, image_size)

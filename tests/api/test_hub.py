@@ -166,6 +166,10 @@ def test_a_network_without_a_form_in_diffusers_is_written_without(published, adm
     assert adm("publish", folder, "--check")[0] == 0
 
 
+def without_card(folder):
+    (folder / "README.md").unlink()
+
+
 def without_weights(folder):
     (folder / "model.safetensors").unlink()
 
@@ -183,7 +187,8 @@ def without_record(folder):
 
 
 MISTAKES = {
-    "no weights": (without_weights, ["--check"], "pub: is no checkpoint"),
+    "no weights": (without_weights, ["--check"], "pub: lacks model.safetensors; fetch the folder whole"),
+    "no card": (without_card, ["--check"], "pub: lacks README.md"),
     "half fetched": (a_pointer, ["--check"], "model.safetensors"),
     "other files": (with_notes, ["--network", "emoji"], "notes.md"),
     "somebody's card": (without_record, ["--network", "emoji"], "README.md"),

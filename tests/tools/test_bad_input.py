@@ -123,6 +123,11 @@ BAD_FLAGS = {
     "more samples than there are": (["--num-samples", 91], "holds 90 of the 91 images"),
     "no graph there": (["--graph", "none.pb"], "none.pb"),
     "too few for intervals": (["--num-samples", 7, "--intervals"], "has 7 of the 8 images"),
+    "an FID that is none": (["--expect", "inf"], "expect inf: is no FID"),
+    "a file for the features": (
+        ["--cache", __file__],
+        "test_bad_input.py: is a file, and features are kept in a folder",
+    ),
     "TensorFlow on a GPU": (["--executor", "tensorflow", "--device", "cuda"], "is not for executor 'tensorflow'"),
     "a device that is none": (["--device", "abacus"], "device 'abacus': is none here; there are auto, cpu, cuda"),
 }
