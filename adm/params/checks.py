@@ -106,6 +106,12 @@ def _check_reference(params: Params, named: Named) -> None:
 
 def _check_names(params: Params) -> None:
     """Check that keys differ that would be taken for one another; `Pipeline` looks at all by what jobs write."""
+    batches = {name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")}
+    for (first, one), (second, other) in combinations(
+        (batches | {"published.samples": params.published.samples}).items(), 2
+    ):
+        for key in one.keys() & other.keys():
+            raise ValueError(f"{second}.{key}: {first}.{key} gives this key, too; take another key")
     for key in set(params.scored) & {"reference", "dataset"}:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for key in params.groups.keys() & params.scored:

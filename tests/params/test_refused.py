@@ -298,6 +298,7 @@ REFUSED = {
         AGAIN | {"runs.again.seed": 9, "claims.new": LOWER | {"than": "again"}},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
     ),
+    "a key of two runs": ({"gan_runs.scale-4": f"= {GAN}"}, "gan_runs.scale-4", "runs.scale-4 gives this key, too"),
     "claim on a schedule and itself": (
         AGAIN | {f"{RUN}.steps": "1000", "runs.again.steps": "ddim1000", "claims.new": LOWER | {"than": "again"}},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
