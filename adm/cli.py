@@ -624,7 +624,7 @@ def main() -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         with console(), _ended_as_asked(), extras_named():
-            sys.exit(app(prog_name="adm", standalone_mode=False))
+            sys.exit(app(prog_name="adm", standalone_mode=False) or 0)
     except MISUSE as error:
         print(_told(error), file=sys.stderr)
         sys.exit(2)

@@ -83,7 +83,7 @@ class Batches:
         indices = batch[rows]
         draws = generator(self.seed, step, AUGMENTATION)
         if self.crop == "random":
-            assert isinstance(self.images, ImageShards)
+            assert not isinstance(self.images, Labelled)
 
             def integer(low: int, high: int) -> int:
                 return int(torch.randint(low, high + 1, (), generator=draws))

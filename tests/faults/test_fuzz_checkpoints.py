@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from adm.nets.opening import open_network
-from adm.nets.release import read_released, read_released_weights, to_released
+from adm.nets.release import read_released, read_weights, to_released
 from adm.nets.weights import build, model_network, read_tensors
 from adm.params.models import DiffusionModelParams
 
@@ -50,7 +50,7 @@ def released(path):
 
 
 def whole(path):
-    weights = read_released_weights(path, NETWORK, "the model")
+    weights = read_weights(path, NETWORK, "the model")
     assert list(weights) == list(NETWORK.state_dict())
     assert all(tensor.isfinite().all() for tensor in weights.values())
 

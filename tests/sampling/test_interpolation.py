@@ -167,7 +167,7 @@ def test_class_weights_of_a_label_are_the_label_to_the_bit(tiny_model, randomise
 @pytest.fixture
 def checkpoints(tmp_path, tiny_model, randomised, monkeypatch):
     """Inputs of a stage: checkpoints of a tiny model and a classifier, no weight of which is zero."""
-    monkeypatch.setattr(init, "build", lambda model: randomised(model, seed=len(model.kind)))
+    monkeypatch.setattr(init, "initial", lambda model: randomised(model, seed=len(model.kind)))
     folders = {"checkpoint": tmp_path / "model-0", "classifier": tmp_path / "classifier-0"}
     make(init, tiny_model(), folders["checkpoint"])
     make(init, tiny_model("classifier"), folders["classifier"])

@@ -132,7 +132,7 @@ def test_bits_of_the_exact_model_are_the_entropy_of_the_data_and_those_of_a_wors
 
 @pytest.fixture
 def checkpoint(tmp_path, tiny_model, randomised, monkeypatch):
-    monkeypatch.setattr(init, "build", randomised)
+    monkeypatch.setattr(init, "initial", randomised)
     make(init, tiny_model(), tmp_path / "model-0")
     return tmp_path / "model-0"
 
@@ -201,7 +201,7 @@ def test_a_network_that_gives_no_number_is_refused(data, tmp_path, tiny_model, r
             network.get_parameter([name for name, _ in network.named_parameters()][-1]).fill_(-1e30)
         return network
 
-    monkeypatch.setattr(init, "build", huge)
+    monkeypatch.setattr(init, "initial", huge)
     make(init, tiny_model(), tmp_path / "huge-0")
     message = refusal(tmp_path, tiny_model(), {"checkpoint": tmp_path / "huge-0", "data": data})
     assert "its vlb hold NaN or infinity" in message

@@ -9,7 +9,7 @@ from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_model
-from adm.nets.release import preset_shapes, read_released_weights
+from adm.nets.release import preset_shapes, read_weights
 from adm.nets.weights import model_network, read_tensors
 from adm.params.data import DatasetParams, PublishedCheckpointParams
 from adm.params.models import DiffusionModelParams, SegmentParams
@@ -73,7 +73,7 @@ def test_a_released_file_is_taught_classes_resumed_and_written_back(released, ad
     assert (resumed / "network.safetensors").read_bytes() != (tmp_path / "m-0/network.safetensors").read_bytes()
     export.run(resumed, tmp_path / "back.pt", None, "float32")
     ema = read_tensors(resumed / "ema.safetensors", model_network(model).state_dict())
-    back = read_released_weights(tmp_path / "back.pt", model_network(model), "it")
+    back = read_weights(tmp_path / "back.pt", model_network(model), "it")
     assert all(torch.equal(back[name], tensor) for name, tensor in ema.items())
 
 

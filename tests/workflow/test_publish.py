@@ -220,6 +220,7 @@ def other(made, tmp_path, monkeypatch):
     path.write_bytes(rescored(tmp_path / "new.json", path.read_bytes(), fid=100.0))
     claims = results / "claims" / "paper.csv"
     claims.write_text(claims.read_text().replace("undecided", "holds", 1))
+    claims.with_suffix(".json").unlink()
     return results
 
 
