@@ -83,6 +83,8 @@ ELSEWHERE = {
     **dict.fromkeys(("num_samples", "micro_batch", "precision"), "given by an argument or an option of its own"),
     "gradient_scale": "`scale` here",
     "threads": "an argument of `adm.load`, and an option of the command line",
+    "num_inference_steps": "`steps` here",
+    "generator": "`seed` here, which takes generators, too",
     "ema_length": "of runs in a params file, whose models keep averages",
     "classifier": "of samplers: adm.DDIM(model, guidance=adm.Classifier(file, scale=1))",
     "guide": "a network; in Python it is adm.Autoguidance, else an artifact of a params file",

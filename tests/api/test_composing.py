@@ -289,6 +289,7 @@ REFUSED = {
     "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
     "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),
     "nothing to guide": (lambda m, c: adm.DDIM(m, 5, adm.Classifier(None)), "NoneType: is no network"),
+    "another library's word": (lambda m, c: m.sample(0, num_inference_steps=5), "is `steps` here"),
     "nothing to load": (lambda m, c: adm.load(None), "NoneType: is no network"),
     "no precision": (lambda m, c: adm.load(m.opened.path, precision="fp16"), "precision fp16: is none"),
     "no threads": (lambda m, c: adm.load(m.opened.path, threads=0), "threads: 0 is not accepted"),
