@@ -345,11 +345,15 @@ def export(
     ] = None,
 ) -> None:
     """Write a model as one file, or tell what a file holds."""
+    from adm.artifacts.released_files import placed
     from adm.nets.diffusers_export import export_diffusers
     from adm.nets.opening import open_network
     from adm.tools import export as tool
     from adm.tools import generate
 
+    if set_ and (out is None or format_):
+        raise UserError("--set: goes with an OUT that ends in .safetensors")
+    source = placed(source)
     if out is None:
         print(tool.identify(source))
     elif format_ is None:

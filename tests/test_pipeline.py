@@ -156,8 +156,8 @@ def test_a_file_of_paths_alone_is_one_job(tmp_path):
 
 SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 320, reference: digits}"
 TWICE = {
-    "run": ("gan_runs: {scale-2: {}}", "sample_gan/scale-2", "sample/scale-2"),
-    "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "sample_gan/gan-1", "adopt_samples"),
+    "run": ("gan_runs: {scale-2: {}}", "gan_runs.scale-2", "runs.scale-2"),
+    "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "samples.gan-1", "gan_runs.gan-1"),
     "folder of features": ("runs: {reference: {checkpoint: adm-128-250, num_samples: 4}}", "run 'reference'"),
     "initial checkpoint": (
         "published: {checkpoints: {adm-u-0: {url: 'https://a.org/a.pt', model: adm-u, iteration: 9}}}",

@@ -99,6 +99,8 @@ def check(data: Any, path: Path | str) -> Params:
     Raises:
         UserError: The content breaks the schema.
     """
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: holds no sections, such as models and runs")
     try:
         written = write_out(data, f"results/{Path(path).resolve().parent.name}")
         params = params_class().model_validate(written)

@@ -133,6 +133,8 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
     if name is None:
         kept = load(params)
         root = folder = Path(kept.paths.results)
+        if not root.is_dir():
+            raise UserError(f"{root}: is not there yet; snakemake makes it")
     else:
         root = folder = Path(name)
         if not folder.is_dir():

@@ -112,6 +112,8 @@ def fields_of(settings: Sequence[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
+        if key in fields:
+            raise UserError(f"--set {key}: stands twice")
         try:
             fields[key] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -278,8 +280,8 @@ def _begin(
             there["call"] |= {"num": call.num, "first": call.first}
         for key, found, wanted in differing(there, record):
             raise UserError(f"{out}: holds images of another call: {key} {found}, not {wanted}; give another --out")
-    elif (out / FINAL).exists() or (out / LOW).exists():
-        raise UserError(f"{out}: holds images that no {RECORD} tells of; give another --out")
+    elif out.is_dir() and any(path.name[0] != "." for path in out.iterdir()):
+        raise UserError(f"{out}: holds files that no {RECORD} tells of; give another --out")
     with new_file(out / RECORD) as path:
         write_json(path, record)
 

@@ -177,7 +177,7 @@ def test_images_of_another_call_are_not_touched(generate, tmp_path):
     err = generate("-n", 1, "--steps", "4", expected=2)
     assert "holds images of another call: call.steps 3, not 4" in err
     (tmp_path / "out" / "generate.json").unlink()
-    assert "holds images that no generate.json tells of" in generate("-n", 1, *HOW, expected=2)
+    assert "holds files that no generate.json tells of" in generate("-n", 1, *HOW, expected=2)
     assert files(tmp_path / "out") == {name: content for name, content in before.items() if name != "generate.json"}
 
 
