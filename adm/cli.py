@@ -383,16 +383,13 @@ def accept(
         str | None,
         typer.Argument(help="A verb, such as train, whose code changed and computes the same; all verbs if not given."),
     ] = None,
-    reason: Annotated[
-        str, typer.Option(help="Why it computes the same, which must be given; adm/accepted.json keeps it.")
-    ] = "",
+    *,
+    reason: Annotated[str, typer.Option(help="Why it computes the same; kept in adm/accepted.json.")],
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Declare that changed code computes the same: nothing runs again."""
     from adm.tools import jobs as tool
 
-    if not reason:
-        raise UserError("--reason: is missing; say why the code computes the same, as in: adm accept --reason renamed")
     tool.accept(Pipeline(load(params)), verb, reason)
 
 

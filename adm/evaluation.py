@@ -6,7 +6,7 @@ And whether an FID is the one that was reported: its interval, and what would mo
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -201,8 +201,7 @@ def measure(
         TemporaryDirectory(prefix=f"features-to-score-{fake.path.name[:64]}-") as folder,
     ):
         computed = partial(_features, executor, params.feature_batch, made_by, options.cache or Path(folder))
-        opened = partial(open_graph, params, graph, device)
-        moved = dict(_moved(executor, opened, device, real.images, fake, options))
+        moved = dict(_moved(executor, params, graph, device, real.images, fake, options))
         results = _score(computed(fake), computed(real.images) if real.images else None, fake, real, options, moved)
     return {
         **results,
@@ -267,7 +266,8 @@ def _check_dimensions(real: Reference, size: tuple[int, int], executor: Executor
 
 def _moved(
     executor: Executor,
-    opened: Callable[[str], Executor],
+    params: GraphParams,
+    graph: Path,
     device: str,
     real: Images | None,
     fake: Images,
@@ -279,7 +279,7 @@ def _moved(
     """
     if options.expected is None or real is None:
         return
-    batch = min(64, fake.count, real.count)
+    batch = params.feature_batch
 
     def fitted(executor: Executor, images: Images) -> FeatureStatistics:
         rows = np.arange(0, images.count, max(1, images.count / PROBED)).astype(np.int64)
@@ -295,7 +295,7 @@ def _moved(
     plain = fid(executor)
     for other, one in PROTOCOLS.items():
         if one.prepare is not PROTOCOLS[options.protocol].prepare and other != "torch-fidelity":
-            yield f"images resized {one.resize} ({other})", fid(opened(other)) - plain
+            yield f"images resized {one.resize} ({other})", fid(open_graph(params, graph, device, other)) - plain
     with torch.autocast(torch.device(device).type, torch.bfloat16):
         yield "features in bfloat16", fid(executor) - plain
 

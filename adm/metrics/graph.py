@@ -46,7 +46,7 @@ def read_definition(definition: Any, path: Path) -> Any:
 
 
 class Nodes:
-    """The nodes of a graph by name, for a network that is filled from them.
+    """The nodes of a graph by name, for a network that computes what they do.
 
     Args:
         definition: a GraphDef, TensorFlow's own or TensorBoard's copy of it.

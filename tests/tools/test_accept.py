@@ -102,7 +102,7 @@ def test_a_verb_whose_artifacts_tell_no_code_is_refused_in_one_line(project, ref
 @pytest.mark.parametrize("verb", [(), ("train",)])
 def test_without_a_reason_nothing_is_accepted(project, refused, verb):
     project.edit_code("train")
-    assert refused("accept", *verb).startswith("--reason: is missing")
+    assert "--reason" in refused("accept", *verb)
     assert json.loads(code.ACCEPTED.read_text()) == {}
 
 
