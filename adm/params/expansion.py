@@ -110,10 +110,14 @@ def _default(written: Raw, section: str, field: str, value_of: Callable[[str, st
 
 
 def _check_guided(written: Raw) -> None:
-    """Refuse an entry with a classifier and no gradient scale: the default, none, would be a surprise."""
+    """Refuse an entry with a classifier and no gradient scale: the default, none, would be a surprise.
+
+    One with a key that is unknown, which may be the scale misspelt, is refused for that later.
+    """
     for section in ("runs", "interpolations"):
+        known = kinds_of_entries()[section].model_fields.keys()
         for key, entry in written.get(section, {}).items():
-            if entry.get("classifier") is not None and "gradient_scale" not in entry:
+            if entry.get("classifier") is not None and "gradient_scale" not in entry and entry.keys() <= known:
                 raise ValueError(f"{section}.{key}: gradient_scale is missing; the classifier guides by it")
 
 

@@ -1,5 +1,7 @@
 """What cannot be is refused in one line, at its place and with what was found; what can is accepted."""
 
+from copy import deepcopy
+
 import pytest
 
 from adm.params import Params, UserError, check
@@ -380,3 +382,11 @@ def test_labels_are_dropped_of_diffusion_models_with_classes_alone(tiny_model):
     for kind, changes in (("classifier", {}), ("upsampler", {}), ("diffusion", {"num_classes": None})):
         with pytest.raises(ValueError, match=r"label_dropout 0.1 is for diffusion models with classes"):
             tiny_model(kind, label_dropout=0.1, **changes)
+
+
+def test_a_misspelt_gradient_scale_is_an_unknown_key(params):
+    content = deepcopy(params)
+    run = content["runs"]["scale-2"]
+    run["gradient_scal"] = run.pop("gradient_scale")
+    with pytest.raises(UserError, match=r"unknown key 'gradient_scal'; .* gradient_scale"):
+        check(content, "scale.yaml")
