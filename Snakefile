@@ -12,13 +12,13 @@ include: "workflow/common.smk"
 #
 #   data          the written-out params file, published files, datasets, feature graphs
 #   training      a model's initial checkpoint, then a chain of segments; GANs; the cost of training
-#   sampling      diffusion models, stacks that upsample them, GANs; in parts, if the params file asks for shards
+#   sampling      diffusion models, stacks that upsample them, GANs
 #   scoring       features, reference batches, metrics
 #   studies       interpolations, neighbours, likelihoods
 #   report        tables, figures, claims, and all of them on one page
 #
 # Commands are evaluated when jobs start, after the loop; Snakemake then has the rule's own name in `rule`.
-for rule in contents():
+for rule in KINDS:
 
     rule:
         name:
@@ -31,7 +31,6 @@ for rule in contents():
             log_of(rule),
         wildcard_constraints:
             key=keys(rule),
-            shard="[0-9]+-of-[0-9]+",
         priority: KINDS[rule].priority
         threads: threads_of(rule)
         resources:
@@ -55,7 +54,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        [path for found in PIPELINE.jobs.values() if not found.shard for path in found.outputs.values()],
+        [path for found in PIPELINE.jobs.values() for path in found.outputs.values()],
 
 
 rule fast:

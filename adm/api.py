@@ -56,7 +56,7 @@ from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
-from adm.sampling.blocks import WHOLE, blocks_of
+from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace
 from adm.sampling.likelihood import measure
@@ -138,7 +138,7 @@ class Sampling:
     @property
     def blocks(self) -> range:
         """The numbers of the blocks."""
-        return blocks_of(WHOLE, self.run.num_samples, self.run.micro_batch)
+        return blocks_of(self.run.num_samples, self.run.micro_batch)
 
     def rows(self, block: int) -> range:
         """Number a block's images."""

@@ -29,7 +29,6 @@ from adm.params import UserError, load, read
 from adm.params.load import write
 from adm.params.schema import ProcessResources
 from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
-from adm.sampling.blocks import Shard
 
 START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
 """Purposes of verbs, in the order of the help."""
@@ -95,7 +94,7 @@ def environment(
         from adm.tools.jobs import states
         from adm.tools.reproduced import compared
 
-        by_name = {} if is_current else states(Pipeline(pipeline.params, 1, pipeline.root))
+        by_name = {} if is_current else states(pipeline)
         stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
         given.content = content_of_page(pipeline, file, stale, compared(pipeline.root))
     return given
@@ -181,7 +180,7 @@ def _fetch(
 
 
 def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
-    """Return the function of a verb: a key, a shard, or whatever its kinds of jobs have."""
+    """Return the function of a verb: a key, or whatever its kinds of jobs have."""
     if verb == "fetch":
         return _fetch
     if kinds[0].flag:
@@ -210,16 +209,6 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
             carry_out(params, verb, "")
 
         return single
-    if any("{shard}" in kind.wildcards for kind in kinds):
-
-        def sharded(
-            key: Annotated[str, KEY],
-            params: ParamsFile = Path("params.yaml"),
-            shard: Annotated[str, typer.Option(help="Only this part, as 3-of-8.")] = "",
-        ) -> None:
-            carry_out(params, verb, key, str(Shard.parse(shard)) if shard else "")
-
-        return sharded
 
     def keyed(key: Annotated[str, KEY], params: ParamsFile = Path("params.yaml")) -> None:
         carry_out(params, verb, key)
@@ -586,14 +575,14 @@ def _ended_as_asked() -> Iterator[None]:
         raise
 
 
-def carry_out(file: Path, verb: str, key: str, shard: str = "", is_current: bool = True) -> None:
+def carry_out(file: Path, verb: str, key: str, is_current: bool = True) -> None:
     """Execute the job of a verb and a key, in as many processes as the params file says.
 
     Raises:
         UserError: There is no such job, or its stage fails.
     """
     pipeline = Pipeline(load(file))
-    job = pipeline.find(verb, key, shard)
+    job = pipeline.find(verb, key)
     taken = pipeline.resources(job)
     may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ
     with journal_of(job), _ended_as_asked(), extras_named():

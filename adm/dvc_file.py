@@ -26,15 +26,14 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
         raise UserError(
             f"{params}: paths.results: {pipeline.root} is outside the project, but DVC needs them in it: results/NAME"
         )
-    whole = Pipeline(pipeline.params, 1)
     watched = [Path(str(dataset.root)) for dataset in pipeline.params.datasets.values() if dataset.watched]
     files = [*files, *dict.fromkeys(watched)]
     folder = params.parent
     root = os.path.relpath(Path(), folder)
     lines = [f"# Generated from {params}: do not edit.", "#", f"#   adm dvc --params {params}", "", "stages:"]
-    for job in whole.jobs.values():
+    for job in pipeline.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
-    lines += _metrics(whole, folder)
+    lines += _metrics(pipeline, folder)
     return "\n".join(lines) + "\n"
 
 

@@ -57,15 +57,9 @@ elif not os.path.exists(IMAGE):
 
 if workflow.workflow_settings.cache is not None:
     raise WorkflowError(
-        "--cache: would take the shards of a run for one another, since Snakemake's cache knows jobs by their params and "
-        "not by their wildcards; what was made is shared through DVC"
+        "--cache: is not for these rules, whose outputs Snakemake's cache would know by their params alone; what was made "
+        "is shared through DVC"
     )
-
-
-def contents():
-    """The rules, in the order of the pipeline; runs are sampled whole or in shards, as the params file says."""
-    other = {"sample_shard", "gather"} if PIPELINE.shards == 1 else {"sample"}
-    return [rule for rule in KINDS if rule not in other]
 
 
 # Rules with several jobs, or one that reads a part of the params file; `resolve` reads all of it.
@@ -83,12 +77,10 @@ def inputs(rule):
 
 
 def outputs(rule):
-    """What a rule writes, with the wildcards `key` and `shard`; Snakemake's own report shows the file with an ending."""
+    """What a rule writes, with the wildcard `key`; Snakemake's own report shows the file with an ending."""
     kind = KINDS[rule]
     paths = [os.path.join(ROOT, path) for path in kind.outputs.values()]
     paths = [directory(path.rstrip(os.sep)) if path.endswith(os.sep) else path for path in paths]
-    if "{shard}" in kind.wildcards:
-        return [temp(path) for path in paths]
     how = {"category": f"{rule.capitalize().rstrip('s')}s", "labels": {rule: "{key}"}}
     how |= {"caption": "caption.rst"} if rule != "claims" else {}
     return [report(path, **how) if kind.shown and path.endswith(kind.shown) else path for path in paths]
@@ -150,8 +142,7 @@ def command(rule):
     Snakemake removes the log of an earlier try before it starts the next.
     """
     kind = KINDS[rule]
-    key = f" {kind.prefix}{{wildcards.key}}" if "{key}" in kind.wildcards else ""
-    shard = " --shard {wildcards.shard}" if "{shard}" in kind.wildcards else ""
+    key = f" {kind.prefix}{{wildcards.key}}" if kind.wildcards else ""
     flag = f" {kind.flag}" if kind.flag else ""
-    adm = f"python -m adm {kind.verb.replace('_', '-')}{key}{shard}{flag} --params {FILE}"
+    adm = f"python -m adm {kind.verb.replace('_', '-')}{key}{flag} --params {FILE}"
     return f"( {adm} ) > {{log}} 2>&1 || {{{{ status=$?; tail -n 20 {{log}} >&2; exit $status; }}}}"

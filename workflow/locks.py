@@ -27,8 +27,8 @@ WRITER = re.compile(r"\S*(?:python|torchrun)\S* (?:(?:-\S+ )*(?:\S*/)?|.*-m (?:-
 """Command lines of engines and stages, such as `python .venv/bin/dvc`, `python -u -m adm` and `torchrun -m -- adm`, and
 none of an editor with a file of such a name."""
 
-LEFT = ("results/*/work", "results/*/shards")
-"""Remains of interrupted training, and of runs without all of their shards."""
+LEFT = ("results/*/work",)
+"""Remains of interrupted training and sampling."""
 
 
 def hold(results: str) -> None:

@@ -43,8 +43,8 @@ REFUSE = frozenset({"model_validator", "field_validator"})
 NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 """How a row of a registry names a function, of this package or another one."""
 
-PARTS = {"sample": ("adm.stages.gather",), "report": ("adm.pipeline.report",)}
-"""Modules that are part of a stage's code, though it does not import them: what writes in its name, or for it."""
+PARTS = {"report": ("adm.pipeline.report",)}
+"""Modules that are part of a stage's code, though it does not import them: what gathers its input."""
 
 STAGES: dict[str, tuple[str, ...]] = {}
 """By verb, the modules of stages that packages beside this one declare, and of the sections that these are handed."""

@@ -59,7 +59,7 @@ class Batch(Config):
 class Sampling(Batch):
     """How a diffusion model samples a batch.
 
-    Seed `seed` + i makes image i. `micro_batch` images are computed together, whatever the shards. With `compiled`,
+    Seed `seed` + i makes image i. `micro_batch` images are computed together. With `compiled`,
     torch compiles the networks first, which takes minutes and a C++ compiler: for runs that take longer.
 
     `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;

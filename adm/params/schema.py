@@ -56,7 +56,7 @@ class ExecutionParams(Section):
     """How stages are executed; no result depends on it.
 
     Training reports every `log_every` iterations. It saves its rolling state every `save_every`, after `save_minutes`
-    without a save, and when it is told to stop. Snakemake cuts each run into `shards`. Each of several processes of a
+    without a save, and when it is told to stop. Each of several processes of a
     job waits at most `timeout_seconds` for the others.
     `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
     """
@@ -64,7 +64,6 @@ class ExecutionParams(Section):
     log_every: PositiveInt = 100
     save_every: PositiveInt = 1000
     save_minutes: Annotated[float, Field(gt=0)] = 5.0
-    shards: PositiveInt = 1
     timeout_seconds: PositiveInt = 600
     expected_minutes: PositiveInt | None = None
 

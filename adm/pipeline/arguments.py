@@ -12,13 +12,13 @@ def arguments(stage: Callable[..., None], job: Any, environment: Any) -> dict[st
     """Look up what a stage's function takes.
 
     A parameter has the name of a section that the job reads, of an input, or of an output; of `out`, the path that it
-    writes, of `work`, the folder of its intermediate state, or of `key` and `shard`, which part of what; `inputs` are
+    writes, of `work`, the folder of its intermediate state, or of `key`, its key; `inputs` are
     all of them, and `artifacts` the same by kind and key. Any other name is that of an attribute of the environment. A
     section that the job, an `adm.pipeline.Job`, does not read is the parameter's default, or None. No result depends on
     the environment, but how often logs tell of it: the device, say.
     """
     own = {
-        **{name: getattr(job, name) for name in ("out", "work", "key", "shard")},
+        **{name: getattr(job, name) for name in ("out", "work", "key")},
         **{"inputs": dict(job.inputs), "artifacts": job.artifacts},
     }
     places = (job.sections, job.inputs, job.outputs, own)

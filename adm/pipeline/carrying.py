@@ -58,15 +58,15 @@ def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
 
 
 def made_by(job: Job) -> MadeBy:
-    """Tell what makes the artifact of a job, but for the shards of a run; nothing, of what is only shown."""
+    """Tell what makes the artifact of a job; nothing, of what is only shown."""
     if not {"out", "json"} & job.outputs.keys():
         return {}
     return provenance(job.kind.made_by, job.code, _told(job), _made_from(job), job.kind.libraries)
 
 
 def tells(job: Job, path: Path) -> bool:
-    """Tell whether an output of a job records what made it: folders do, but for shards, and files of JSON."""
-    return path == job.outputs.get("out", job.outputs.get("json")) and path.suffix != ".npz"
+    """Tell whether an output of a job records what made it: folders do, and files of JSON."""
+    return path == job.outputs.get("out", job.outputs.get("json"))
 
 
 def stale(
@@ -149,4 +149,4 @@ def _told(job: Job) -> dict[str, Any]:
 
 
 def _made_from(job: Job) -> dict[str, Path]:
-    return {name.rstrip("/"): path for name, path in job.inputs.items() if not name.startswith("shards/")}
+    return {name.rstrip("/"): path for name, path in job.inputs.items()}

@@ -57,14 +57,12 @@ class Pipeline:
 
     Args:
         params: The written-out params file.
-        shards: Number of shards of each run; None takes the number in the params file.
         root: The results folder; None takes the folder in the params file.
     """
 
-    def __init__(self, params: Params, shards: int | None = None, root: Path | None = None) -> None:
+    def __init__(self, params: Params, root: Path | None = None) -> None:
         self.params = params
         self.root = root or Path(params.paths.results)
-        self.shards = params.execution.shards if shards is None else shards
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
@@ -99,10 +97,10 @@ class Pipeline:
 
     # What the kinds of jobs are made of.
 
-    def job(self, kind: Kind, key: str, inputs: Mapping[str, Path], shard: str = "", /, **sections: Any) -> Job:
+    def job(self, kind: Kind, key: str, inputs: Mapping[str, Path], /, **sections: Any) -> Job:
         """Make a job; the first of its sections that tells threads tells its own."""
         threads = next((section.threads for section in sections.values() if hasattr(section, "threads")), 1)
-        return Job(kind, key, self.root, inputs, sections, threads, shard)
+        return Job(kind, key, self.root, inputs, sections, threads)
 
     def path(self, kind: str, key: str) -> Path:
         """Return the path of the artifact of a kind and a key."""
@@ -192,26 +190,20 @@ class Pipeline:
 
     @property
     def triggers(self) -> dict[str, dict[str, Any]]:
-        """Values that have each job run again, by its name; of runs both whole, as DVC samples them, and in shards."""
-        jobs = {**self.jobs, **Pipeline(self.params, 1, self.root).jobs}
-        return {name: job.triggers for name, job in jobs.items() if job.kind.name != "resolve"}
+        """Values that have each job run again, by its name."""
+        return {name: job.triggers for name, job in self.jobs.items() if job.kind.name != "resolve"}
 
     def of_kind(self, name: str) -> list[Job]:
         """Return the jobs of a kind, in the order of the params file."""
         return [job for job in self.jobs.values() if job.kind.name == name]
 
-    def find(self, verb: str, argument: str, shard: str = "") -> Job:
+    def find(self, verb: str, argument: str) -> Job:
         """Find the job of a command line.
 
         Raises:
             UserError: There is no such job; the message names those that exist.
         """
-        jobs = {job.argument: job for job in self.jobs.values() if job.kind.verb == verb and job.shard == shard}
-        if verb == "sample" and (shard or argument not in jobs):
-            # A whole run can be sampled even if the params file cuts it into shards, and the other way round.
-            count = int(shard.rpartition("-")[2]) if shard else 1
-            if count != self.shards:
-                return Pipeline(self.params, count, self.root).find(verb, argument, shard)
+        jobs = {job.argument: job for job in self.jobs.values() if job.kind.verb == verb}
         if argument not in jobs:
             raise UserError(f"{verb} {argument!r}: is not in the params file; {accepted(list(jobs), argument)}")
         return jobs[argument]

@@ -81,9 +81,8 @@ class Kind:
 
     @property
     def wildcards(self) -> list[str]:
-        """The wildcards of its outputs, of "{key}" and "{shard}"."""
-        written = "".join(self.outputs.values())
-        return [part for part in ("{key}", "{shard}") if part in written]
+        """The wildcard of its outputs, if its jobs have keys."""
+        return ["{key}"] if any("{key}" in path for path in self.outputs.values()) else []
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ class Job:
         inputs: The artifacts that it reads, by name; a slash parts a kind from a key, as in "metrics/scale-2".
         sections: What it reads of the params file, by name: sections, or plain values.
         threads: Of each of its processes.
-        shard: Which part of a run, as "3-of-8"; "" for all that is not cut.
     """
 
     kind: Kind
@@ -106,7 +104,6 @@ class Job:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     sections: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
-    shard: str = ""
 
     @property
     def argument(self) -> str:
@@ -116,19 +113,18 @@ class Job:
     @property
     def command(self) -> list[str]:
         """The words of the command line, without the params file."""
-        shard = ["--shard", self.shard] if self.shard else []
-        return [self.kind.verb.replace("_", "-"), *filter(None, [self.argument, self.kind.flag]), *shard]
+        return [self.kind.verb.replace("_", "-"), *filter(None, [self.argument, self.kind.flag])]
 
     @property
     def name(self) -> str:
-        """Its name in messages and logs: `train/adm-128-250`, `sample_shard/scale-2/3-of-8`."""
-        return "/".join(filter(None, [self.kind.name, self.key, self.shard]))
+        """Its name in messages and logs: `train/adm-128-250`, `resolve`."""
+        return "/".join(filter(None, [self.kind.name, self.key]))
 
     @property
     def outputs(self) -> dict[str, Path]:
         """The paths that it writes, by name."""
         patterns = self.kind.outputs
-        return {name: self.root / path.format(key=self.key, shard=self.shard) for name, path in patterns.items()}
+        return {name: self.root / path.format(key=self.key) for name, path in patterns.items()}
 
     @property
     def out(self) -> Path:

@@ -1,18 +1,12 @@
-"""Kinds of jobs that sample diffusion models, stacks that upsample them, and GANs.
-
-With more than one of `shards`, a run is cut into parts that can run in parallel; gathering them gives the same bytes as
-sampling in one process.
-"""
+"""Kinds of jobs that sample diffusion models, stacks that upsample them, and GANs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.params.runs import RunParams, SamplingParams
 from adm.pipeline.jobs import Job, Kind, Passes
-from adm.sampling.blocks import WHOLE, Shard, blocks_of
+from adm.sampling.blocks import blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -20,31 +14,13 @@ GRADIENT = 2
 """Cost of an image's gradient in forward passes: one forward pass, and a backward pass without weights' gradients."""
 
 
-def _parts(graph: "Pipeline") -> Iterator[tuple[str, SamplingParams, dict[str, Path], dict[str, Any]]]:
-    """Yield the runs that are sampled one by one, with what each reads."""
+def _of_diffusion(graph: "Pipeline") -> Iterator[Job]:
+    """Yield the jobs of runs that are sampled one by one, and not by the job of a curve."""
     runs: dict[str, SamplingParams] = {**graph.params.runs, **graph.params.upsampled_runs}
     for key, run in runs.items():
         if graph.params.curve_of(key) is None:
-            yield key, run, *graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base")
-
-
-def _whole(graph: "Pipeline") -> Iterator[Job]:
-    for key, run, inputs, sections in _parts(graph) if graph.shards == 1 else ():
-        yield graph.job(SAMPLE, key, inputs, run=run, **sections)
-
-
-def _cut(graph: "Pipeline") -> Iterator[Job]:
-    for key, run, inputs, sections in _parts(graph) if graph.shards > 1 else ():
-        for number in range(1, graph.shards + 1):
-            shard = str(Shard(number, graph.shards))
-            yield graph.job(SAMPLE_SHARD, key, inputs, shard, run=run, **sections)
-
-
-def _gathered(graph: "Pipeline") -> Iterator[Job]:
-    for key, run, inputs, sections in _parts(graph) if graph.shards > 1 else ():
-        shards = [str(Shard(number, graph.shards)) for number in range(1, graph.shards + 1)]
-        files = {f"shards/{shard}": Job(SAMPLE_SHARD, key, graph.root, shard=shard).out for shard in shards}
-        yield Job(GATHER, key, graph.root, {**inputs, **files}, {"run": run, **sections})
+            inputs, sections = graph.named(run, "checkpoint", "classifier", "guide.checkpoint", "base")
+            yield graph.job(SAMPLE, key, inputs, run=run, **sections)
 
 
 def sampled(
@@ -52,11 +28,10 @@ def sampled(
     model: DiffusionModel | UpsamplerModel,
     classifier: ClassifierModel | None = None,
     guide: DiffusionModel | None = None,
-    shard: Shard = WHOLE,
 ) -> Iterable[Passes]:
-    """Count the passes of sampling a run, or a shard of it, with the sections of its networks."""
+    """Count the passes of sampling a run, with the sections of its networks."""
     # The last block of a run is computed as a whole.
-    images = len(blocks_of(shard, run.num_samples, run.micro_batch)) * run.micro_batch
+    images = len(blocks_of(run.num_samples, run.micro_batch)) * run.micro_batch
     evaluations = run.evaluations(model.noise)
     yield Passes(model, images * evaluations.denoiser, run.precision)
     if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:
@@ -66,8 +41,8 @@ def sampled(
 
 
 def _sample_cost(job: Job) -> Iterator[Passes]:
-    read, shard = job.sections, Shard.parse(job.shard) if job.shard else WHOLE
-    yield from sampled(read["run"], read["model"], read.get("classifier_model"), read.get("guide_model"), shard)
+    read = job.sections
+    yield from sampled(read["run"], read["model"], read.get("classifier_model"), read.get("guide_model"))
 
 
 def _of_gans(graph: "Pipeline") -> Iterator[Job]:
@@ -79,22 +54,13 @@ def _of_gans(graph: "Pipeline") -> Iterator[Job]:
 
 SAMPLE = Kind(
     name="sample",
-    help="Sample a run, or one shard of it; goes on where an earlier try stopped.",
+    help="Sample a run; goes on where an earlier try stopped.",
     outputs={"out": "samples/{key}/"},
-    jobs=_whole,
+    jobs=_of_diffusion,
     cost=_sample_cost,
     libraries=("torch",),
     resources="sample",
     in_several=True,
-)
-SAMPLE_SHARD = replace(SAMPLE, name="sample_shard", help="", outputs={"out": "shards/{key}/{shard}.npz"}, jobs=_cut)
-GATHER = Kind(
-    name="gather",
-    help="Join the shards of a run.",
-    outputs={"out": "samples/{key}/"},
-    jobs=_gathered,
-    libraries=("torch",),
-    made_by="sample",  # what it would have written, byte for byte
 )
 SAMPLE_GAN = Kind(
     name="sample_gan",
@@ -104,4 +70,4 @@ SAMPLE_GAN = Kind(
     libraries=("torch",),
 )
 
-KINDS = [SAMPLE, SAMPLE_SHARD, GATHER, SAMPLE_GAN]
+KINDS = [SAMPLE, SAMPLE_GAN]

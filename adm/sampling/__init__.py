@@ -1,1 +1,1 @@
-"""Sampling: seed i makes image i, whatever the shards, the number of processes or the engine."""
+"""Sampling: seed i makes image i, whatever the number of processes or the engine."""

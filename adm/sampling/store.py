@@ -75,7 +75,7 @@ def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) ->
     checkpoints therefore never resumes from it. Blocks that such a job left under the same `work` are removed.
 
     Args:
-        work: This job's own folder, for a whole run or a shard.
+        work: This job's own folder.
         made_by: Everything that decides the samples.
         group: The processes that sample; the first one holds the lock.
 

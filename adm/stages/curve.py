@@ -43,7 +43,7 @@ def run(
         if not score.exists():
             of = {name: models[network] for name, network in section.networks.items()}
             given = {name: inputs[f"networks/{network}"] for name, network in section.networks.items()}
-            sampled = given, samples, made_by, "", device, timeout_seconds, folder / "blocks"
+            sampled = given, samples, made_by, device, timeout_seconds, folder / "blocks"
             sample.run(section, of["checkpoint"], of.get("classifier"), *sampled, of.get("guide"))
             features.run(extractor, samples, inputs["graph"], seen, made_by, device, timeout_seconds)
             evaluate.run(section, {**inputs, "features": seen}, score, made_by, asked)

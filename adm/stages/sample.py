@@ -1,8 +1,6 @@
-"""`sample`: a run's batch of samples, or one shard of it."""
+"""`sample`: a run's batch of samples."""
 
 from pathlib import Path
-
-import numpy as np
 
 from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy
@@ -11,8 +9,8 @@ from adm.nets.checkpoints import load_network
 from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
-from adm.sampling.batch import Samples, of_shard, read_batch, write_blocks, write_shard
-from adm.sampling.blocks import WHOLE, Shard, blocks_of
+from adm.sampling.batch import read_batch, write_blocks
+from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
 
@@ -24,13 +22,12 @@ def run(
     inputs: dict[str, Path],
     out: Path,
     made_by: MadeBy,
-    shard: str,
     device: str,
     timeout_seconds: int,
     work: Path,
     guide_model: DiffusionModelParams | None = None,
 ) -> None:
-    """Sample a run into a folder, or a `shard` of it, "3-of-8" say, into a file; several processes share its blocks.
+    """Sample a run into a folder; several processes share its blocks.
 
     Finished blocks of an earlier try, for the same run and inputs, are read from `work`, this job's own folder.
 
@@ -41,8 +38,7 @@ def run(
         UserError: A checkpoint is of another network, or another process is sampling the same job.
     """
     make_deterministic(run.threads)
-    part = Shard.parse(shard) if shard else WHOLE
-    blocks = blocks_of(part, run.num_samples, run.micro_batch)
+    blocks = blocks_of(run.num_samples, run.micro_batch)
     num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
         base = read_batch(inputs["base"], group.rank_slice) if "base" in inputs else None
@@ -52,14 +48,7 @@ def run(
         guide = load_network(inputs["guide"], guide_model, *where) if guide_model else None
         group.barrier()
         sampled = block_sampler(run, model, network, classifier, num_classes, base, guide)
-        decides = {**of_shard(made_by, part), "device": group.device.type}
-        with block_store(work, decides, group) as store:
+        with block_store(work, {**made_by, "device": group.device.type}, group) as store:
             store.fill(blocks, sampled)
             if group.is_main:
-                side = model.network.image_size
-                nothing = Samples(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
-                finished = map(store.read, blocks) if blocks else iter([nothing])
-                if not shard:
-                    write_blocks(out, made_by, run.num_samples, finished, names_for_run(inputs))
-                else:
-                    write_shard(out, run, made_by, part, finished)
+                write_blocks(out, made_by, run.num_samples, map(store.read, blocks), names_for_run(inputs))

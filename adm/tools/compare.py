@@ -30,7 +30,7 @@ from adm.tools.publish import ARCHIVE, NOTE, unpack
 
 logger = logging.getLogger(__name__)
 
-SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "shards", "work"})
+SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "work"})
 """Entries of a results folder beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}

@@ -50,8 +50,7 @@ def run(params: Params, verb: str | None) -> None:
     Raises:
         UserError: The params file has no job of the verb.
     """
-    # Of a run in shards, the whole remains.
-    pipeline = Pipeline(params, 1)
+    pipeline = Pipeline(params)
     verbs = dict.fromkeys(job.command[0] for job in pipeline.jobs.values())
     if verb is not None and verb.replace("_", "-") not in verbs:
         raise UserError(f"{verb!r}: the params file has no job of this verb; {accepted(verbs, verb)}")
@@ -138,8 +137,7 @@ def verify(results: Path) -> bool:
     Raises:
         UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    # Of a run in shards, the whole remains.
-    pipeline = Pipeline(load(params_kept(results)), 1, results)
+    pipeline = Pipeline(load(params_kept(results)), results)
     made = {
         path: job
         for path, job in pipeline.makers.items()
@@ -188,8 +186,7 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     """
     # By maker and its digest of today, of which a stage whose jobs name several samplers, say, has several.
     codes = defaultdict[tuple[str, str], Counter[str]](Counter)
-    # Of a run in shards, the whole remains.
-    for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
+    for job in pipeline.jobs.values():
         maker = job.kind.made_by
         if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
             codes[maker, job.triggers["code"]][code_of_record(maker, made_by.code)] += 1

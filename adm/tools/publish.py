@@ -61,7 +61,7 @@ def again(pipeline: Pipeline) -> None:
     """
     out = published(pipeline.root)
     with TemporaryDirectory() as scratch:
-        inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
+        inside = Pipeline(pipeline.params, unpack(out, Path(scratch) / "results"))
         for job in _shown(inside):
             try:
                 if not (stays := _has_images(job)):
@@ -93,7 +93,7 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
         return [], f"{out}: cannot be proven: {(out / NOTE).read_text(encoding='utf-8').splitlines()[0]}"
     wrong: list[str] = []
     with TemporaryDirectory() as scratch:
-        inside = Pipeline(pipeline.params, 1, unpack(out, Path(scratch) / "results"))
+        inside = Pipeline(pipeline.params, unpack(out, Path(scratch) / "results"))
         wanted = {path.relative_to(inside.root): job for job in _shown(inside) for path in _outputs(job)}
         jobs = [job for job in _shown(inside) if job.kind.name != "figure"]
         for job in jobs:

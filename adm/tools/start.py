@@ -49,7 +49,7 @@ def run(folder: Path, carry_out: Callable[[Path, str, str], None]) -> None:
     """
     if not FILE.exists():
         write("cuda" if torch.cuda.is_available() else "cpu")
-    pipeline = Pipeline(load(FILE), 1)
+    pipeline = Pipeline(load(FILE))
     for line in _told(pipeline, folder):
         print(line, flush=True)
     for job in _undone(pipeline):
