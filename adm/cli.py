@@ -397,7 +397,7 @@ def jobs(
 def compare(
     a: Annotated[str, typer.Argument(help="A results folder, published or not.")],
     b: Annotated[str | None, typer.Argument(help="Another one; the results of the params file if not given.")] = None,
-    rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of the larger number.")] = 1.0e-5,
+    rtol: Annotated[float, typer.Option(min=0.0, help="Of floats: a share of B's number.")] = 1.0e-5,
     atol: Annotated[float, typer.Option(min=0.0, help="Of all numbers, whole ones too.")] = 1.0e-8,
     out: Annotated[Path | None, typer.Option(help="A json file to write.")] = None,
     params: ParamsFile = Path("params.yaml"),

@@ -2,7 +2,6 @@
 
 import csv
 import filecmp
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ SOUND = frozenset({Kind.EQUAL, Kind.REMADE, Kind.CLOSE, Kind.MEASURED})
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Numbers a and b are close where |a - b| <= atol + rtol max(|a|, |b|).
+    """Numbers a and b are close where |a - b| <= atol + rtol |b|.
 
     Whole numbers are counts, classes or pixels; for them atol alone counts. The defaults are how far numbers of one
     score may lie apart on two kinds of processors: tables hold six digits.
@@ -73,26 +72,11 @@ class Compared:
 
     Attributes:
         kind: Of Kind.
-        words: The place of the largest difference, and its values; "" if they are equal.
+        words: The place of a difference, the first beyond the tolerance, and its values; "" if they are equal.
     """
 
     kind: Kind
     words: str = ""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference.
-
-    Attributes:
-        words: What was found, and where.
-        apart: How far apart the numbers are; infinity for anything else.
-        is_close: Whether that is within the tolerance.
-    """
-
-    words: str
-    apart: float = math.inf
-    is_close: bool = False
 
 
 def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
@@ -105,12 +89,14 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
         return Compared(Kind.DIFFERENT, str(error))
     except OSError as error:
         return Compared(Kind.DIFFERENT, f"{error.filename}: cannot be read: {error.strerror}")
-    differences = list(_differences(ours, theirs, tolerance))
-    if not differences and a.suffix == ".json":
+    words = ""
+    for difference, is_close in _differences(ours, theirs, tolerance):
+        if not is_close:
+            return Compared(Kind.DIFFERENT, difference)
+        words = words or difference
+    if not words and a.suffix == ".json":
         return Compared(Kind.REMADE, "the same content, made otherwise")
-    equal = Difference("the same content, stored in other bytes", is_close=True)
-    worst = max(differences, key=lambda one: (not one.is_close, one.apart), default=equal)
-    return Compared(Kind.CLOSE if worst.is_close else Kind.DIFFERENT, worst.words)
+    return Compared(Kind.CLOSE, words or "the same content, stored in other bytes")
 
 
 def _values(path: Path) -> dict[str, NDArray[Any] | str]:
@@ -169,60 +155,50 @@ def _lines(path: Path) -> list[str]:
 
 def _differences(
     ours: Mapping[str, NDArray[Any] | str], theirs: Mapping[str, NDArray[Any] | str], tolerance: Tolerance
-) -> Iterator[Difference]:
+) -> Iterator[tuple[str, bool]]:
+    """Yield what differs, and whether it is within the tolerance."""
     for place in dict.fromkeys([*ours, *theirs]):
         if place not in ours or place not in theirs:
-            yield Difference(f"{place}: is missing {'here' if place in theirs else 'there'}")
+            yield f"{place}: is missing {'here' if place in theirs else 'there'}", False
             continue
         x, y = ours[place], theirs[place]
         if isinstance(x, str) or isinstance(y, str):
-            yield from _differences_of_texts(place, str(x), str(y), tolerance)
+            yield from _of_texts(place, str(x), str(y), tolerance)
         else:
-            yield from _differences_of_arrays(place, x, y, tolerance)
+            yield from _of_arrays(place, x, y, tolerance)
 
 
-def _differences_of_arrays(place: str, x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> Iterator[Difference]:
-    """Yield the largest difference in each chunk of two arrays; one beyond the tolerance before any within."""
+def _of_arrays(place: str, x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> Iterator[tuple[str, bool]]:
+    """Yield the largest difference in each chunk of two arrays, one beyond the tolerance before any within."""
     if (x.dtype, x.shape) != (y.dtype, y.shape):
-        yield Difference(f"{place}: {x.dtype} of shape {x.shape}, there {y.dtype} of shape {y.shape}")
+        yield f"{place}: {x.dtype} of shape {x.shape}, there {y.dtype} of shape {y.shape}", False
         return
-    ours, theirs = x.reshape(-1), y.reshape(-1)
-    for start in range(0, len(ours), CHUNK):
-        here, there = ours[start : start + CHUNK], theirs[start : start + CHUNK]
-        apart, is_close = _apart(here, there, tolerance)
-        most = int(np.argmax(apart if is_close.all() else np.where(is_close, -1.0, apart)))
-        if apart[most]:
+    is_float, wide = x.dtype.kind in "fc", np.complex128 if x.dtype.kind == "c" else np.float64
+    for start in range(0, x.size, CHUNK):
+        here, there = (each.reshape(-1)[start : start + CHUNK] for each in (x, y))
+        same = (here == there) | (np.isnan(here) & np.isnan(there))
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = np.abs(here.astype(wide) - there.astype(wide))
+        # float64 cannot tell all whole numbers apart.
+        apart = np.where(np.isfinite(apart), apart, np.inf) if is_float else np.maximum(apart, 1.0)
+        limit = tolerance.atol + (tolerance.rtol * np.abs(there) if is_float else 0.0)
+        far = ~same & ((apart > limit) | np.isinf(apart))
+        if not same.all():
+            most = int(np.argmax(np.where(far if far.any() else ~same, apart, -1.0)))
             index = [int(number) for number in np.unravel_index(start + most, x.shape)] if x.size > 1 else ""
-            words = f"{place}{index}: {here[most]}, there {there[most]}"
-            yield Difference(words, float(apart[most]), bool(is_close[most]))
+            yield f"{place}{index}: {here[most]}, there {there[most]}", not far[most]
 
 
-def _apart(x: NDArray[Any], y: NDArray[Any], tolerance: Tolerance) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the differences of two arrays, infinite where one of two is not finite, and whether each pair is close."""
-    same: NDArray[np.bool_] = x == y
-    if is_float := x.dtype.kind in "fc":
-        same |= np.isnan(x) & np.isnan(y)
-    wide = np.complex128 if x.dtype.kind == "c" else np.float64
-    x, y = x.astype(wide), y.astype(wide)
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(x - y)
-        limit = tolerance.atol + (tolerance.rtol * np.maximum(np.abs(x), np.abs(y)) if is_float else 0.0)
-    # float64 cannot tell all whole numbers apart.
-    apart = apart if is_float else np.maximum(apart, 1.0)
-    apart = np.where(same, 0.0, np.where(np.isfinite(apart), apart, np.inf))
-    return apart, same | (np.isfinite(apart) & (apart <= limit))
-
-
-def _differences_of_texts(place: str, a: str, b: str, tolerance: Tolerance) -> Iterator[Difference]:
+def _of_texts(place: str, a: str, b: str, tolerance: Tolerance) -> Iterator[tuple[str, bool]]:
     """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
     a, b = (re.sub("-{2,}", "--", " ".join(text.split())) for text in (a, b))
     if NUMBER.sub("0", a) != NUMBER.sub("0", b):
-        yield Difference(f"{place}: {_short(a)}, there {_short(b)}")
+        yield f"{place}: {_short(a)}, there {_short(b)}", False
         return
     for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
         if x != y:
             here, there = np.split(np.array([_parse(x), _parse(y)]), 2)
-            yield from _differences_of_arrays(place, here, there, tolerance)
+            yield from _of_arrays(place, here, there, tolerance)
 
 
 def _parse(number: str) -> float:
