@@ -41,7 +41,7 @@ class Sampler:
 SAMPLERS: Registry[Sampler] = Registry(
     "sampler",
     {
-        "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM", ("gradient_at",)),
+        "ddpm": Sampler("DDPM", "adm.diffusion.samplers:DDPM"),
         # In these guidance shifts the predicted image; in DDPM it shifts the mean of x_{t-1}.
         "ddim": Sampler("DDIM", "adm.diffusion.samplers:DDIM", ("eta", "clipping_order")),
         "dpm_solver_pp": Sampler("DPM-Solver++(2M)", "adm.diffusion.solvers:DPMSolverPP", ("eta", "clipping_order")),

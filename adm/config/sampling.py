@@ -123,7 +123,6 @@ class GuidedSampling(Sampling):
 
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
-    gradient_at: Literal["x_t", "mean"] = "x_t"
     clipping_order: Literal["before", "after"] = "before"
     cfg_scale: GradientScale | None = None
     guide: Guide | None = None
@@ -168,8 +167,6 @@ class GuidedSampling(Sampling):
         interval, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
         if low >= high:
             raise ValueError(f"{interval} is empty; write [low, high], fractions of the process with low < high")
-        if self.gradient_at == "mean":
-            raise ValueError(f"{interval} is of timesteps of x_t; with gradient_at 'mean' leave it out")
         return self
 
     def evaluations(self, noise: NoiseParams) -> Evaluations:

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -108,22 +107,17 @@ class Sampler:
 class DDPM(Sampler):
     """x_{t-1} ~ N(mu + s Sigma g, tau^2 Sigma), where g is the classifier's gradient.
 
-    Args:
-        gradient_at: "x_t", as the authors' code, or "mean", as the derivation asks: at mu, with the timestep of
-            x_{t-1}.
+    It is taken at x_t, as in the authors' code; the derivation asks for mu, with the timestep of x_{t-1}.
 
     Source: Algorithm 1, equations 48-56; Appendix I.
     """
-
-    gradient_at: Literal["x_t", "mean"] = "x_t"
 
     def __call__(self, x_t: Tensor, step: int, noise: Noise) -> Tensor:
         """Step from x_t to x_{t-1}."""
         p = predict(self.diffusion, self.denoiser, x_t, step, self.epsilon_temperature, self.clipping)
         mean = p.mean
         if self.gradient is not None:
-            at, index = (x_t, step) if self.gradient_at == "x_t" else (p.mean, max(step - 1, 0))
-            mean = mean + p.variance * self.gradient(at, self.diffusion.seen_at(index, x_t))
+            mean = mean + p.variance * self.gradient(x_t, self.diffusion.seen_at(step, x_t))
         if step == 0:
             return mean
         return mean + self.noise_temperature * torch.exp(0.5 * p.log_variance) * noise()

@@ -391,7 +391,7 @@ def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dic
         timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
         values["steps"] = respaced_timesteps(timesteps, run.steps)
     if isinstance(run, RunParams) and not run.gradient_scale:
-        values |= dict.fromkeys(("classifier", "classifier_precision", "gradient_at", "clipping_order"))
+        values |= dict.fromkeys(("classifier", "classifier_precision", "clipping_order"))
     return values
 
 
