@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,6 @@ class Study:
     def file(cls) -> str:
         """Name its npz."""
         return f"{cls.__name__.lower()}.npz"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Facts about the arrays for the manifest."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +43,6 @@ class Interpolation(Study):
     error_all: NDArray[np.float64]
     error_skipped: NDArray[np.float64]
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The means of the errors."""
-        return {name: float(getattr(self, name).mean()) for name in vars(self) if name.startswith("error")}
-
 
 @dataclass(frozen=True, eq=False)
 class Neighbours(Study):
@@ -69,11 +59,6 @@ class Neighbours(Study):
     distances: NDArray[np.float64]
     dataset_distances: NDArray[np.float64]
     pixel_copies: NDArray[np.bool_]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """How many samples there are, and how many are copies."""
-        return {"num_samples": len(self.indices), "pixel_copies": int(self.pixel_copies.sum())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +88,6 @@ class Likelihood(Study):
         """The standard error of the mean of `bits` over the images."""
         return float(self.bits.std(ddof=1) / len(self.bits) ** 0.5)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The means over the images."""
-        return {
-            "bits_per_dimension": float(self.bits.mean()),
-            "standard_error": self.standard_error,
-            "prior": float(self.prior.mean()),
-            "loss": float(self.losses.mean()),
-            "num_images": len(self.bits),
-            "num_timesteps": len(self.timesteps),
-        }
-
 
 S = TypeVar("S", bound=Study)
 
@@ -129,7 +102,7 @@ def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
         raise NotFiniteError(f"{out}: its {bad[0]} hold NaN or infinity")
     with new_folder(out) as folder:
         write_npz(folder / study.file(), **vars(study))
-        write_manifest(folder, made_by, study.facts)
+        write_manifest(folder, made_by)
 
 
 def read_study(kind: type[S], folder: Path) -> S:
