@@ -275,7 +275,6 @@ def generate(
     sampler: Annotated[str | None, typer.Option(help=f"{', '.join(SAMPLERS)}; by steps if not given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed + i makes image i; 0 if not given.")] = None,
     upsampler: Annotated[str | None, typer.Option(help="Upsamples the samples; given as CHECKPOINT.")] = None,
-    init: Annotated[str | None, typer.Option(help="An npz with arr_0, float32 (N, C, H, W), to start from.")] = None,
     init_image: Annotated[str | None, typer.Option(help="An image, or a folder of them, to change.")] = None,
     strength: Annotated[float | None, typer.Option(help="How much of it is changed, in (0, 1]; 1 is all.")] = None,
     mask: Annotated[str | None, typer.Option(help="An image: what is white is drawn anew, the rest stays.")] = None,
@@ -294,7 +293,7 @@ def generate(
     """Generate images from a checkpoint: PNGs, a grid and an npz."""
     from adm.tools import generate as tool
 
-    names = "classifier scale steps sampler seed upsampler init init_image strength mask device precision batch threads"
+    names = "classifier scale steps sampler seed upsampler init_image strength mask device precision batch threads"
     values = locals()
     given = {name: values[name] for name in ("num", "preset", *names.split())}
     given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None

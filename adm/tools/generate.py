@@ -16,7 +16,7 @@ from adm.api import Model, Sampling, checked, load
 from adm.artifacts.class_names import Names
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
-from adm.artifacts.reading import read_json, read_npz
+from adm.artifacts.reading import read_json
 from adm.artifacts.streaming import write_npz_rows
 from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
@@ -39,7 +39,7 @@ FINAL, LOW, GRID = "images", "low_resolution", "grid.png"
 RECORD = "generate.json"
 """The file that repeats the call: relative paths in it begin at its folder, so that it does so from anywhere."""
 
-PATHS = ("checkpoint", "classifier", "upsampler", "init", "init_image", "mask")
+PATHS = ("checkpoint", "classifier", "upsampler", "init_image", "mask")
 """Fields of a call that name files."""
 
 SHOWN = 100
@@ -55,7 +55,6 @@ class Call(Section):
     checkpoint: str
     classifier: str | None = None
     upsampler: str | None = None
-    init: str | None = None
     init_image: str | None = None
     strength: float | None = None
     mask: str | None = None
@@ -194,25 +193,18 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
 
     What is changed, see `_given`, comes with them.
     """
-    latents = None
-    if call.init is not None:
-        latents = read_npz(Path(call.init), {"arr_0": ("float32", (None, *model.image_shape))})["arr_0"]
     given = _given(call, model)
     # 16 images, or more for whole turns of the classes or of the images that are changed.
     turn = max(len(call.classes or [0]), len(given.get("images", [0])))
-    num = call.num or (-(-16 // turn) * turn if latents is None else len(latents))
+    num = call.num or -(-16 // turn) * turn
     first = min(call.first or num, (earlier and (earlier.first or earlier.num)) or num)
     names = ("scale", "steps", "sampler", "seed", "batch")
-    options = {
-        **dict.fromkeys((*names, "num", "strength", "mask", "init", "device", "preset")),
-        "classes": "class",
-        "latents": "init",
-    }
+    options = {**dict.fromkeys((*names, "num", "strength", "mask", "device", "preset")), "classes": "class"}
     if twice := sorted(call.fields.keys() & options):
         raise UserError(f"--set {twice[0]}: has an option of its own, --{options[twice[0]] or twice[0]}")
     how = {**{name: getattr(call, name) for name in names}, "batch": model.batch_size(call.batch, first)}
     prepared = model.editing if given else model.sampling
-    sampling = prepared(classes=call.classes, num=num, latents=latents, **given, **how, **call.fields)
+    sampling = prepared(classes=call.classes, num=num, **given, **how, **call.fields)
     classes = None if call.classes is None else sampling.labels[: len(call.classes)].tolist()
     run = sampling.run
     scale = run.gradient_scale if isinstance(run, GuidedSampling) and model.classifier else None
@@ -264,8 +256,6 @@ def _begin(
         f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}{changed}, seed {call.seed}, on {call.device}"
     )
     files = {name: opened.path for name, opened in used.items() if opened}
-    if call.init is not None:
-        files["init"] = Path(call.init)
     pixels = {"init_image": given.get("images"), "mask": given.get("mask")}
     record = {
         "call": _seen_from(out, call, Path()).values(),
