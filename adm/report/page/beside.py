@@ -1,24 +1,19 @@
-"""Two results side by side on one page: pictures above each other, and what differs of verdicts, scores and tables."""
+"""Two results side by side on one page: pictures above each other, and what differs of verdicts, scores and params."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from adm.artifacts.manifest import read_record
-from adm.artifacts.reading import readable
 from adm.config.metrics import METRICS
 from adm.report.grids import Images, comparison
 from adm.report.page.pictures import Picture, picture, pixels_of
-from adm.report.run_tables import HERE
 from adm.report.sides import Held, differences_of, told, words
-from adm.report.tables import html_table, rendered, table_in, title
+from adm.report.tables import html_table, rendered, title
 from adm.report.verdicts import WORST_FIRST
 from adm.sampling.batch import read_batch
 
@@ -41,7 +36,6 @@ def beside(a: Held, b: Held) -> str:
     """
     changes, counts = differences_of(a, b)
     params = [(change.name, told(change.a), told(change.b)) for change in changes if change.kind == "param"]
-    tables = {name: _cells(a, b, name) for name in _both(_names(a, "tables"), _names(b, "tables"))}
     claims = [key for key in a.claims if key in b.claims]
     ranks = {key: [WORST_FIRST.index(side.claims[key].verdict) for side in (a, b)] for key in claims}
     claims.sort(key=lambda key: (ranks[key][0] == ranks[key][1], ranks[key]))
@@ -58,12 +52,6 @@ def beside(a: Held, b: Held) -> str:
         verdicts=_table(a, b, rows[:differ], "Claims whose verdicts differ", "Claim"),
         alike=_table(a, b, rows[differ:], "Claims of one verdict", "Claim"),
         scores=_table(a, b, _scores(a, b), "Scores that differ, those apart first", "Run", "Score"),
-        compared=len(tables),
-        tables=[
-            (title(name), _table(a, b, cells, "Cells that differ", "Row", "Column"))
-            for name, cells in tables.items()
-            if cells
-        ],
         params=_table(a, b, params, "Params that differ; - is what the params file leaves out", "Param"),
         alone=[*_alone(a, b)],
     )
@@ -109,40 +97,6 @@ def _scores(a: Held, b: Held) -> list[tuple[str, str, str, str]]:
         for _, run, name, x, y in pairs
         if x != y
     ]
-
-
-def _cells(a: Held, b: Held, name: str) -> list[tuple[str, ...]]:
-    """List the cells of a table that both have and that differ in print, with intervals where they are told."""
-    first, second = (_printed(side.folder / "tables" / f"{name}.md") for side in (a, b))
-    return [
-        (*place, " ".join(first[place]).strip(), " ".join(second[place]).strip())
-        for place in first
-        if place in second and first[place][0] != second[place][0]
-    ]
-
-
-def _printed(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """Read a table as Markdown: by row and column the text of each cell, and the interval that the html beside it has.
-
-    A row is named by what stands before the column HERE, else by its first cell; the second of a name gets a number.
-    """
-    with readable(path, "is no table as this version writes it"):
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-        split = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-        headings, _, *rows = split
-    html, intervals = path.with_suffix(".html"), [[""] * len(headings)] * len(rows)
-    if html.is_file():
-        body = ElementTree.fromstring(table_in(html)).iterfind("tbody/tr")  # noqa: S314
-        intervals = [[f"({interval})" if (interval := cell.findtext("span")) else "" for cell in row] for row in body]
-    before, seen, cells = headings.index(HERE) if HERE in headings else 1, Counter[str](), dict[tuple[str, str], Any]()
-    for row, beside_it in zip(rows, intervals, strict=True):
-        label = ", ".join(filter(None, row[:before]))
-        seen[label] += 1
-        label = label if seen[label] == 1 else f"{label} ({seen[label]})"
-        cells |= {
-            (label, heading): cell for heading, cell in zip(headings, zip(row, beside_it, strict=True), strict=True)
-        }
-    return cells
 
 
 def _samples(a: Held, b: Held) -> Iterator[Stacked]:
