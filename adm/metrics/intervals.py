@@ -25,10 +25,7 @@ from adm.metrics.jackknife import LARGEST_SHARE, Jackknife, Values
 Draws = NDArray[np.float64]
 
 REPLICATES = 4000
-"""Number of bootstrap replicates of means and medians."""
-
-BATCH = 50
-"""Resamples that are in memory at once."""
+"""Number of draws of a median."""
 
 TAIL = 0.025
 """Probability outside a 95 % interval on each side."""
@@ -46,25 +43,6 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
-
-
-def mean_draws(values: Values, rng: np.random.Generator) -> Draws:
-    """Return draws of the mean of any number of values; columns are resampled together.
-
-    For few values the bootstrap's spread is too small, by sqrt((n - 1) / n) and by the ratio of Student's quantile to
-    the normal one. The replicates are widened by both factors.
-
-    Args:
-        values: (N, ...), N >= 2.
-        rng: Draws the resamples.
-    """
-    n = len(values)
-    if n < 2:
-        raise ValueError(f"{n} measured value has no spread; an interval needs at least 2")
-    point = values.mean(axis=0)
-    means = np.concatenate([values[rng.integers(n, size=(BATCH, n))].mean(axis=1) for _ in range(REPLICATES // BATCH)])
-    widening = np.sqrt(n / (n - 1)) * stats.t.ppf(1 - TAIL, n - 1) / stats.norm.ppf(1 - TAIL)
-    return np.concatenate([point[None], point + widening * (means - point)])
 
 
 def median_draws(values: Values, rng: np.random.Generator) -> Draws:

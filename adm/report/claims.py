@@ -16,14 +16,15 @@ from scipy import stats
 from adm.config.metrics import METRICS
 from adm.metrics.intervals import (
     TAIL,
+    Block,
     Draws,
     Interval,
     band,
+    draws_of,
     freedom_of,
     interval,
     interval_of_greatest,
     interval_of_least,
-    mean_draws,
     median_draws,
 )
 from adm.params import claims as params
@@ -191,7 +192,7 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
 
 def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:
     errors = evidence.errors[claim.interpolation]
-    but_last, every = mean_draws(errors, np.random.default_rng(0)).T
+    but_last, every = draws_of([Block(errors)])[0].T
     saved = interval(every - but_last if claim.better == "all_but_last" else but_last - every)
     effect = f"error {but_last[0]:.3g} from all steps but the last against {every[0]:.3g} from all"
     return _decide(saved, "above", 0.0, effect, "mean error saved", f"{len(errors)} images, paired")
@@ -199,7 +200,7 @@ def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Fi
 
 def _reconstruction_order(claim: params.ReconstructionOrderClaim, evidence: Evidence) -> Finding:
     errors = np.stack([evidence.errors[key][:, 0] for key in claim.interpolations], axis=1)
-    means = mean_draws(errors, np.random.default_rng(0))
+    (means,) = draws_of([Block(errors)])
     effect = f"error {means[0, 0]:.3g} against {', '.join(f'{mean:.3g}' for mean in means[0, 1:])}"
     saved = interval_of_least(means[:, 1:] - means[:, :1])
     return _decide(saved, "above", 0.0, effect, "least mean error saved", f"{len(errors)} images, paired")
@@ -244,10 +245,10 @@ def _lighter(claim: params.LighterClaim, evidence: Evidence) -> Finding:
 
 
 def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
-    rng = np.random.default_rng(0)
     naive, optimised = (np.asarray(rates, np.float64) for rates in evidence.throughputs[claim.throughput])
-    # Logarithms, because widened replicates of their differences still give positive ratios.
-    ratio = Interval(*np.exp(interval(mean_draws(np.log(optimised), rng) - mean_draws(np.log(naive), rng))).tolist())
+    # Logarithms, because draws of their differences still give positive ratios.
+    of_naive, of_optimised = draws_of([Block(np.log(rates)[:, None]) for rates in (naive, optimised)])
+    ratio = Interval(*np.exp(interval((of_optimised - of_naive)[:, 0])).tolist())
     effect = f"{optimised.mean():.3g} images a second against {naive.mean():.3g}: {ratio.estimate:.3g} times"
     return _decide(ratio, "above", claim.by, effect, "ratio of images a second")
 
