@@ -53,7 +53,7 @@ def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
         if not path.exists():
             continue  # a stage tells of inputs that it lacks
         if why := [each for each in stale(maker, path, identify, missing_too=False) if each != CODE]:
-            again = f"make it again: adm {maker.kind.made_by.replace('_', '-')} {maker.argument}".rstrip()
+            again = f"make it again: adm {maker.kind.verb.replace('_', '-')} {maker.argument}".rstrip()
             raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
 
 
@@ -61,7 +61,7 @@ def made_by(job: Job) -> MadeBy:
     """Tell what makes the artifact of a job; nothing, of what is only shown."""
     if not {"out", "json"} & job.outputs.keys():
         return {}
-    return provenance(job.kind.made_by, job.code, _told(job), _made_from(job), job.kind.libraries)
+    return provenance(job.kind.verb, job.code, _told(job), _made_from(job), job.kind.libraries)
 
 
 def tells(job: Job, path: Path) -> bool:
@@ -95,8 +95,8 @@ def stale(
     if not tells(job, path):
         return
     record = read_record(path)
-    if record.stage != job.kind.made_by:
-        yield f"was made by {record.stage!r}, not by {job.kind.made_by!r}"
+    if record.stage != job.kind.verb:
+        yield f"was made by {record.stage!r}, not by {job.kind.verb!r}"
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE

@@ -40,7 +40,6 @@ class Kind:
         cost: Lists the passes of networks that a job costs; nothing, if it takes no time on accelerators.
         verb: The verb that carries it out; by default its name.
         stage: The module of the verb's stage; by default one of `adm.stages`.
-        made_by: The verb that its outputs name as their maker; by default its own.
         libraries: Distributions whose version can change what it makes, beside those that its sections name.
         resources: The entry of the params file's `resources` that says what it takes.
         prefix: What stands before the key on the command line.
@@ -61,7 +60,6 @@ class Kind:
     cost: "Callable[[Job], Iterator[Passes]] | None" = None
     verb: str = ""
     stage: str = ""
-    made_by: str = ""
     libraries: tuple[str, ...] = ()
     resources: str = "others"
     prefix: str = ""
@@ -72,7 +70,7 @@ class Kind:
 
     def __post_init__(self) -> None:
         verb = self.verb or self.name
-        told = {"verb": verb, "made_by": verb, "stage": f"adm.stages.{verb}", "entry": self.name}
+        told = {"verb": verb, "stage": f"adm.stages.{verb}", "entry": self.name}
         for name, value in told.items():
             object.__setattr__(self, name, getattr(self, name) or value)
         # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
@@ -149,7 +147,7 @@ class Job:
     @property
     def code(self) -> str:
         """The digest of its stage's code, with the rows of registries that its sections name."""
-        return code_digest(self.kind.made_by, tuple(rows_in(self.sections)))
+        return code_digest(self.kind.verb, tuple(rows_in(self.sections)))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -159,4 +157,4 @@ class Job:
     @property
     def triggers(self) -> dict[str, Any]:
         """Values that have it run again, beside its inputs: its stage's code and what it reads of the params file."""
-        return {"code": code_of_record(self.kind.made_by, self.code), "params": self.values}
+        return {"code": code_of_record(self.kind.verb, self.code), "params": self.values}

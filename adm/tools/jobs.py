@@ -187,12 +187,12 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     # By maker and its digest of today, of which a stage whose jobs name several samplers, say, has several.
     codes = defaultdict[tuple[str, str], Counter[str]](Counter)
     for job in pipeline.jobs.values():
-        maker = job.kind.made_by
+        maker = job.kind.verb
         if "out" in job.outputs and job.out.exists() and (made_by := read_record(job.out)).stage == maker:
             codes[maker, job.triggers["code"]][code_of_record(maker, made_by.code)] += 1
     stage, counts = (verb or "").replace("-", "_"), dict.fromkeys((maker for maker, _ in codes), 0)
     if verb and stage not in counts:
-        telling = dict.fromkeys(kind.made_by for kind in kinds().values() if "out" in kind.outputs)
+        telling = dict.fromkeys(kind.verb for kind in kinds().values() if "out" in kind.outputs)
         known = f"; {accepted(telling, verb)}" if stage not in telling else ""
         raise UserError(f"{verb!r}: no artifact in {pipeline.root} tells that it was made by this verb{known}")
     record = read_accepted()
