@@ -13,17 +13,8 @@ from adm.artifacts.writing import new_folder, write_npz
 from adm.errors import NotFiniteError
 
 
-class Study:
-    """The arrays of a study; its artifact holds them in an npz that has the name of the class."""
-
-    @classmethod
-    def file(cls) -> str:
-        """Name its npz."""
-        return f"{cls.__name__.lower()}.npz"
-
-
 @dataclass(frozen=True, eq=False)
-class Interpolation(Study):
+class Interpolation:
     """Images between pairs of real images, and errors of reconstruction.
 
     Attributes:
@@ -45,7 +36,7 @@ class Interpolation(Study):
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours(Study):
+class Neighbours:
     """The images of a dataset that are nearest to each sample, by pooled features.
 
     Attributes:
@@ -62,7 +53,7 @@ class Neighbours(Study):
 
 
 @dataclass(frozen=True, eq=False)
-class Likelihood(Study):
+class Likelihood:
     """Bits per dimension of images, and the terms of L_vlb that add up to them.
 
     Attributes:
@@ -89,7 +80,8 @@ class Likelihood(Study):
         return float(self.bits.std(ddof=1) / len(self.bits) ** 0.5)
 
 
-S = TypeVar("S", bound=Study)
+Study = TypeVar("Study", Interpolation, Neighbours, Likelihood)
+"""A kind of study; its artifact holds the arrays in an npz that has the name of the class."""
 
 
 def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
@@ -101,11 +93,11 @@ def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
     if bad := [name for name, values in vars(study).items() if not np.isfinite(values).all()]:
         raise NotFiniteError(f"{out}: its {bad[0]} hold NaN or infinity")
     with new_folder(out) as folder:
-        write_npz(folder / study.file(), **vars(study))
+        write_npz(folder / _file(type(study)), **vars(study))
         write_manifest(folder, made_by)
 
 
-def read_study(kind: type[S], folder: Path) -> S:
+def read_study(kind: type[Study], folder: Path) -> Study:
     """Read a study of a kind; the manifest tells that its arrays are those that were written.
 
     Raises:
@@ -113,5 +105,9 @@ def read_study(kind: type[S], folder: Path) -> S:
     """
     read_manifest(folder)
     with readable(folder, f"holds no {kind.__name__.lower()} as this version writes it"):
-        arrays = read_arrays(folder / kind.file())
+        arrays = read_arrays(folder / _file(kind))
         return kind(**{name: arrays[name] for name in kind.__annotations__})
+
+
+def _file(kind: type[Study]) -> str:
+    return f"{kind.__name__.lower()}.npz"
