@@ -107,14 +107,6 @@ class Beside(Config):
     scale: GradientScale | None = None
 
 
-KINDS: dict[str, type[DiffusionModel | UpsamplerModel | ClassifierModel]] = {
-    "diffusion": DiffusionModel,
-    "upsampler": UpsamplerModel,
-    "classifier": ClassifierModel,
-}
-"""The sections of networks by the kind of these."""
-
-
 @dataclass(frozen=True, eq=False)
 class Sampling:
     """Images that are to be sampled, block by block.
@@ -833,9 +825,11 @@ def _section(model: Any, known: Mapping[str, Any]) -> DiffusionModel | Upsampler
     if not isinstance(model, Mapping) or not isinstance(model.get("network"), Mapping):
         raise UserError("model: is no mapping with a network, such as {'network': {...}, 'training': {...}}")
     told = {"kind": "diffusion", **model, "network": {**known, **model["network"]}}
-    if told["kind"] not in KINDS:
-        raise UserError(f"kind: {told['kind']!r} is not accepted; accepted are {', '.join(KINDS)}")
-    return checked(KINDS[told["kind"]], told)
+    kinds: dict[str, type[DiffusionModel | UpsamplerModel | ClassifierModel]]
+    kinds = {"diffusion": DiffusionModel, "upsampler": UpsamplerModel, "classifier": ClassifierModel}
+    if told["kind"] not in kinds:
+        raise UserError(f"kind: {told['kind']!r} is not accepted; accepted are {', '.join(kinds)}")
+    return checked(kinds[told["kind"]], told)
 
 
 def _number_of(seed: Any) -> Any:

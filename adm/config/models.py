@@ -49,19 +49,6 @@ EmaLength = Annotated[float, Field(ge=0.01, le=0.28)]
 """The length of an average of weights: the standard deviation of its profile as a share of training so far."""
 
 
-class AveragesParams(Config):
-    """Averages under power functions that training keeps, for an average of any other length to be combined afterwards.
-
-    `lengths` are theirs; each takes the memory of the weights once more. Every `every` iterations, and at each
-    checkpoint, all of them are stored as a snapshot.
-
-    Source: Karras et al. (2024), EDM2, section 3.
-    """
-
-    lengths: Annotated[list[EmaLength], Field(min_length=2), Increasing] = [0.05, 0.1]
-    every: PositiveInt
-
-
 class TrainingSeeds(Config):
     """The three seeds of a training.
 
@@ -94,7 +81,8 @@ class TrainingParams(Config):
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
     `ema_rate` null the last weights are used instead of their average. The paper uses the average "for all
-    experiments"; the released trainer of classifiers keeps none. `averages` are kept beside that one.
+    experiments"; the released trainer of classifiers keeps none. `averages` are lengths of further ones, under power
+    functions, that are kept beside that one; each takes the memory of the weights once more (Karras et al. 2024).
 
     `crop` "random" draws another crop each time, of at least 0.8 of the short side. Where the dataset has `stored`
     "files", crops are cut from the source images, as the released trainer does. From stored pixels they are cut from
@@ -114,7 +102,7 @@ class TrainingParams(Config):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     ema_rate: Fraction | None = 0.9999
     ema_warmup: bool = False
-    averages: AveragesParams | None = None
+    averages: Annotated[list[EmaLength], Field(min_length=1), Increasing] | None = None
     precision: Precision = "float32"
     crop: Literal["centre", "random"] = "centre"
     flip: bool = False

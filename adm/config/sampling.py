@@ -62,8 +62,8 @@ class Sampling(Batch):
     Seed `seed` + i makes image i. `micro_batch` images are computed together. With `compiled`,
     torch compiles the networks first, which takes minutes and a C++ compiler: for runs that take longer.
 
-    `ema_length` combines the weights from the `averages` that the model kept in training, to an average of that length;
-    null takes the average of its `ema_rate`.
+    `ema_length` takes the average of that length, of the `averages` that the model kept in training; null takes that of
+    its `ema_rate`.
     `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 

@@ -220,31 +220,15 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
     if "order" in SAMPLERS[run.sampler].fields and run.order > count:
         raise ValueError(f"{place}.order: {run.order} needs as many steps, but steps {run.steps!r} are {count}")
     if run.ema_length is not None:
-        _check_ema_length(params, run.checkpoint, run.ema_length, f"{place}.ema_length")
+        kept = model.training.averages if run.checkpoint in params.segments else None
+        if run.ema_length not in (kept or []):
+            told = f"training.averages of model {name!r} are {kept}" if kept else f"{run.checkpoint!r} keeps none"
+            raise ValueError(f"{place}.ema_length: {run.ema_length:g} is no average that is kept; {told}")
     if isinstance(model, UpsamplerModelParams):
         _check_base(params, key, f"{place}.base", name, model)
     elif isinstance(run, RunParams):
         _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
-
-
-def _check_ema_length(params: Params, checkpoint: str, length: float, place: str) -> None:
-    name = params.model_of(checkpoint)
-    kept = params.models[name].training.averages
-    if kept is None:
-        raise ValueError(f"{place}: {length:g} needs averages, but model {name!r} has no training.averages")
-    if checkpoint not in params.segments:
-        raise ValueError(f"{place}: {length:g} needs averages, but {checkpoint!r} is not trained here")
-    # Imported late: most params files ask for no length, and then they are read without numpy.
-    from adm.config.averages import LARGEST_ERROR, combination, snapshot_steps  # noqa: PLC0415
-
-    steps = snapshot_steps(kept.every, params.iteration_of(checkpoint))
-    error = combination(steps, kept.lengths, length)[1]
-    if error > LARGEST_ERROR:
-        raise ValueError(
-            f"{place}: {length:g} is too far from the lengths {kept.lengths} of {len(steps)} snapshots: its profile is "
-            f"off by {error:.0%}, more than {LARGEST_ERROR:.0%}; take one nearer to these, or a smaller `every`"
-        )
 
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:

@@ -91,7 +91,7 @@ def run(
                 # number of a signal, or on 1, which is below those, for a save alone.
                 is_late = group.is_main and time.monotonic() - saved_at >= 60 * execution.save_minutes
                 asked = group.largest(stops[0] if stops else int(is_late))
-                is_due = report.step % execution.save_every == 0 or state.averages.is_due(report.step)
+                is_due = report.step % execution.save_every == 0
                 if asked or is_due or report.step == segment.stop:
                     group.check_identical(state.tensors(), f"iteration {report.step}")
                     if group.is_main:

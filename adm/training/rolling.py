@@ -91,11 +91,7 @@ def save_rolling(state: TrainingState, folder: Path) -> None:
         except NotFiniteError as error:
             raise NotFiniteError(f"iteration {state.step}: {error}") from error
         shutil.copyfile(folder / LOG, new / LOG)
-        # Snapshots are linked from state to state: those that were hashed before are not read again.
-        known = state.averages.hashes
-        hashes = {path.name: known.get(path.name) or sha256(path) for path in sorted(new.iterdir())}
-        write_json(new / HASHES, hashes)
-    state.averages.hand_on(state_at(folder, state.step), state.step, hashes)
+        write_json(new / HASHES, {path.name: sha256(path) for path in sorted(new.iterdir())})
     # States of later steps are damaged, else training would have resumed from them; they do not count as kept.
     for old in [path for path in _states(folder) if _step_of(path) <= state.step][:-KEPT]:
         remove_folder(old)

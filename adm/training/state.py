@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import write_json
 from adm.config.models import TrainingParams
+from adm.nets.checkpoints import AVERAGES
 from adm.nets.forward import Forward
 from adm.nets.weights import read_tensors, write_tensors
 from adm.training.averages import PowerAverages
@@ -36,7 +37,7 @@ class TrainingState:
         # Collected once: walking through the modules at every step would take longer than the averaging.
         self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.averages = PowerAverages(training.averages, network.state_dict())
+        self.averages = PowerAverages(training.averages or [], network.state_dict())
         self._training = training
 
     @cached_property
@@ -58,7 +59,8 @@ class TrainingState:
         """
         write_tensors(folder / "network.safetensors", self.network.state_dict())
         write_tensors(folder / "ema.safetensors", self.ema)
-        self.averages.save(folder, self.step)
+        if self.averages.tensors:
+            write_tensors(folder / AVERAGES, self.averages.tensors)
         write_tensors(folder / "optimizer.safetensors", dict(self._moments()))
         write_json(folder / "progress.json", {"step": self.step, "log2_loss_scale": self.scale.log2})
 
@@ -75,7 +77,9 @@ class TrainingState:
         self.network.load_state_dict(read_tensors(folder / "network.safetensors", like))
         ema = read_tensors(folder / "ema.safetensors", like)
         self.ema = {name: tensor.to(self.weights[0].device) for name, tensor in ema.items()}
-        self.averages.load(folder, self.step)
+        if kept := self.averages.tensors:
+            for name, tensor in read_tensors(folder / AVERAGES, kept).items():
+                kept[name].copy_(tensor)
         if self.step:
             self._load_moments(folder / "optimizer.safetensors")
 
