@@ -46,9 +46,8 @@ from adm.determinism import make_deterministic
 from adm.diffusion.editing import count_steps, edit, inpaint
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Noise, Sampler, predict
-from adm.errors import UserError, about, accepted
+from adm.errors import UserError, about
 from adm.machine import available_cores
-from adm.metrics.protocols import PROTOCOLS
 from adm.nets.forward import Forward
 from adm.nets.opening import Card, LoadedNetwork, open_network
 from adm.nets.weights import initial
@@ -929,8 +928,8 @@ def score(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    kept = None if cache is None else Path(cache)
-    options = {"device": device, "background": background, "protocol": protocol, "expected": expect, "cache": kept}
+    kept = Path(cache) if isinstance(cache, str) else cache
+    options = {"device": device, "background": background, "protocol": protocol, "expect": expect, "cache": kept}
     options |= {"num_samples": num_samples, "intervals": intervals, "further": further}
     return _measured(samples, reference, graph, batch, threads, options)
 
@@ -962,14 +961,12 @@ def _measured(
 ) -> Mapping[str, Any]:
     from adm import evaluation  # noqa: PLC0415
 
-    if (protocol := options["protocol"]) not in PROTOCOLS:
-        raise UserError(f"protocol {protocol!r}: is none; {accepted(PROTOCOLS.keys(), protocol)}")
     how = checked(GraphParams, {"feature_batch": batch, "threads": available_cores() if threads is None else threads})
+    asked = checked(evaluation.Options, {**options, "device": str(options["device"])})
     inputs = {"samples": samples, "reference": reference}
     fake, real = (Path(one) if isinstance(one, str | Path) else pixels_of(one, name) for name, one in inputs.items())
     before = torch.get_num_threads()
     try:
-        asked = evaluation.Options(**{**options, "device": str(options["device"])})
         return evaluation.measure(fake, real, Path(graph or "inception"), how, asked)
     finally:
         torch.set_num_threads(before)

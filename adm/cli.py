@@ -247,11 +247,13 @@ def score(
 ) -> None:
     """Score samples against a reference, as the paper scores, or as another tool computes FID."""
     from adm import evaluation
+    from adm.api import checked
     from adm.config.data import GraphParams
     from adm.machine import available_cores
     from adm.tools import score as tool
 
-    options = evaluation.Options(num_samples, intervals, further, cache, device, background, as_, expect)
+    asked = {"num_samples": num_samples, "intervals": intervals, "further": further, "cache": cache, "device": device}
+    options = checked(evaluation.Options, asked | {"background": background, "protocol": as_, "expect": expect})
     how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
     tool.run(samples, reference, graph, how, options, out)
 
@@ -462,11 +464,10 @@ def publish(
     if given := [name for name, value in {"network": network, "scores": scores, "license": license_}.items() if value]:
         raise UserError(f"--{given[0]}: goes with FOLDER, as in: adm publish FOLDER --network NAME")
     pipeline = Pipeline(load(params))
-    if again:
-        tool.again(pipeline)
-    elif not check:
-        tool.run(pipeline)
-    wrong, words = tool.check(pipeline)
+    if not check:
+        print(tool.again(pipeline) if again else tool.run(pipeline))
+        return
+    wrong, words = tool.check(pipeline, tool.published(pipeline.root))
     print(*wrong, words, sep="\n")
     if wrong:
         raise typer.Exit(1)

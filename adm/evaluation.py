@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from PIL import ImageColor
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from adm.artifacts.code import code_digest
@@ -25,7 +25,8 @@ from adm.artifacts.manifest import library_versions, provenance, read_manifest, 
 from adm.artifacts.reading import names_in_npz
 from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams
+from adm.config.base import Config
+from adm.config.data import Colour, GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS, RETRAINING
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
 from adm.errors import UserError, about
@@ -56,8 +57,7 @@ LEAST_OF_THREE = -1.5 / math.sqrt(math.pi)
 """The mean of the least of three standard normals."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Config):
     """Which samples to score, and which results to compute besides the paper's five metrics.
 
     Attributes:
@@ -68,7 +68,7 @@ class Options:
         device: Where torch runs the graph; "auto" is a GPU where there is one.
         background: The colour that transparent images of folders are laid on.
         protocol: One of PROTOCOLS, by which images are prepared.
-        expected: An FID to compare with.
+        expect: An FID to compare with.
         alone: Whether to compute FID alone, as is done with another protocol or something expected.
     """
 
@@ -77,15 +77,15 @@ class Options:
     further: bool = False
     cache: Path | None = None
     device: str = "auto"
-    background: str = WHITE
-    protocol: str = EVALUATOR
-    expected: float | None = None
+    background: Colour = WHITE
+    protocol: Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"] = EVALUATOR
+    expect: Annotated[float, Field(ge=0)] | None = None
     alone: bool = False
 
     @property
     def metrics(self) -> Sequence[str]:
         """Which of the paper's metrics to compute."""
-        alone = self.alone or self.protocol != EVALUATOR or self.expected is not None
+        alone = self.alone or self.protocol != EVALUATOR or self.expect is not None
         return ("fid",) if alone else PAPER_METRICS
 
 
@@ -157,8 +157,6 @@ def measure(
     samples, reference = (_of_artifact(one) if isinstance(one, Path) else one for one in (samples, reference))
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
     limit, background = options.num_samples, options.background
-    with about("background"):
-        ImageColor.getrgb(background)
     if isinstance(samples, Path):
         fake = open_images(samples, limit, background)
     else:
@@ -230,17 +228,13 @@ def _of_artifact(path: Path) -> Path:
 
 def _check_inputs(fake: Images, real: Reference, options: Options) -> None:
     """Check early what would otherwise fail only after hours."""
-    if (expected := options.expected) is not None and not (
-        isinstance(expected, int | float) and 0 <= expected < math.inf
-    ):
-        raise UserError(f"expect {expected!r}: is no FID; a number from 0 on is accepted")
     if options.cache is not None and options.cache.is_file():
         raise UserError(f"{options.cache}: is a file, and features are kept in a folder")
     fewest = FEWEST_FURTHER if options.further else FEWEST
     if options.num_samples is not None and options.num_samples < fewest:
         raise UserError(f"--num-samples {options.num_samples}: is too few; what is asked for takes {fewest} or more")
     asked = "--intervals" if options.intervals else "--expect"
-    if (options.intervals or options.expected is not None) and fake.count < FEWEST_FOR_INTERVALS:
+    if (options.intervals or options.expect is not None) and fake.count < FEWEST_FOR_INTERVALS:
         raise UserError(f"{asked}: {fake.path} has {fake.count} of the {FEWEST_FOR_INTERVALS} images that it takes")
     for images in (fake, *([real.images] if real.images else [])):
         if images.count < fewest:
@@ -277,7 +271,7 @@ def _moved(
 
     It is of PROBED images, which lie evenly among all: these may be in the order of their classes.
     """
-    if options.expected is None or real is None:
+    if options.expect is None or real is None:
         return
     batch = params.feature_batch
 
@@ -334,7 +328,7 @@ def _score(
     if points is not None and stored is None:
         stored = feature_statistics(points.pool), feature_statistics(points.spatial)
     assert stored is not None, "a reference has images, or statistics"
-    wide = options.intervals or options.expected is not None
+    wide = options.intervals or options.expect is not None
     inputs = MetricInputs(samples, *stored, points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     if wide:
@@ -346,8 +340,8 @@ def _score(
     if wide:
         ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
-    if options.expected is not None:
-        results["expected"] = _expectation(options.expected, inputs, spreads["fid"], real.stored is None, moved)
+    if options.expect is not None:
+        results["expected"] = _expectation(options.expect, inputs, spreads["fid"], real.stored is None, moved)
     if points is not None and options.further:
         others = ((name, value) for name, value in metrics.items() if name not in PAPER_METRICS)
         results["further"] = {name: value for name, value in others if value is not None}

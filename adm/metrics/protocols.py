@@ -4,6 +4,7 @@ What else differs between tools, such as how images are read from files, is for 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class Protocol:
     stored: bool = False
 
 
-EVALUATOR = "evaluator"
+EVALUATOR: Final = "evaluator"
 """The protocol of the paper, of all scores of the pipeline."""
 
 PROTOCOLS = {

@@ -146,7 +146,7 @@ def line_of(error: dict[str, Any]) -> str:
         with suppress(ValueError):  # YAML 1.1 takes exponents only with a point before them and a sign
             number = float(error["input"])
             written = yaml.safe_dump(int(number) if number.is_integer() else number)
-            cure = f"YAML reads it as text; write {written.split()[0]}"
+            cure = f"it is read as text; write {written.split()[0]}"
     return f"{place}: {error['input']!r} is not accepted: {cure}"
 
 

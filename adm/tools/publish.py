@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from adm.artifacts.comparison import Kind, Tolerance, compare_files
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_folder
+from adm.errors import some
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
@@ -40,19 +41,20 @@ def published(results: Path) -> Path:
     return results.parent / "published" / results.name
 
 
-def run(pipeline: Pipeline) -> None:
-    """Publish a scale that has run; what was published before is replaced.
+def run(pipeline: Pipeline) -> str:
+    """Publish a scale that has run, and say so; what was published before is replaced.
 
     Raises:
-        UserError: An artifact that is to be published does not exist.
+        UserError: An artifact that is to be published does not exist, or a table or claim does not follow from scores.
+            What was published stays.
     """
     training = trained(pipeline.root).to_csv(index=False, lineterminator="\n")
     texts = {"spent.md": "\n".join(table(spent(pipeline.root))) + "\n", "training.csv": training}
-    _write(pipeline, published(pipeline.root), texts)
+    return _write(pipeline, published(pipeline.root), texts)
 
 
-def again(pipeline: Pipeline) -> None:
-    """Make what is published anew from the published scores.
+def again(pipeline: Pipeline) -> str:
+    """Make what is published anew from the published scores, and say so.
 
     Figures that show images stay as they are, and those of studies that another version published, which are named.
 
@@ -62,6 +64,8 @@ def again(pipeline: Pipeline) -> None:
     out = published(pipeline.root)
     with TemporaryDirectory() as scratch:
         inside = Pipeline(pipeline.params, unpack(out, Path(scratch) / "results"))
+        for job in inside.of_kind("sizes"):  # which follow from params alone
+            carry_out(inside, job, SimpleNamespace())
         for job in _shown(inside):
             try:
                 if not (stays := _has_images(job)):
@@ -72,13 +76,13 @@ def again(pipeline: Pipeline) -> None:
                 print(f"stays as it is: {error}")
             if stays:
                 shutil.copyfile(out / job.outputs["png"].relative_to(inside.root), job.outputs["png"])
-        _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
+        return _write(inside, out, {name: (out / name).read_text() for name in ("spent.md", "training.csv")})
 
 
-def check(pipeline: Pipeline) -> tuple[list[str], str]:
-    """Prove that the published tables and claims follow from the published scores, and that no file is missing.
+def check(pipeline: Pipeline, out: Path) -> tuple[list[str], str]:
+    """Prove that published tables and claims follow from the scores beside them, and that no file is missing.
 
-    What figures show, `spent.md` and `training.csv` are not proven.
+    What figures show, `spent.md` and `training.csv` are not proven; `out` is the folder.
 
     Returns:
         A line for each file that does not follow, and what was found on the whole.
@@ -86,7 +90,6 @@ def check(pipeline: Pipeline) -> tuple[list[str], str]:
     Raises:
         UserError: The scores were made with other params, by another version, or are damaged or missing.
     """
-    out = published(pipeline.root)
     if not out.is_dir():
         return [], f"{out}: nothing is published"
     if not (out / ARCHIVE).is_file() and (out / NOTE).is_file():
@@ -133,7 +136,7 @@ def processors(results: Path) -> set[str]:
     return set(re.findall(r"^  processor: (.+)$", "\n".join(journals), re.MULTILINE))
 
 
-def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> None:
+def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> str:
     root = pipeline.root
     with new_folder(out) as folder:
         for job in _shown(pipeline):
@@ -143,6 +146,10 @@ def _write(pipeline: Pipeline, out: Path, texts: dict[str, str]) -> None:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         _pack(pipeline, folder / ARCHIVE)
+        wrong, words = check(pipeline, folder)
+        if wrong:
+            raise UserError(f"{out}: stays as it is; {some(wrong)}".replace(str(folder), str(out)))
+    return words.replace(str(folder), str(out))
 
 
 def _pack(pipeline: Pipeline, archive: Path) -> None:
