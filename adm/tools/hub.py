@@ -3,6 +3,7 @@
 The texts of the folder, its card and its pipeline of diffusers, are templates in `hub_files`.
 """
 
+import re
 import shutil
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -49,6 +50,9 @@ SAME, LEVELS = 1e-5, 1
 NUM, SEED = 16, 0
 """The images that a folder remakes."""
 
+LICENCE = re.compile("[a-z][a-z0-9.-]*")
+"""How the hub's names of licences look."""
+
 
 def write(out: Path, network: str, scored: Path | None = None, licence: str | None = None) -> None:
     """Write a network as a folder for a model hub.
@@ -60,8 +64,11 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         licence: The hub's name of the weights' licence; None is the project's for its own networks, else "unknown".
 
     Raises:
-        UserError: A file does not fit, the network makes no images from noise, or `out` holds other files.
+        UserError: A file or the licence does not fit, the network makes no images from noise, or `out` holds other
+            files.
     """
+    if licence is not None and not LICENCE.fullmatch(licence):
+        raise UserError(f"--license {licence!r}: is no name of the hub's; write one as mit, cc-by-4.0 or other")
     there = {path.name for path in out.iterdir() if path.name[0] != "."} if out.is_dir() else set()
     if others := sorted(there - WRITTEN if RECORD in there else there):
         raise UserError(f"{out}: holds other files, {some(others)}; give a new folder, or one that was published so")
