@@ -30,6 +30,7 @@ from adm.config.models import (
     ClassifierModel,
     DiffusionModel,
     Precision,
+    TrainingParams,
     UpsamplerModel,
     check_fits,
     check_guide,
@@ -242,6 +243,8 @@ class Model:
         Raises:
             UserError: The classes do not fit the model.
         """
+        if isinstance(self.params, UpsamplerModel):
+            raise UserError(f"{self.opened.path}: is an upsampler, which sees a smaller image, too: upsample")
         labels = torch.from_numpy(self._labels_for(classes, self._counted(classes, num, None)))
         return Forward.frozen(self.opened.network, self.precision).conditioned(labels.to(self.device))
 
@@ -256,11 +259,9 @@ class Model:
         process = self.process()
         if type(t) is not int or not 0 <= t < process.num_timesteps:
             raise UserError(f"t {t!r}: is none; there are 0 to {process.num_timesteps - 1}, one for all images")
-        if not isinstance(x_t, Tensor) or x_t.shape[1:] != self.image_shape:
-            shape = tuple(np.shape(x_t))
-            raise UserError(
-                f"x_t: is of shape {shape}; a tensor (N, {', '.join(map(str, self.image_shape))}) is wanted"
-            )
+        if not isinstance(x_t, Tensor) or x_t.shape[1:] != self.image_shape or not x_t.is_floating_point():
+            found, side = f"{getattr(x_t, 'dtype', '')} of shape {tuple(np.shape(x_t))}", self.image_shape
+            raise UserError(f"x_t: is {found}; a tensor (N, {', '.join(map(str, side))}) of floats is wanted")
         return predict(process, self.denoiser(classes, len(x_t)), x_t, t, clipping="none").x_0
 
     def sample(
@@ -421,7 +422,7 @@ class Model:
         """
         x_T = torch.from_numpy(self._checked_latents(latents))
         weights = self._weights(self._labels_for(classes, len(x_T)))
-        space = self._space(steps, scale or 0.0)
+        space = self._space(steps, 0.0 if scale is None else scale)
         decoded = space.in_batches(space.decode, self.batch_size(batch, len(x_T)), x_T, weights)
         return as_kind(to_uint8(decoded), output, self.image_shape[0])
 
@@ -497,7 +498,7 @@ class Model:
     ) -> Sampling:
         """Prepare what `sample` samples, to be computed block by block; `how` are its other arguments."""
         if isinstance(self.params, UpsamplerModel):
-            raise UserError(f"{self.opened.path}: is an upsampler, which makes images from smaller ones: upsample")
+            raise UserError(f"{self.opened.path}: is an upsampler of smaller images; use upsample, or --upsampler")
         num = self._counted(classes, num, latents)
         if latents is not None:
             latents = self._checked_latents(latents, num)
@@ -586,6 +587,8 @@ class Model:
         if isinstance(run, GuidedSampling):
             with about():
                 run.check_guided(self.classifier is not None)
+            if run.guidance_interval is not None and not run.guided_steps(self.params.noise):
+                raise UserError(f"guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
             if run.cfg_scale is not None and not self.params.training.label_dropout:
                 raise UserError(
                     f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
@@ -623,7 +626,7 @@ class Model:
                 raise UserError(f"num {num!r}: is no number of images; one or more are accepted")
             return int(num)
         if latents is not None:
-            return len(latents)
+            return len(latents) if np.ndim(latents) else 1
         return len(classes) if np.ndim(classes) else 1
 
     def _check_steps(self, steps: str | None) -> int:
@@ -678,8 +681,8 @@ class Model:
 
     def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
         latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
-        wanted = (len(latents) if num is None else num, *self.image_shape)
-        if latents.dtype != np.float32 or latents.shape != wanted or not len(latents):
+        wanted = (max((*latents.shape, 1)[0], 1) if num is None else num, *self.image_shape)
+        if latents.dtype != np.float32 or latents.shape != wanted:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
         return latents
 
@@ -709,10 +712,10 @@ class Model:
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
         steps = str(self.how.get("steps", "250") if steps is None else steps)
         self._check_steps(steps)
-        if scale and self.classifier is None:
-            raise UserError(f"gradient_scale {float(scale)} does nothing without a classifier; name one")
-        values = {"steps": steps, "gradient_scale": float(scale), "precision": self.precision}
+        values = {"steps": steps, "gradient_scale": scale, "precision": self.precision}
         study = checked(Interpolation, values | {"reconstructions": 1})
+        if study.gradient_scale and self.classifier is None:
+            raise UserError(f"gradient_scale {study.gradient_scale} does nothing without a classifier; name one")
         classifier: nn.Module | None = self.classifier.network if self.classifier else None
         return LatentSpace.of(study, self.params, self.opened.network, classifier)
 
@@ -798,25 +801,33 @@ def train(
     network, training = section.network, section.training
     if data.size != (network.image_size, network.image_size):
         side, (height, width) = network.image_size, data.size
-        raise UserError(
-            f"images: have {height}x{width} pixels, and the network {side}x{side}; crop or scale them before"
-        )
-    if training.crop == "random":
-        raise UserError("training.crop: 'random' is of datasets of a params file; leave it out")
+        raise UserError(f"images: have {height}x{width} pixels, and the network {side}x{side}; crop or scale them")
+    _check_training(training, iterations)
     if (labels is None) != (network.num_classes is None) or numbers.max() >= (network.num_classes or 1):
         held = "are missing" if labels is None else f"hold {numbers.max()}"
         raise UserError(f"labels: {held}, and the network has {network.num_classes or 'no'} classes")
-    if class_names and len(set(map(str, class_names))) != network.num_classes:
+    names = tuple(map(str, () if class_names is None else class_names))
+    if names and not len(names) == len({*names}) == network.num_classes:
         raise UserError(f"class_names: are no {network.num_classes or 0} different names, one a class")
     pixels = Labelled(numbers.astype(np.int64), next(data.chunks(data.count)))
     channels, seed = network.image_channels, training.seeds.data
+    if channels == 1 and (pixels.images != pixels.images[..., :1]).any():
+        raise UserError("images: are in colour, and the network is of grey ones; give network image_channels 3")
     batches = Batches(pixels, network.image_size, training.batch_size, "centre", training.flip, seed, channels)
     state = TrainingState(initial(section), build_task(section, place), training, place)
     for report in updates(state, batches, training, iterations):
         stepped(report)
     state.network.load_state_dict(state.ema)
-    card = Card(model=section, class_names=tuple(map(str, class_names)) or None)
+    card = Card(model=section, class_names=names or None)
     return LoadedNetwork(Path(section.kind), state.network.eval().requires_grad_(False), section, card)
+
+
+def _check_training(training: TrainingParams, iterations: int) -> None:
+    for name, plain in {"crop": "centre", "averages": None}.items():
+        if (given := getattr(training, name)) != plain:
+            raise UserError(f"training.{name}: {given!r} is for params files; leave it out")
+    if training.annealing is not None and training.annealing < iterations:
+        raise UserError(f"iterations: {iterations} is past training.annealing {training.annealing}, where it ends")
 
 
 def _section(model: Any, known: Mapping[str, Any]) -> DiffusionModel | UpsamplerModel | ClassifierModel:
@@ -850,6 +861,8 @@ def _precision(given: str | torch.dtype) -> Precision:
 def _opened(given: Any, device: torch.device, preset: str | None = None) -> LoadedNetwork:
     """Open the network of a path or a name, or take that of a model that is loaded."""
     if isinstance(given, Model):
+        if given.precision not in ("float32", "tf32"):
+            raise UserError(f"{given.opened.path}: is rounded to {given.precision}; load it anew")
         given = given.opened
     if isinstance(given, LoadedNetwork):
         # Its weights are rounded where the guided model computes in half precision.

@@ -35,7 +35,7 @@ START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Sco
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
-RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export"}
+RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export", "gather": "adm sample"}
 """Today's names of earlier verbs."""
 
 MISUSE: type[Exception] = typer.BadParameter.__bases__[0]
@@ -252,6 +252,7 @@ def score(
     from adm.machine import available_cores
     from adm.tools import score as tool
 
+    _require_ending(out, ".json")
     asked = {"num_samples": num_samples, "intervals": intervals, "further": further, "cache": cache, "device": device}
     options = checked(evaluation.Options, asked | {"background": background, "protocol": as_, "expect": expect})
     how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
@@ -298,7 +299,7 @@ def generate(
     names = "classifier scale steps sampler seed upsampler init_image strength mask device precision batch threads"
     values = locals()
     given = {name: values[name] for name in ("num", "preset", *names.split())}
-    given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes else [])] or None
+    given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes is not None else [])] or None
     given["fields"] = tool.fields_of(set_) if set_ else None
     if fast:
         if steps is not None:
@@ -380,6 +381,8 @@ def accept(
     """Declare that changed code computes the same: nothing runs again."""
     from adm.tools import jobs as tool
 
+    if not reason.strip():
+        raise UserError("--reason: is empty; say why today's code computes the same")
     tool.accept(Pipeline(load(params)), verb, reason)
 
 
@@ -530,10 +533,12 @@ def check(
 @app.command(rich_help_panel=START)
 def dvc(params: ParamsFile = Path("params.yaml")) -> None:
     """Write the dvc.yaml of a params file beside it: the stages for DVC."""
-    from adm.dvc_file import NAME, render
+    from adm.dvc_file import GENERATED, NAME, render
 
-    text = render(params, read(params).files, Pipeline(load(params)))
-    with new_file(params.with_name(NAME)) as path:
+    text, stages = render(params, read(params).files, Pipeline(load(params))), params.with_name(NAME)
+    if stages.is_file() and not stages.read_text(encoding="utf-8").startswith(GENERATED):
+        raise UserError(f"{stages}: is not one that was generated; move it away, or merge the two by hand")
+    with new_file(stages) as path:
         path.write_text(text, encoding="utf-8")
 
 
@@ -548,6 +553,7 @@ def schema(
     from adm.config.base import INTRODUCED
     from adm.params.json_schema import introduced, render
 
+    _require_ending(out, ".json")
     for file, text in ((out, render()), (INTRODUCED, introduced())):
         if not check:
             with new_file(file) as path:

@@ -5,6 +5,7 @@ more: without `guidance` no classifier guides, and what the model's file recomme
 """
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 from adm.api import Model, open_guiding
@@ -138,7 +139,7 @@ def _sampled(
         raise UserError(f"model: is {type(model).__name__}; adm.load makes one")
     if not isinstance(guidance, Guidance | None):
         raise UserError(f"guidance: is {guidance!r}; adm.Classifier(file, scale=1) and the like are accepted")
-    if isinstance(steps, int):
+    if isinstance(steps, Integral):
         steps = f"{spacing}{steps}"
     plain = replace(model, classifier=None, guide=None, how={"sampler": sampler, "steps": steps, **fields})
     made = plain if guidance is None else guidance.guide(plain)

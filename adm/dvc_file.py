@@ -7,7 +7,7 @@ from adm.params import UserError, read
 from adm.params.section import AT
 from adm.pipeline import Job, Pipeline
 
-NAME = "dvc.yaml"
+NAME, GENERATED = "dvc.yaml", "# Generated from "
 
 SCORED = ("evaluate", "curve", "judge")
 """Kinds of jobs whose outputs hold scores of runs."""
@@ -23,14 +23,12 @@ def render(params: Path, files: list[Path], pipeline: Pipeline) -> str:
         UserError: The results folder is outside the project, where DVC cannot track it.
     """
     if pipeline.root.is_absolute():
-        raise UserError(
-            f"{params}: paths.results: {pipeline.root} is outside the project, but DVC needs them in it: results/NAME"
-        )
+        raise UserError(f"{params}: paths.results: {pipeline.root} is outside the project; DVC takes results/NAME")
     watched = [Path(str(dataset.root)) for dataset in pipeline.params.datasets.values() if dataset.watched]
     files = [*files, *dict.fromkeys(watched)]
     folder = params.parent
     root = os.path.relpath(Path(), folder)
-    lines = [f"# Generated from {params}: do not edit.", "#", f"#   adm dvc --params {params}", "", "stages:"]
+    lines = [f"{GENERATED}{params}: do not edit.", "#", f"#   adm dvc --params {params}", "", "stages:"]
     for job in pipeline.jobs.values():
         lines += _stage(job, params, files, "" if root == "." else root)
     lines += _metrics(pipeline, folder)

@@ -124,7 +124,10 @@ MISTAKES = {
     "malformed shard": ("sample scale-2 --shard 5-of-4", "--shard '5-of-4': is no shard"),
     "shard of a run that there is not": ("sample scale-3 --shard 1-of-2", "sample 'scale-3': is not in the params"),
     "a study of another kind": ("interpolate likelihood-250", "interpolate 'likelihood-250': is not in the params"),
-    "nowhere to write": ("schema --out file/out", "file"),
+    "nowhere to write": ("schema --out file/out.json", "file/out.json: cannot be made: "),
+    "a schema that is no JSON": ("schema --out out.yaml", "out.yaml: ends in no .json"),
+    "an earlier verb": ("gather scale-2", "is `adm sample` now"),
+    "code accepted without a reason": ("accept train --reason=", "--reason: is empty"),
     "a place for a file of the params file": ("fetch graphs/inception --to a", "--to 'a': "),
 }
 
@@ -150,7 +153,7 @@ def test_an_old_dvc_yaml_is_a_note_unless_it_is_asked_for(adm, refused, project)
     assert adm("check", "params.yaml") == (code, out, err)
     assert (code, err, "dvc" in out.lower()) == (0, "", False)
     assert "dvc.yaml" in refused("check", "--dvc")
-    (project / "dvc.yaml").write_text("stages: {}\n")
+    (project / "dvc.yaml").write_text("# Generated from params.yaml: do not edit.\nstages: {}\n")
     code, noted, err = adm("check")
     assert (code, err) == (0, "")
     (note,) = set(noted.splitlines()) - set(out.splitlines())
@@ -158,6 +161,12 @@ def test_an_old_dvc_yaml_is_a_note_unless_it_is_asked_for(adm, refused, project)
     assert "adm dvc" in refused("check", "--dvc")
     assert adm("dvc")[0] == 0
     assert adm("check", "--dvc") == adm("check") == (0, out, "")
+
+
+def test_stages_of_ones_own_are_never_written_over(refused, project):
+    (project / "dvc.yaml").write_text("stages: {}\n")
+    assert refused("dvc").startswith("dvc.yaml: ")
+    assert (project / "dvc.yaml").read_text() == "stages: {}\n"
 
 
 def test_debug_shows_the_traceback(root, project):

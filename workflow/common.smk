@@ -31,7 +31,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 if read_yaml(Path(FILE)) != config:
-    raise WorkflowError(f"--config: the stages read {FILE}, which differs from the configuration given; edit the file")
+    raise WorkflowError(f"--config, or several --configfile: the stages read {FILE} alone, which differs; edit the file")
 
 ROOT = str(PIPELINE.root)
 

@@ -92,6 +92,8 @@ def listing(to: Path | None = None) -> list[str]:
 
 def _file(name: str) -> PublishedFile:
     file = RELEASED.get(name) or next((file for file in RELEASED.values() if file.filename == name), None)
+    if name in PACKAGED:
+        raise UserError(f"{name}: comes with this package, and needs no fetching; adm generate {name}")
     if file is None:
         hint = f"{accepted([*RELEASED, *PACKAGED], name)}; `adm fetch` lists them"
         raise UserError(f"{name}: does not exist, and is no name of a file or network; {hint}")

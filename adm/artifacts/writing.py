@@ -146,9 +146,11 @@ def _named(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is not None and not str(error.filename).startswith(str(out.with_name(_prefix(out)))):
+        above = error.filename is not None and Path(error.filename) in out.parents
+        if error.filename and not above and not str(error.filename).startswith(str(out.with_name(_prefix(out)))):
             raise
-        raise UserError(f"{out}: cannot be made: {error.strerror or error}") from error
+        where = f"{error.filename}: " if above else ""
+        raise UserError(f"{out}: cannot be made: {where}{error.strerror or error}") from error
 
 
 def _remove_abandoned(out: Path) -> None:

@@ -153,9 +153,7 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
         pixels = read_image(folder / name, background=background)
         if pixels.shape[:2] != size:
             sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
-            raise UserError(
-                f"{folder / name}: is {sizes[0]}, but the images before it are {sizes[1]}; they must be of one size"
-            )
+            raise UserError(f"{folder / name}: is {sizes[0]}, and those before it {sizes[1]}; one size is wanted")
         return pixels
 
     def chunks(length: int) -> Iterator[Pixels]:

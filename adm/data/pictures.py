@@ -51,9 +51,7 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
             given = given.convert("L")
         return np.asarray(as_seen(given, WHITE))[None]
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
-        raise UserError(
-            f"{name}: are {type(given).__name__}; arrays, tensors, PIL images or batches of them are accepted"
-        )
+        raise UserError(f"{name}: are {type(given).__name__}; arrays, tensors and PIL images are accepted")
     parts = [pixels_of(_alone(part, name), name) for part in given]
     if not parts:
         raise UserError(f"{name}: there are none")

@@ -269,7 +269,8 @@ def _check_studies(params: Params) -> None:
     for key, interpolation in params.interpolations.items():
         place = f"interpolations.{key}"
         name, model = _model_of(params, interpolation.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
-        _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps)
+        if _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps) < 2:
+            raise ValueError(f"{place}.steps: one encodes nothing, as the last is left out; take two or more")
         _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
         _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network, IMAGES[:2])
     for key, pair in params.neighbours.items():

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from adm.config.schedules import STEPS_PATTERN
-from adm.errors import UserError, brief
+from adm.errors import UserError, accepted, brief
 from adm.params import checks
 from adm.params.entries import BASE, SWEEP, VARIANTS, WHOLE, Raw
 from adm.params.expansion import write_out
@@ -158,7 +158,10 @@ def _changed(base: Raw, changes: Raw, place: tuple[str, ...]) -> Raw:
     for key, value in changes.items():
         whole = key == SWEEP or (len(place) == 1 and place[0] in WHOLE)
         if value is None and removes and place != ("claims",):  # there null leaves out a claim that roles bring
-            changed.pop(key, None)
+            if key not in changed:
+                name = ".".join([*place, str(key)])
+                raise ValueError(f"{name}: is not there to be left out; {accepted([*base], str(key))}")
+            del changed[key]
         elif isinstance(value, dict) and isinstance(changed.get(key), dict) and not whole:
             changed[key] = _changed(changed[key], value, (*place, str(key)))
         else:

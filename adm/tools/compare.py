@@ -148,7 +148,7 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
             try:
                 kept = load(file)
             except UserError as error:
-                logger.warning("params are not compared: %s", error)
+                logger.warning("params are not compared: %s", str(error).replace(str(root), str(folder)))
 
     def files(kind: str, output: str) -> list[Path]:
         paths = sorted(root.glob(kinds()[kind].outputs[output].format(key="*")))

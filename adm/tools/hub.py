@@ -167,9 +167,7 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
         from adm.report.metrics import read_scores, words_on_judge  # noqa: PLC0415
 
         if len(scored := read_scores(path)) != 1:
-            raise UserError(
-                f"{path}: holds the scores of {len(scored)} runs; give those of one, results/NAME/metrics/RUN.json"
-            )
+            raise UserError(f"{path}: scores {len(scored)} runs; give results/NAME/metrics/RUN.json of one")
         ((_, score),) = scored.items()
         told = {"steps": "250", **content["made_by"]["params"]["run"]}
         if unknown := [name for name in ("ema_length", "guide") if told.get(name) is not None]:

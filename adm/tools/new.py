@@ -187,8 +187,8 @@ def _check_asked(name: str, path: Path, channels: int, hours: float, device: str
         raise UserError(f"{name!r}: is no name of a scale; letters a to z, digits, _ and - are accepted")
     if not Path("Snakefile").is_file():
         raise UserError("Snakefile: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
-    if path.exists():
-        raise UserError(f"{path}: is there already; take another name, or remove it")
+    if there := [file for file in (path, path.with_name(DVC), path.with_name(SHEET)) if file.exists()]:
+        raise UserError(f"{there[0]}: is there already; take another name, or remove it")
     _check_results(Path("results", name))
     if channels not in (1, 3):
         raise UserError(f"--channels {channels}: is not accepted; images have 3, or 1 if they are grey")
@@ -218,9 +218,7 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
             named = some([f"{file} ({why})" for file, why in files.items()])
             raise UserError(f"{images}: {len(files)} of {found.num_images} images {trouble}: {named}")
     if found.num_images < FEWEST:
-        raise UserError(
-            f"{images}: has {found.num_images} of the {FEWEST} images that it takes to train on most and hold some out"
-        )
+        raise UserError(f"{images}: has {found.num_images} images; {FEWEST} are the fewest to train on and hold out")
     for name, count in found.counts.items():
         if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
             raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")

@@ -174,6 +174,8 @@ def test_another_precision_is_a_copy(model, checkpoint):
     assert (before != expected).any()
     with pytest.raises(adm.UserError, match=r"dtype torch\.float32: .* is rounded to bfloat16; load it anew"):
         low.to(dtype=torch.float32)
+    with pytest.raises(adm.UserError, match=r"is rounded to bfloat16; load it anew"):
+        adm.load(low)
     with pytest.raises(adm.UserError, match=r"precision torch\.int8: is none"):
         model.to(torch.int8)
 
@@ -294,6 +296,7 @@ REFUSED = {
     "no precision": (lambda m, c: adm.load(m.opened.path, precision="fp16"), "precision fp16: is none"),
     "no threads": (lambda m, c: adm.load(m.opened.path, threads=0), "threads: 0 is not accepted"),
     "half a timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 5.5, [0]), "t 5.5: is none"),
+    "x_t of whole numbers": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8).int(), 5, [0]), "of floats is wanted"),
     "x_t of another size": (lambda m, c: m.denoise(torch.zeros(1, 1, 8, 8), 5, [0]), "a tensor (N, 3, 8, 8) is"),
     "no graph": (lambda m, c: adm.fid(PIXELS, PIXELS, "nothing.pb"), "nothing.pb: is no file; --graph takes"),
     "no timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 50, [0]), "t 50: is none; there are 0 to 49"),

@@ -286,6 +286,7 @@ MISTAKES = {
     "a name that there is not": (("--class", "golden retreiver"), "class 'golden retreiver': is no name"),
     "a name of two classes": (("--class", "cardigan"), "class 'cardigan': is the name of 264 and 474"),
     "classes that are no list": (("--classes", "3-1"), "--classes '3-1': is no list"),
+    "no classes at all": (("--classes", ""), "--classes '': is no list"),
     "no precision": (("--precision", "float8"), "precision: 'float8' is not accepted"),
     "no preset": (("--preset", "imagenet65"), "preset 'imagenet65': is unknown"),
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
@@ -401,7 +402,15 @@ def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, c
 
 
 def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
-    for setting in ("stepz=4", "steps=0", "num_samples=7", "scale=abc", "classifier=5", "cfg_scale=2"):
+    for setting in (
+        "stepz=4",
+        "steps=0",
+        "num_samples=7",
+        "scale=abc",
+        "classifier=5",
+        "classifier=none.safetensors",
+        "cfg_scale=2",
+    ):
         word = setting.partition("=")[0]
         steps = () if word == "steps" else ("--set", "steps=3")
         code, _, err = adm("export", checkpoint(), tmp_path / "m.safetensors", "--set", setting, *steps)

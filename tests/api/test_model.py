@@ -219,6 +219,17 @@ REFUSED = {
         lambda m: m.sample(latents=np.zeros((2, 3, 4, 4), np.float32)),
         "latents: are float32 of shape (2, 3, 4, 4), not float32 of shape (2, 3, 8, 8)",
     ),
+    "a single number as latents": (lambda m: m.sample(latents=np.float32(0)), "latents: are float32 of shape ()"),
+    "one latent in no batch": (lambda m: m.decode(np.zeros((3, 8, 8), np.float32), 0), "latents: are float32 of shape"),
+    "an interval that holds no step": (
+        lambda m: m.sample([0], steps="2", scale=1.0, guidance_interval=(0.4, 0.6)),
+        "guidance_interval: (0.4, 0.6) holds none of steps '2'",
+    ),
+    "one step into latents": (lambda m: m.encode(BLACK, 0, steps=1), "steps: one encodes nothing"),
+    "a scale in words": (
+        lambda m: m.decode(np.zeros((1, 3, 8, 8), np.float32), 0, scale="1"),
+        "gradient_scale: '1' is",
+    ),
     "images of another size": (lambda m: m.encode(np.zeros((2, 4, 4, 3), np.uint8), 0), "images: are uint8 of shape"),
     "images without classes": (lambda m: m.encode(np.zeros((2, 8, 8, 3), np.uint8)), "classes: are missing"),
     "images with alpha": (lambda m: m.edit(np.zeros((2, 8, 8, 4), np.uint8), 0.5), "images: are uint8 of shape"),

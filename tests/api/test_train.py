@@ -10,6 +10,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3), np.uint8)
 LABELS = np.arange(24) % 3
 NETWORK = {"channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}
 MODEL = {"network": NETWORK, "noise": {"timesteps": 20, "schedule": "cosine"}, "training": {"batch_size": 4}}
+ANNEALED = MODEL | {"training": {"batch_size": 4, "annealing": 8}}
 
 
 def test_what_was_trained_samples_is_guided_and_comes_back_from_a_file(tmp_path):
@@ -44,6 +45,8 @@ def test_tensors_of_one_channel_without_labels_train_a_grey_network_without_clas
         (3, IMAGES, LABELS, "model: is no mapping"),
         (MODEL, iter([IMAGES]), LABELS, "images: are list_iterator"),
         (MODEL, IMAGES[:, :4], LABELS, "images: have 4x8 pixels"),
+        (MODEL | {"network": NETWORK | {"image_channels": 1}}, IMAGES, LABELS, "images: are in colour"),
+        (MODEL | {"training": {"batch_size": 4, "averages": [0.1]}}, IMAGES, LABELS, "training.averages"),
         (MODEL, IMAGES.astype(float), LABELS, "images: is float64"),
         (MODEL, IMAGES, LABELS[:3], "labels: .*24"),
         (MODEL, IMAGES, LABELS - 1, "labels: .*from 0"),
@@ -62,11 +65,13 @@ def test_what_does_not_fit_is_a_line(model, images, labels, named):
         ({"iterations": 1.5}, "iterations: 1.5"),
         ({"class_names": ("a", "b")}, "class_names: .* 3 different names"),
         ({"class_names": ("a", "b", "b")}, "class_names: .* 3 different names"),
+        ({"class_names": ("a", "b", "c", "c")}, "class_names: .* 3 different names"),
+        ({"iterations": 9, "model": ANNEALED}, "iterations: 9 is past training.annealing 8"),
     ],
 )
 def test_how_it_is_trained_is_checked_before(how, named):
     with pytest.raises(adm.UserError, match=named):
-        adm.train(MODEL, IMAGES, LABELS, **{"iterations": 1, **how})
+        adm.train(**{"model": MODEL, "images": IMAGES, "labels": LABELS, "iterations": 1, **how})
 
 
 def test_another_ending_is_a_line(tmp_path):

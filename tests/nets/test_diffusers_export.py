@@ -202,6 +202,7 @@ def test_the_command_line_exports(adm, tiny_model, tmp_path):
     adm("export", *sources)
     for number, source in enumerate(sources):
         assert adm("export", source, tmp_path / f"out-{number}", "--format", "diffusers") == (0, "", "")
+    assert "out-0: is there already" in adm("export", sources[0], tmp_path / "out-0", "--format", "diffusers")[2]
     networks = [diffusers.UNet2DModel.from_pretrained(tmp_path / f"out-{number}") for number in range(2)]
     assert [network.config.num_class_embeds for network in networks] == [2, 2]
     weights, others = (network.state_dict() for network in networks)

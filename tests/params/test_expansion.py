@@ -131,6 +131,7 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
+        ({"params": "base: small.yaml\nruns: {giuded: null}", "small": SMALL}, ["runs.giuded: is not there", "guided"]),
         ({"params": "base: params.yaml"}, ["params.yaml: base", "circle"]),
         ({"params": "base: a.yaml", "a": "base: b.yaml", "b": "base: params.yaml"}, ["b.yaml: base", "circle"]),
         ({"params": "base: none.yaml"}, ["params.yaml: base", "none.yaml", "No such file"]),

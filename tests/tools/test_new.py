@@ -405,8 +405,10 @@ def test_results_of_another_params_file_are_never_written_over(name, refused, im
     assert not load_path(name).exists()
 
 
-def test_a_params_file_is_never_written_over(adm, refused, images):
-    adm("new", "mine", "--images", images, "--size", 32)
-    before = load_path("mine").read_bytes()
-    assert str(load_path("mine")) in refused("new", "mine", "--images", images, "--size", 16)
-    assert load_path("mine").read_bytes() == before
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "images.png"])
+def test_what_is_there_is_never_written_over(name, refused, images):
+    there = load_path("mine").with_name(name)
+    there.parent.mkdir(parents=True)
+    there.write_text("mine")
+    assert str(there) in refused("new", "mine", "--images", images, "--size", 32)
+    assert [path.read_text() for path in there.parent.iterdir()] == ["mine"]
