@@ -9,17 +9,14 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from making import record, write_shards
+from making import write_dataset
 
 from adm import cli
-from adm.artifacts.manifest import write_manifest
-from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
-from adm.params.data import DatasetParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.training.loop import train
 from adm.training.state import TrainingState
@@ -114,17 +111,17 @@ def refused(adm):
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
-    """A prepared dataset of 24 images of 8x8 pixels in two classes: dark and bright, in shards of 10."""
-    section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
-    rng = np.random.default_rng(0)
+def data(tmp_path_factory):
+    """A prepared dataset of 24 images of 8x8 pixels in two classes, dark and bright, in shards of 10; only read it."""
     labels = np.arange(24) % 2
-    images = (labels[:, None, None, None] * 128 + rng.integers(0, 128, (24, 8, 8, 3))).astype(np.uint8)
-    out = tmp_path_factory.mktemp("dataset") / "tiny"
-    with new_folder(out) as folder:
-        write_shards(folder, images, labels, section.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]))
-    return ImageShards(out, image_size=8)
+    noise = np.random.default_rng(0).integers(0, 128, (24, 8, 8, 3))
+    images = (labels[:, None, None, None] * 128 + noise).astype(np.uint8)
+    return write_dataset(tmp_path_factory.mktemp("dataset") / "tiny", images)
+
+
+@pytest.fixture(scope="session")
+def dataset(data):
+    return ImageShards(data, image_size=8)
 
 
 TINY_NETWORK = {

@@ -3,10 +3,16 @@
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
+
 from adm.artifacts.code import PACKAGE, code_digest
-from adm.artifacts.manifest import fingerprint, provenance
+from adm.artifacts.manifest import fingerprint, provenance, write_manifest
+from adm.artifacts.streaming import write_npy
+from adm.artifacts.writing import new_folder
 from adm.config.base import Config
+from adm.config.data import GraphParams
 from adm.data.shards import write_shard
+from adm.params.data import DatasetParams
 from adm.pipeline import Pipeline
 from adm.sampling.batch import Samples, write_blocks
 
@@ -41,11 +47,29 @@ def make(stage, *args, **kwargs):
     stage.run(**handed | given)
 
 
-def write_shards(folder, images, labels, shard_size, part="training"):
-    """Write images and labels as `prepare` would."""
-    for number, start in enumerate(range(0, len(images), shard_size)):
-        rows = slice(start, start + shard_size)
-        write_shard(folder, images[rows], labels[rows], number, part)
+def write_dataset(out, images, labels=None, held_out=(), facts=None, **section):
+    """Write a dataset as `prepare` would, of two classes in turn and in shards of 10, unless told otherwise."""
+    given = {"source": "digits", "image_size": images.shape[1], "num_classes": 2, "shard_size": 10} | section
+    labels = np.arange(len(images)) % 2 if labels is None else labels
+    parts = {"training": (images, labels), "held_out": (held_out, np.arange(len(held_out)) % 2)}
+    with new_folder(out) as folder:
+        for part, arrays in parts.items():
+            for number, start in enumerate(range(0, len(arrays[0]), given["shard_size"])):
+                rows = slice(start, start + given["shard_size"])
+                write_shard(folder, *(array[rows] for array in arrays), number, part)
+        write_manifest(folder, record("prepare", {"dataset": DatasetParams(**given)}), facts)
+    return out
+
+
+def write_features_of(images, graph, out, rng, count, logits=None):
+    """Write features of images as `features` would, but drawn at random."""
+    arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
+    inputs = {"images": images, "graph": graph}
+    with new_folder(out) as folder:
+        for layer, shape in arrays.items():
+            write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
+        extractor = GraphParams(executor="torch", feature_batch=4)
+        write_manifest(folder, record("features", {"extractor": extractor}, inputs), {"num_images": count})
 
 
 def write_batch(out, stage, run, inputs, images, labels):

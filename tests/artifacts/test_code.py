@@ -81,7 +81,7 @@ BUSINESS = {
     "training": (
         {"training/loop.py": ("1 - step /", "2 - step /")},
         {"train"},
-        {"sample", "evaluate", "gather", "features", "reference", "prepare", "table", "figure"},
+        {"sample", "evaluate", "features", "reference", "prepare", "table", "figure"},
     ),
     "a network": (
         {"nets/layers.py": ("**-0.25", "**-0.5")},
@@ -94,8 +94,6 @@ BUSINESS = {
         {"train", "sample", "throughput", "evaluate", "table", "figure"},
     ),
     "what is on the page": ({"pipeline/report.py": MORE}, {"report"}, None),
-    # Its runs are told to be made by `sample`.
-    "what gathers shards": ({"stages/gather.py": MORE}, {"sample", "gather"}, None),
 }
 """Edits of files, the stages whose business they are, and those whose they are not: None for all others."""
 

@@ -182,13 +182,6 @@ def test_samples_are_the_same_bytes(project, sampled_by_one):
     assert project.files("three/samples/short") == sampled_by_one
 
 
-def test_a_shard_may_be_sampled_by_several_processes_too(project, sampled_by_one):
-    for number in (1, 2):
-        project.adm("shards", f"sample short --shard {number}-of-2", processes=number)
-    project.adm("shards", "gather short", shards=2)
-    assert project.files("shards/samples/short") == sampled_by_one
-
-
 def test_features_are_the_same_bytes(project):
     project.adm("first", "extractor digits")
     for processes in (1, 2):

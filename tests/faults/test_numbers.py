@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 from damage import flip
-from making import make, record, write_batch, write_shards
+from making import make, record, write_batch, write_dataset, write_features_of
 
 from adm.artifacts.manifest import identity, read_record, write_manifest
-from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams
 from adm.data.batches import to_uint8
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
@@ -25,7 +23,6 @@ from adm.stages import evaluate, extractor, init, reference, train, train_gan
 from adm.training import rolling
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=20)
-GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
 AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
 NUM_SAMPLES = 24
 
@@ -57,18 +54,11 @@ class Scored:
         write_batch(self.folder / name, "sample", run, {}, images, np.zeros(len(images), np.int64))
 
     def data(self, name):
-        with new_folder(self.folder / name) as path:
-            images = self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
-            write_shards(path, images, np.arange(40) % 2, DATASET.shard_size)
-            write_manifest(path, record("prepare", {"dataset": DATASET}, {}, []))
+        write_dataset(self.folder / name, self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8))
 
     def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
-        inputs = {"images": self.folder / images, "graph": self.folder / graph}
-        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
-        with new_folder(self.folder / name) as path:
-            for layer, shape in arrays.items():
-                write_npy(path / f"{layer}.npy", self.rng.normal(size=shape).astype(np.float32))
-            write_manifest(path, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+        images, graph, out = (self.folder / name for name in (images, graph, name))
+        write_features_of(images, graph, out, self.rng, count, logits)
 
     def reference(self, name, section, features, data):
         make(reference, section, self.folder / features, self.folder / data, self.folder / name)
@@ -133,18 +123,15 @@ def test_images_that_are_not_finite_are_refused():
 
 
 @pytest.fixture
-def trained(tmp_path, tiny_model, dataset):
+def trained(tmp_path, tiny_model, data):
     """Train a segment of four steps that saves its state after two."""
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, dataset[:], dataset.labels, DATASET.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
-    execution = ExecutionParams(log_every=1, save_every=2, timeout_seconds=60, shards=1, expected_minutes=None)
+    execution = ExecutionParams(log_every=1, save_every=2)
 
     def run(stop=4, **changes):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         model = tiny_model(batch_size=4, **changes)
         make(init, model, tmp_path / "m-0")
-        inputs = {"data": tmp_path / "data", "previous": tmp_path / "m-0"}
+        inputs = {"data": data, "previous": tmp_path / "m-0"}
         paths = {name: tmp_path / name for name in ("out", "work")}
         make(train, segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
 
@@ -265,15 +252,15 @@ EXTRACTOR = {"dataset": "d", "side": 8, "channels": 4, "iterations": 3, "batch_s
 EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "feature_batch": 8, "seed": 0, "threads": 1}
 
 
-def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
+def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained, data):
     gan = GanParams.model_validate(GAN)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
-        make(train_gan, gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "work", 1)
+        make(train_gan, gan, DATASET, data, trained.folder / "gan", trained.folder / "work", 1)
     assert not (trained.folder / "gan").exists()
 
 
-def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
+def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained, data):
     section = ExtractorParams.model_validate(EXTRACTOR)
     with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
-        make(extractor, section, DATASET, *(trained.folder / name for name in ("data", "extractor", "work")), 1)
+        make(extractor, section, DATASET, data, trained.folder / "extractor", trained.folder / "work", 1)
     assert not (trained.folder / "extractor").exists()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from making import write_shards
 from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
+from adm.data.shards import write_shard
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.metrics.executors import TorchGraph, full_precision
@@ -271,7 +271,7 @@ def features(adm, tmp_path, root):
         for path in job.inputs.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(job.inputs["images"]) as folder:
-            write_shards(folder, images(4, 8), np.zeros(4, np.int64), 4)
+            write_shard(folder, images(4, 8), np.zeros(4, np.int64), 0, "training")
             write_manifest(folder, made_by(pipeline.makers[job.inputs["images"]]))
         with new_folder(job.inputs["graph"]) as folder:
             (folder / GRAPH).write_bytes(graph.read_bytes())

@@ -5,20 +5,18 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from making import make, record, write_batch, write_shards
+from making import make, record, write_batch, write_dataset, write_features_of
 from pydantic import TypeAdapter, ValidationError
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import read_sealed_json
-from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams
 from adm.config.metrics import METRICS, AskedParams, Metric
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load
 from adm.params.claims import ClaimParams
-from adm.params.data import DatasetParams, ReferenceParams
+from adm.params.data import ReferenceParams
 from adm.params.figures import CurvesParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import ARTISTS
@@ -27,7 +25,6 @@ from adm.report.evidence import Evidence
 from adm.report.metrics import Score
 from adm.stages import evaluate, reference, table
 
-GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
 AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
 
 
@@ -49,22 +46,14 @@ def spread(monkeypatch):
 def evaluated(tmp_path, root):
     """Evaluate two runs of the embedded scale, of features that no network made: the params, and paths by run."""
     params, rng = load(root / "params.yaml"), np.random.default_rng(0)
-    dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=40)
     with new_folder(tmp_path / "graph") as folder:
         (folder / "graph.pb").write_text("graph")
         write_manifest(folder, record("extractor", {}, {}, []))
 
     def features(name, images, count):
-        inputs = {"images": tmp_path / images, "graph": tmp_path / "graph"}
-        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (count, 3)}
-        with new_folder(tmp_path / name) as folder:
-            for layer, shape in arrays.items():
-                write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
-            write_manifest(folder, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
+        write_features_of(tmp_path / images, tmp_path / "graph", tmp_path / name, rng, count)
 
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 2, dataset.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
+    write_dataset(tmp_path / "data", np.zeros((40, 8, 8, 3), np.uint8))
     features("dataset_features", "data", 40)
     make(reference, AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
     features("reference_features", "reference", 30)

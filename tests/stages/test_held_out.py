@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from making import make, record, write_batch, write_shards
+from making import make, record, write_batch, write_dataset
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.reading import read_json
@@ -29,14 +29,6 @@ RUN = RunParams.model_validate(
     {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
     | {"num_samples": SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
-
-
-def write_dataset(out, images, held_out=None):
-    with new_folder(out) as folder:
-        write_shards(folder, images, np.arange(len(images)) % 2, DATASET.shard_size)
-        if held_out is not None:
-            write_shards(folder, held_out, np.arange(len(held_out)) % 2, DATASET.shard_size, part="held_out")
-        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
 
 
 class Project:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_batch, write_shards
+from making import make, record, write_batch, write_dataset
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
@@ -17,7 +17,6 @@ from adm.metrics.dinov2 import VisionTransformer
 from adm.metrics.small_extractor import freeze
 from adm.metrics.statistics import FeatureStatistics
 from adm.params.data import (
-    DatasetParams,
     ExtractorParams,
     PublishedGraphParams,
     PublishedReferenceParams,
@@ -28,7 +27,6 @@ from adm.stages import adopt, evaluate, features, fetch, reference
 from adm.training.extractor import initial_network
 
 TRAINED_ON, HELD_OUT, SAMPLES = 60, 15, 40
-DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=16)
 FIRST = ExtractorParams(dataset="d", side=8, channels=4, iterations=1, least_accuracy=0.0, feature_batch=16)
 SECOND = FIRST.model_copy(update={"side": 12, "seed": 1})
 AGAINST = ReferenceParams(dataset="d", extractor="first", num_images=50)
@@ -43,10 +41,7 @@ class Project:
         rng = np.random.default_rng(0)
         pixels = rng.integers(0, 256, (TRAINED_ON + HELD_OUT + SAMPLES, 8, 8, 3)).astype(np.uint8)
         images, held_out, samples = np.split(pixels, [TRAINED_ON, TRAINED_ON + HELD_OUT])
-        with new_folder(folder / "data") as data:
-            write_shards(data, images, np.arange(TRAINED_ON) % 2, DATASET.shard_size)
-            write_shards(data, held_out, np.arange(HELD_OUT) % 2, DATASET.shard_size, part="held_out")
-            write_manifest(data, record("prepare", {"dataset": DATASET}, {}, []))
+        write_dataset(folder / "data", images, held_out=held_out)
         write_batch(folder / "samples", "sample", RUN, {}, samples, np.zeros(SAMPLES, np.int64))
         self.extractors = {"first": FIRST, "twin": FIRST, "second": SECOND}
         for name, section in self.extractors.items():
