@@ -84,6 +84,18 @@ def graph(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def compiled_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def kernels(compiled_folder, monkeypatch):
+    """The folder of torch's compiler, which it fills with headers once; nothing else is shared."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_folder))
+    return lambda: set(compiled_folder.rglob("*.so"))
+
+
 @pytest.fixture
 def adm(monkeypatch, capsys):
     """Run a verb in this process; return the exit code, stdout and stderr."""

@@ -192,12 +192,6 @@ def test_features_are_the_same_bytes(project):
     assert project.files("features-2/features/dataset/digits") == project.files("features-1/features/dataset/digits")
 
 
-def torchrun(processes):
-    """How a verb begins that several processes run, whatever the params file says."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [*launcher, "-m", "--", "adm"]
-
-
 @pytest.fixture(scope="module")
 def long_by_one(project):
     project.adm("long", "sample long")
@@ -259,13 +253,6 @@ def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, befor
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(project):
     (line,) = project.adm("uneven", f"train {SEGMENT}", processes=3, code=2).splitlines()
     assert "resources.train.processes: 3 does not fit models." in line
-
-
-def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
-    command = project.command("uneven", f"train {SEGMENT}", before=torchrun(3))
-    printed = project.run(command, succeeds=False, environment=project.forks)
-    assert "error: batch_size 8 in 1 micro-batches cannot be shared evenly by 3 processes" in printed
-    assert not (project.at("uneven") / "checkpoints" / SEGMENT).exists()
 
 
 @pytest.mark.parametrize(("words", "file"), [(f"train {SEGMENT}", 0), ("sample short", 1)])

@@ -237,9 +237,9 @@ def test_a_sampler_that_needs_noise_says_so_when_it_has_no_source():
 @pytest.mark.slow
 @pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
-def test_the_compiled_slope_is_that_of_the_classifier(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("kernels")
+def test_the_compiled_slope_is_that_of_the_classifier():
     """Also of one that is sure of a class."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     draws = Draws((2, 3, 4, 4), seed=4)
     weights, x, timesteps = torch.randn(48, 5, generator=draws.generator), draws(), torch.tensor([30, 30])
     favoured = torch.zeros(5)

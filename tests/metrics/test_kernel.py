@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics.pairwise import polynomial_kernel
 
 from adm.metrics import distances
 from adm.metrics.jackknife import jackknife, num_parts, sets_left_out
@@ -28,19 +27,12 @@ def double_loop(x, y):
     return np.mean(terms(x, y)) + np.mean(terms(y, x))
 
 
-@pytest.mark.parametrize("block", [1, 7, 20, 23, 2048])
-def test_equals_a_double_loop(monkeypatch, block):
-    monkeypatch.setattr(distances, "BLOCK", block)
-    x, y = drawn(23, 5, 0), drawn(20, 5, 1, shift=0.3)
-    assert kernel_distance(x, y).value == pytest.approx(double_loop(x, y), rel=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_equals_scikit_learn(dtype):
-    x, y = drawn(70, 12, 2, 0.5, dtype), drawn(90, 12, 3, 0.2, dtype)
-    a, b = x.astype(np.float64), y.astype(np.float64)
-    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (polynomial_kernel(a), polynomial_kernel(b))]
-    assert kernel_distance(x, y).value == pytest.approx(sum(within) - 2 * polynomial_kernel(a, b).mean(), rel=1e-11)
+@pytest.mark.parametrize("block", [1, 7, 20, 23, 2048])
+def test_equals_a_double_loop(monkeypatch, block, dtype):
+    monkeypatch.setattr(distances, "BLOCK", block)
+    x, y = drawn(23, 5, 0, dtype=dtype), drawn(20, 5, 1, 0.3, dtype)
+    assert kernel_distance(x, y).value == pytest.approx(double_loop(x.astype(float), y.astype(float)), rel=1e-12)
 
 
 def test_small_distances_survive_large_kernels():

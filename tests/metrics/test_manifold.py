@@ -4,11 +4,9 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from torch_fidelity import metric_prc
 
 from adm.metrics import distances, manifold
 from adm.metrics.manifold import density_coverage, precision_recall
@@ -143,15 +141,6 @@ def test_errors_of_products_are_bounded():
     assert (off <= error).all()
     assert off.max() > 0
     assert error.max() < 1e-9 * squared.min()
-
-
-def test_equals_torch_fidelity():
-    real, fake = gaussian(200, 12, 22, np.float64), 0.8 * gaussian(180, 12, 23, np.float64)
-    options = {"prc_neighborhood": 3, "prc_batch_size": 100, "save_cpu_ram": False, "verbose": False}
-    theirs = metric_prc.prc_features_to_metric(torch.from_numpy(fake), torch.from_numpy(real), **options)
-    got = precision_recall(real, fake)
-    assert got.precision == pytest.approx(theirs["precision"], abs=1e-6)
-    assert got.recall == pytest.approx(theirs["recall"], abs=1e-6)
 
 
 SIX = np.zeros((6, 2))

@@ -44,7 +44,7 @@ class Project:
         with new_folder(folder / "graph") as graph:
             (graph / GRAPH).write_bytes(freeze(initial_network(EXTRACTOR, 2)))
             write_manifest(graph, record("extractor", {}, {}, []))
-        write_dataset(folder / "data", self.images, self.held_out)
+        write_dataset(folder / "data", self.images, held_out=self.held_out)
         write_dataset(folder / "plain", self.images)
         write_batch(folder / "samples", "sample", RUN, {}, samples, np.zeros(SAMPLES, np.int64))
         for name in ("data", "plain", "samples"):
