@@ -7,6 +7,7 @@ the guided distribution all have closed forms. m and s are small enough for no p
 import numpy as np
 import pytest
 import torch
+from denoising import Draws, wavy
 
 from adm.config.schedules import SCHEDULES
 from adm.diffusion.process import Diffusion
@@ -74,17 +75,6 @@ class GaussianData:
             return (slope * (c - mean) / (variance + r**2)).float()
 
         return gradient
-
-
-class Draws:
-    """A source of noise that counts."""
-
-    def __init__(self, shape=SHAPE, seed=0, dtype=torch.float32):
-        self.generator, self.shape, self.dtype, self.count = torch.Generator().manual_seed(seed), shape, dtype, 0
-
-    def __call__(self):
-        self.count += 1
-        return torch.randn(self.shape, generator=self.generator, dtype=self.dtype)
 
 
 def no_noise():
@@ -160,11 +150,6 @@ def test_algorithm_2_shifts_and_narrows_the_data_as_bayes_says():
     assert_distributed(shifted, M + A * S**2, S, DISCRETISATION)
     narrowed = final(DDIM(process("linear"), data, data.quadratic_gradient(C, R)), shape=FEWER)
     assert_distributed(narrowed, PRODUCT_MEAN, PRODUCT_VARIANCE**0.5, DISCRETISATION)
-
-
-def wavy(x, timesteps):
-    """A smooth denoiser of no distribution."""
-    return torch.tanh(0.7 * x + 0.1 * torch.sin(timesteps.double() / 50).view(-1, 1, 1, 1)).to(x.dtype)
 
 
 def both_ends(step, x_t, t, z):

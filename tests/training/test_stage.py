@@ -105,12 +105,6 @@ def steps_of(rows):
     return [int(row["step"]) for row in rows]
 
 
-def test_the_log_is_where_it_was_asked_for_when_training_ends(whole):
-    rows = whole.log("whole")
-    assert steps_of(rows) == STEPS
-    assert {"seconds", "images_per_second", "loss"} <= set(rows[0])
-
-
 def test_the_last_state_stays_in_the_bytes_of_the_checkpoint(whole):
     (state,) = whole.left_behind()
     assert state.name == "step-000000014"

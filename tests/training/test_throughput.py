@@ -50,20 +50,14 @@ def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
     throughput, model = section(), tiny_model(kind)
     make(stage, throughput, model, tmp_path / "throughput.json")
     written = read_json(tmp_path / "throughput.json")
-    assert (written["naive"]["batch_size"], written["naive"]["precision"]) == (2, "float32")
-    assert (written["optimised"]["batch_size"], written["optimised"]["precision"]) == (6, "bfloat16")
-    for name in ("naive", "optimised"):
+    for name, batch, precision in (("naive", 2, "float32"), ("optimised", 6, "bfloat16")):
+        assert (written[name]["batch_size"], written[name]["precision"]) == (batch, precision)
         assert len(written[name]["images_per_second"]) == 3
-        assert all(rate > 0 for rate in written[name]["images_per_second"])
+        assert min(written[name]["images_per_second"]) > 0
     peaks = written["peak_flops_of_repetitions"]
     assert len(peaks) == 3
-    assert written["peak_flops"] == max(peaks)
-    assert min(peaks) > 0
+    assert written["peak_flops"] == max(peaks) >= min(peaks) > 0
     assert written["forward_flops"] == network_cost(model).flops
-    assert written["device"]
-    assert written["threads"] == 1
-    assert written["made_by"]["stage"] == "throughput"
-    assert written["made_by"]["params"]["throughput"] == throughput.values()
 
 
 def test_the_naive_step_is_the_update_of_training(randomised, tiny_model):
