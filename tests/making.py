@@ -1,4 +1,4 @@
-"""Stages called as the runner calls them, with a record of what they are given; and what artifacts record."""
+"""Stages called as the runner calls them, what artifacts record, datasets, and the sections of tiny models."""
 
 from inspect import signature
 from pathlib import Path
@@ -13,11 +13,40 @@ from adm.config.base import Config
 from adm.config.data import GraphParams
 from adm.data.shards import write_shard
 from adm.params.data import DatasetParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.pipeline import Pipeline
 from adm.sampling.batch import Samples, write_blocks
 
 PLACES = ("out", "log", "work")
 """Paths that are no inputs."""
+
+
+TINY = {
+    "network": {
+        **{"image_size": 8, "channels": 32, "channel_multiplier": [1], "depth": 1, "attention_resolutions": []},
+        **{"heads": 1, "num_classes": 2},
+    },
+    "noise": {"timesteps": 50, "schedule": "cosine"},
+    "training": {"batch_size": 12, "learning_rate": 1e-3, "ema_rate": 0.9, "flip": True, "seed": 7, "threads": 1},
+}
+KINDS = {"diffusion": DiffusionModelParams, "upsampler": UpsamplerModelParams, "classifier": ClassifierModelParams}
+
+
+def tiny_model(kind="diffusion", **changes):
+    """Build the section of a tiny model: `tiny_model("diffusion", timesteps=50, dropout=0.1, precision="float16")`.
+
+    Keywords go to the subsection that has such a key.
+    """
+    section = {"kind": kind} | {name: dict(values) for name, values in TINY.items()}
+    if kind == "upsampler":
+        section["network"]["low_resolution"] = 4
+    if kind != "classifier":
+        section["objective"] = changes.pop("objective", "hybrid")
+    fields = KINDS[kind].model_fields
+    for key, value in changes.items():
+        (part,) = (name for name in TINY if key in fields[name].annotation.model_fields)
+        section[part][key] = value
+    return KINDS[kind].model_validate(section)
 
 
 def verbs(package=PACKAGE):

@@ -123,14 +123,6 @@ def test_bfloat16(options):
     assert (out - expected).abs().max() < 0.05 * expected.abs().max()
 
 
-def test_double_weights_stay_double():
-    net = perturbed(UNet(small(), out_channels=3)).eval()
-    expected = net(X, T, Y)
-    out = net.double()(X.double(), T, Y)
-    assert out.dtype == torch.float64
-    torch.testing.assert_close(out.float(), expected, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("network", "params"),
     [
