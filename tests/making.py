@@ -4,6 +4,7 @@ from inspect import signature
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from adm.artifacts.code import PACKAGE, code_digest
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
@@ -12,6 +13,7 @@ from adm.artifacts.writing import new_folder
 from adm.config.base import Config
 from adm.config.data import GraphParams
 from adm.data.shards import write_shard
+from adm.errors import UserError
 from adm.params.data import DatasetParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.pipeline import Pipeline
@@ -74,6 +76,14 @@ def make(stage, *args, **kwargs):
     sections = {n: v for n, v in read.items() if n not in ("inputs", "execution", "artifacts", "read")}
     handed = {"made_by": record(verb, sections, inputs)} if "made_by" in parameters else {}
     stage.run(**handed | given)
+
+
+def refusal_of(function, *arguments, **options):
+    """The one line by which a call is refused."""
+    with pytest.raises(UserError) as error:
+        function(*arguments, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def write_dataset(out, images, labels=None, held_out=(), facts=None, **section):

@@ -16,6 +16,7 @@ from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_folder
 from adm.config.metrics import METRICS, POOLED
 from adm.data.shards import ImageShards
+from adm.errors import UserError
 from adm.metrics import dinov2
 from adm.metrics.batches import GRAPH, REFERENCE, read_features, write_reference
 from adm.metrics.dinov2 import VisionTransformer
@@ -54,8 +55,9 @@ class Project:
         rng = np.random.default_rng(0)
         pixels = rng.integers(0, 256, (TRAINED_ON + HELD_OUT + SAMPLES, 8, 8, 3)).astype(np.uint8)
         self.images, self.held_out, samples = np.split(pixels, [TRAINED_ON, TRAINED_ON + HELD_OUT])
-        # Copies of images of either part.
-        samples[0], samples[1] = self.images[7], self.held_out[3]
+        # Copies of images of either part, and of one but for a bit.
+        samples[0], samples[1], samples[2] = self.images[7], self.held_out[3], self.images[12]
+        samples[2, 0, 0, 0] ^= 1
         write_dataset(folder / "data", self.images, held_out=self.held_out)
         write_dataset(folder / "plain", self.images)
         write_batch(folder / "samples", "sample", RUN, {}, samples, np.zeros(SAMPLES, np.int64))
@@ -147,15 +149,34 @@ def test_scores_tell_the_distance_from_both_parts_and_the_floor(project):
     assert {name: found[name] for name in plain} == pytest.approx(plain, rel=1e-3)
 
 
-def test_no_held_out_image_is_anyones_neighbour(project):
-    inputs = {name: project.folder / name for name in ("samples", "data")}
-    inputs |= {"features": project.folder / "first-samples", "dataset_features": project.folder / "first-data"}
-    section = NeighboursParams(run="any", k=3)
-    make(neighbours, section, inputs, project.folder / "neighbours")
-    found = read_study(Neighbours, project.folder / "neighbours")
-    assert found.indices.max() < TRAINED_ON == len(found.dataset_distances)
-    assert found.indices[0, 0] == 7
+def find_neighbours(project, out, k):
+    inputs = {"samples": "samples", "data": "data", "features": "first-samples", "dataset_features": "first-data"}
+    make(neighbours, NeighboursParams(run="any", k=k), {n: project.folder / p for n, p in inputs.items()}, out)
+    return read_study(Neighbours, out)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_neighbours_are_those_of_all_pairs_and_no_held_out_image_is_one(project, tmp_path, k):
+    found = find_neighbours(project, tmp_path / "out", k)
+    real, fake = project.pool("first", "data")[:TRAINED_ON], project.pool("first", "samples")
+    between, within = cdist(fake, real), cdist(real, real) + np.diag(np.full(TRAINED_ON, np.inf))
+    expected = np.sort(between, axis=1)[:, :k]
+    assert found.indices.shape == (SAMPLES, k)
+    np.testing.assert_allclose(found.distances, expected, atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(between, found.indices, axis=1), expected, atol=1e-6)
+    np.testing.assert_allclose(found.dataset_distances, within.min(axis=1), atol=1e-6)
+
+
+def test_planted_copies_are_found_and_only_they_are_flagged(project, tmp_path):
+    found = find_neighbours(project, tmp_path / "out", 3)
+    assert found.indices[[0, 2], 0].tolist() == [7, 12]
+    assert found.distances[[0, 2], 0].max() < 0.1 * found.dataset_distances.min()
     assert np.flatnonzero(found.pixel_copies).tolist() == [0]
+
+
+def test_a_dataset_of_too_few_neighbours_is_refused(project, tmp_path):
+    with pytest.raises(UserError, match=r"data: has 60 images; 60 neighbours need more"):
+        find_neighbours(project, tmp_path / "out", TRAINED_ON)
 
 
 def test_an_extractor_trains_on_what_others_train_on(project, tmp_path):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from making import refusal_of
 from safetensors.torch import load_file, save_file
 
 from adm.errors import UserError
@@ -17,13 +18,6 @@ def saved(new_run, tiny_model, tmp_path):
     folder = tmp_path / "saved"
     run.files(folder)
     return run, folder
-
-
-def refusal(run, folder):
-    with pytest.raises(UserError) as error:
-        run.state.load(folder)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize("steps", [0, 2])
@@ -49,7 +43,7 @@ def test_a_state_of_another_architecture_is_refused_with_the_file_and_the_first_
     saved, new_run, tiny_model, change, first
 ):
     objective = {"objective": "simple"} if "variance" in change else {}
-    message = refusal(new_run(tiny_model(**change, **objective)), saved[1])
+    message = refusal_of(new_run(tiny_model(**change, **objective)).state.load, saved[1])
     assert message.startswith(f"{saved[1] / 'network.safetensors'}: ")
     assert "another architecture" in message
     assert first in message
@@ -63,9 +57,9 @@ def test_a_damaged_or_missing_file_is_named(saved, name):
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b""):
         path.write_bytes(damaged)
-        assert refusal(run, folder).startswith(f"{path}: is no readable ")
+        assert refusal_of(run.state.load, folder).startswith(f"{path}: is no readable ")
     path.unlink()
-    assert refusal(run, folder) == f"{path}: does not exist"
+    assert refusal_of(run.state.load, folder) == f"{path}: does not exist"
 
 
 def test_the_loss_scale_is_of_float16_alone(new_run, tiny_model, tmp_path):
@@ -83,7 +77,7 @@ def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):
     name = next(iter(tensors))
     tensors[name].view(-1)[0] = float("nan")
     save_file(tensors, folder / "network.safetensors")
-    assert f"network.safetensors: {name} holds NaN" in refusal(new_run(run.model), folder)
+    assert f"network.safetensors: {name} holds NaN" in refusal_of(new_run(run.model).state.load, folder)
 
 
 def begun(folder):
