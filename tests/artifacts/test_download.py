@@ -171,8 +171,6 @@ def test_being_offline_is_explained(out, monkeypatch):
         port = closed.server_port
     message = refusal(f"http://127.0.0.1:{port}/a.bin", out)
     assert "5 times" in message
-    assert "give a.bin from elsewhere" in message
-    assert "file:///" in message
 
 
 def test_local_files_are_copied_and_checked(tmp_path, out):

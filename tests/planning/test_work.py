@@ -180,12 +180,8 @@ def test_no_segment_takes_longer_than_a_week(paper, costs):
     assert paper.resources.train.minutes == 168 * 60
 
 
-BLOCKS = {32: 1563, 64: 782}
-"""Blocks that hold 50,000 images, by their size."""
-
-
 def test_classifier_free_guidance_and_autoguidance_cost_a_second_pass(paper, costs):
-    images = 32 * BLOCKS[32]
+    images = 32 * 1563
     for plain, guided in (("free-128-1", "free-128-2"), ("free-128-1", "auto-128-2")):
         model, weaker = (paper.models[name] for name in ("adm-128-free", "adm-128"))
         assert costs[f"sample/{plain}"].flops == 250 * images * network_cost(model).flops
@@ -199,7 +195,7 @@ def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
     guided = run.guided_steps(NoiseParams())
     assert 0 < guided < 250
     model, classifier = (paper.models[name] for name in ("adm-128", "classifier-128"))
-    images = run.micro_batch * BLOCKS[run.micro_batch]
+    images = 64 * 782
     expected = images * (250 * network_cost(model).flops + 2 * guided * network_cost(classifier).flops)
     assert costs["sample/limited-128-2"].flops == expected
 

@@ -88,17 +88,11 @@ def test_verbs_read_views(adm, photos, tmp_path, monkeypatch):
                 "training": {"batch_size": 6, "crop": "random", "threads": 2},
             }
         },
-        "figures": {
-            "images": {
-                **{"kind": "comparison", "caption": "Images.", "columns": 2, "lines": 1},
-                "rows": {"": {"large": {"dataset": "large"}}},
-            }
-        },
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     for command in (
         *("resolve", "prepare photos", "extractor told", "init judge", "train judge-2"),
-        *("features dataset/large", "reference large", "figure images"),
+        *("features dataset/large", "reference large"),
     ):
         code, _, errors = adm(*command.split())
         assert code == 0, errors

@@ -219,39 +219,31 @@ def test_a_segment_that_is_told_to_stop_keeps_the_step_and_goes_on_from_it(
 
 
 @pytest.mark.usefixtures("heeded")
-def test_a_second_ctrl_c_while_the_state_is_saved_leaves_the_earlier_one(project, whole, each_step, monkeypatch):
-    each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGINT))
-    copy = shutil.copyfile
-
-    def interrupted(source, target):
-        copy(source, target)
-        if "step-000000006" in str(target):
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(rolling.shutil, "copyfile", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        project.train("again")
-    assert newest_of(project) == 4
-    monkeypatch.undo()
-    project.train("again")
-    assert project.files("again") == whole.files("whole")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_second_signal_of_a_scheduler_lets_the_saving_end(project, whole, each_step, monkeypatch, number):
-    each_step(lambda step: step == 6 and signal.raise_signal(signal.SIGTERM))
+@pytest.mark.parametrize(
+    ("first", "second", "ends", "kept"),
+    [
+        (signal.SIGINT, signal.SIGINT, KeyboardInterrupt, 4),
+        # A scheduler's second signal lets the saving end.
+        (signal.SIGTERM, signal.SIGTERM, SystemExit, 6),
+        (signal.SIGTERM, signal.SIGUSR1, SystemExit, 6),
+    ],
+)
+def test_a_second_signal_while_the_state_is_saved_loses_nothing_that_was(
+    project, whole, each_step, monkeypatch, first, second, ends, kept
+):
+    each_step(lambda step: step == 6 and signal.raise_signal(first))
     copy = shutil.copyfile
 
     def interrupted(source, target):
         if "step-000000006" in str(target):
-            signal.raise_signal(number)
+            signal.raise_signal(second)
         copy(source, target)
 
     monkeypatch.setattr(rolling.shutil, "copyfile", interrupted)
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(ends) as stopped:
         project.train("again")
-    assert stopped.value.code == 128 + signal.SIGTERM
-    assert newest_of(project) == 6
+    assert ends is KeyboardInterrupt or stopped.value.code == 128 + first
+    assert newest_of(project) == kept
     monkeypatch.undo()
     project.train("again")
     assert project.files("again") == whole.files("whole")

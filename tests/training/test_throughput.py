@@ -1,15 +1,11 @@
 """Throughput is measured on steps that train, and written as it was measured; no number of it is asserted."""
 
-import platform
-
 import pytest
 import torch
 from making import make
 
-from adm import machine
 from adm.artifacts.reading import read_json
 from adm.determinism import generator
-from adm.machine import processor_name
 from adm.nets.cost import network_cost
 from adm.params.runs import ThroughputParams
 from adm.stages import throughput as stage
@@ -83,10 +79,3 @@ def test_measuring_leaves_the_global_generator_alone(tiny_model):
     before = torch.get_rng_state()
     timing.measure(section(steps=1, repetitions=1), tiny_model(dropout=0.1))
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_the_processor_has_a_name_on_any_system(monkeypatch, tmp_path):
-    assert processor_name()
-    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "missing")
-    monkeypatch.setattr(platform, "processor", lambda: "")
-    assert processor_name() == platform.machine()
