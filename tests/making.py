@@ -8,10 +8,8 @@ import pytest
 
 from adm.artifacts.code import PACKAGE, code_digest
 from adm.artifacts.manifest import fingerprint, provenance, write_manifest
-from adm.artifacts.streaming import write_npy
 from adm.artifacts.writing import new_folder
 from adm.config.base import Config
-from adm.config.data import GraphParams
 from adm.data.shards import write_shard
 from adm.errors import UserError
 from adm.params.data import DatasetParams
@@ -98,17 +96,6 @@ def write_dataset(out, images, labels=None, held_out=(), facts=None, **section):
                 write_shard(folder, *(array[rows] for array in arrays), number, part)
         write_manifest(folder, record("prepare", {"dataset": DatasetParams(**given)}), facts)
     return out
-
-
-def write_features_of(images, graph, out, rng, count, logits=None):
-    """Write features of images as `features` would, but drawn at random."""
-    arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
-    inputs = {"images": images, "graph": graph}
-    with new_folder(out) as folder:
-        for layer, shape in arrays.items():
-            write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
-        extractor = GraphParams(executor="torch", feature_batch=4)
-        write_manifest(folder, record("features", {"extractor": extractor}, inputs), {"num_images": count})
 
 
 def write_batch(out, stage, run, inputs, images, labels):

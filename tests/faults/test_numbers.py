@@ -1,74 +1,26 @@
 """Numbers that cannot be silently wrong: of another run, of another graph, too few, or not finite."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from damage import flip
-from making import make, record, refusal_of, write_batch, write_dataset, write_features_of
+from making import make, refusal_of
+from scored import RUN, Scored
 
-from adm.artifacts.manifest import identity, read_record, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.manifest import identity, read_record
+from adm.artifacts.seal import read_sealed_json
 from adm.data.batches import to_uint8
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
+from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.models import GanParams, SegmentParams
-from adm.params.runs import RunParams
 from adm.params.schema import ExecutionParams
-from adm.stages import evaluate, extractor, init, reference, train, train_gan
+from adm.stages import extractor, init, train, train_gan
 from adm.training import rolling
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=20)
-AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
-NUM_SAMPLES = 24
-
-
-RUN = RunParams(checkpoint="c", reference="r", num_samples=NUM_SAMPLES, steps="3")
-
-
-class Scored:
-    """A run's samples, a dataset, graphs, features and references, made without a network."""
-
-    def __init__(self, folder):
-        self.folder, self.rng = folder, np.random.default_rng(0)
-        self.out = folder / "metrics.json"
-        with new_folder(folder / "graph") as path:
-            (path / "graph.pb").write_text("graph")
-            write_manifest(path, record("extractor", {}, {}, []))
-        self.samples("samples", RUN)
-        self.data("data")
-        self.features("dataset_features", "data", 40)
-        self.reference("reference", AGAINST, "dataset_features", "data")
-        self.features("features", "samples")
-        self.features("reference_features", "reference", 30)
-
-    def samples(self, name, run):
-        images = self.rng.integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
-        write_batch(self.folder / name, "sample", run, {}, images, np.zeros(len(images), np.int64))
-
-    def data(self, name):
-        write_dataset(self.folder / name, self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8))
-
-    def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
-        images, graph, out = (self.folder / name for name in (images, graph, name))
-        write_features_of(images, graph, out, self.rng, count, logits)
-
-    def reference(self, name, section, features, data):
-        make(reference, section, self.folder / features, self.folder / data, self.folder / name)
-
-    def evaluate(self):
-        names = ("samples", "features", "reference", "reference_features")
-        make(evaluate, RUN, {name: self.folder / name for name in names}, self.out)
-        return json.loads(self.out.read_text())
-
-    def refusal(self):
-        message = refusal_of(self.evaluate)
-        assert not self.out.exists()
-        return message.removeprefix(f"{self.folder}/")
 
 
 @pytest.fixture
@@ -76,37 +28,45 @@ def scored(tmp_path):
     return Scored(tmp_path)
 
 
+def refusal(scored):
+    """The line by which scores are refused, of which nothing is left."""
+    message = refusal_of(scored.evaluate, scored.folder / "metrics.json")
+    assert not (scored.folder / "metrics.json").exists()
+    return message.removeprefix(f"{scored.folder}/")
+
+
 def test_metrics_tell_what_they_are_of(scored):
-    found = scored.evaluate()
+    scored.evaluate(scored.folder / "metrics.json")
+    found = read_sealed_json(scored.folder / "metrics.json")
     names = ("samples", "features", "reference", "reference_features")
     assert found["made_by"]["inputs"] == {name: identity(scored.folder / name) for name in names}
     assert found["made_by"]["params"] == {"run": RUN.values()}
-    assert found["num_samples"] == NUM_SAMPLES
+    assert found["num_samples"] == RUN.num_samples
     assert read_record(scored.folder / "reference").facts["graph"] == identity(scored.folder / "graph")
 
 
-@pytest.mark.parametrize("count", [NUM_SAMPLES - 1, NUM_SAMPLES + 1])
+@pytest.mark.parametrize("count", [RUN.num_samples - 1, RUN.num_samples + 1])
 def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
     scored.features("features", "samples", count)
-    assert scored.refusal() == f"features: holds {count} samples, but the run asks for {NUM_SAMPLES}"
+    assert refusal(scored) == f"features: holds {count} samples, but the run asks for {RUN.num_samples}"
 
 
 def test_features_of_another_graph_are_refused(scored):
     scored.features("features", "samples", graph="samples")
-    assert scored.refusal().startswith("features: holds features of another graph than those behind")
+    assert refusal(scored).startswith("features: holds features of another graph than those behind")
 
 
 def test_a_reference_of_another_graph_is_refused(scored):
     scored.features("dataset_features", "data", 40, graph="samples")
-    scored.reference("reference", AGAINST, "dataset_features", "data")
-    message = scored.refusal()
+    scored.reference()
+    message = refusal(scored)
     assert message.startswith("features: holds features of another graph than those behind")
     assert message.endswith("reference")
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
     monkeypatch.setattr(scores, "density", lambda _: float("nan"))
-    assert ": density" in scored.refusal()
+    assert ": density" in refusal(scored)
 
 
 def test_images_that_are_not_finite_are_refused():

@@ -106,15 +106,6 @@ def test_the_boundary_belongs_to_the_ball():
     assert (got.density, got.coverage) == (1 / 6, 1 / 4)
 
 
-def test_an_outlier_vouches_once():
-    """The case that density was made for: precision calls every sample good, density one ball in three."""
-    real = np.concatenate([gaussian(50, 2, 13), [[1.0e3, 1.0e3]]])
-    fake = np.array([[500.0, 500.0]]) + gaussian(40, 2, 14)
-    assert precision_recall(real, fake).precision == 1.0
-    got = density_coverage(real, fake, 3)
-    assert (got.density, got.coverage) == (pytest.approx(1 / 3), 1 / 51)
-
-
 def test_a_set_covers_itself():
     """Each ball holds its centre and k neighbours: k + 1 balls a point, and every ball holds a sample."""
     points = gaussian(80, 64, 15)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 import adm as package
@@ -21,9 +20,8 @@ RUN = {"checkpoint": "model-1", "steps": "2", "num_samples": 9, "micro_batch": 5
 
 
 @pytest.fixture
-def trained(adm, tmp_path, monkeypatch):
+def trained(verbs):
     """Train on folders of these names: `trained(names, "sample plain")` calls further verbs."""
-    monkeypatch.chdir(tmp_path)
 
     def execute(names, *commands):
         for number, name in enumerate(names):
@@ -40,9 +38,8 @@ def trained(adm, tmp_path, monkeypatch):
             "runs": {"plain": RUN, "free": RUN | {"checkpoint": "free-1"}},
             "figures": {"grid": {"run": "plain", "columns": 2, "classes": [0, 2], "caption": "Samples."}},
         }
-        Path("params.yaml").write_text(yaml.safe_dump(content))
         for command in ("prepare images", "init model", "train model-1", *commands):
-            code, _, err = adm(*command.split())
+            code, _, err = verbs(content, command)
             assert code == 0, err
         return Path("results/a")
 
