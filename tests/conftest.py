@@ -5,22 +5,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import making
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from making import record, write_shards
 
 from adm import cli
-from adm.artifacts.manifest import write_manifest
-from adm.artifacts.writing import new_folder
 from adm.data.batches import Batches
 from adm.data.shards import ImageShards
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.nets.weights import build
 from adm.parallel import CPU, Group
-from adm.params.data import DatasetParams
-from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.training.loop import train
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -62,16 +58,19 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (-slow[groups[item]], -size[groups[item]], groups[item]))
 
 
+def arrays_of(name):
+    with np.load(TESTS / "golden" / name) as arrays:
+        return dict(arrays)
+
+
 @pytest.fixture(scope="session")
 def golden():
-    with np.load(TESTS / "golden" / "reference.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return arrays_of("reference.npz")
 
 
 @pytest.fixture(scope="session")
 def more_golden():
-    with np.load(TESTS / "golden" / "more.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return arrays_of("more.npz")
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +84,18 @@ def graph(tmp_path_factory):
     path = tmp_path_factory.mktemp("graph") / "graph.pb"
     path.write_bytes(freeze(ExtractorNetwork(num_classes=10, generator=torch.Generator().manual_seed(0), width=8)))
     return path
+
+
+@pytest.fixture(scope="session")
+def compiled_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def kernels(compiled_folder, monkeypatch):
+    """The folder of torch's compiler, which it fills with headers once; nothing else is shared."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_folder))
+    return lambda: set(compiled_folder.rglob("*.so"))
 
 
 @pytest.fixture
@@ -114,63 +125,22 @@ def refused(adm):
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
-    """A prepared dataset of 24 images of 8x8 pixels in two classes: dark and bright, in shards of 10."""
-    section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
-    rng = np.random.default_rng(0)
+def data(tmp_path_factory):
+    """A prepared dataset of 24 images of 8x8 pixels in two classes, dark and bright, in shards of 10; only read it."""
     labels = np.arange(24) % 2
-    images = (labels[:, None, None, None] * 128 + rng.integers(0, 128, (24, 8, 8, 3))).astype(np.uint8)
-    out = tmp_path_factory.mktemp("dataset") / "tiny"
-    with new_folder(out) as folder:
-        write_shards(folder, images, labels, section.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]))
-    return ImageShards(out, image_size=8)
+    noise = np.random.default_rng(0).integers(0, 128, (24, 8, 8, 3))
+    images = (labels[:, None, None, None] * 128 + noise).astype(np.uint8)
+    return making.write_dataset(tmp_path_factory.mktemp("dataset") / "tiny", images)
 
 
-TINY_NETWORK = {
-    "image_size": 8,
-    "channels": 32,
-    "channel_multiplier": [1],
-    "depth": 1,
-    "attention_resolutions": [],
-    "heads": 1,
-    "num_classes": 2,
-}
-TINY_TRAINING = {"batch_size": 12, "learning_rate": 1e-3, "ema_rate": 0.9, "flip": True, "seed": 7, "threads": 1}
+@pytest.fixture(scope="session")
+def dataset(data):
+    return ImageShards(data, image_size=8)
 
 
 @pytest.fixture(scope="session")
 def tiny_model():
-    """Build the section of a tiny model: `tiny_model("diffusion", timesteps=50, dropout=0.1, precision="float16")`.
-
-    Keywords go to the subsection that has such a key.
-    """
-    kinds = {
-        "diffusion": DiffusionModelParams,
-        "upsampler": UpsamplerModelParams,
-        "classifier": ClassifierModelParams,
-    }
-
-    def section_of(kind="diffusion", **changes):
-        section = {
-            "kind": kind,
-            "network": TINY_NETWORK | ({"low_resolution": 4} if kind == "upsampler" else {}),
-            "noise": {"timesteps": 50, "schedule": "cosine"},
-            "training": TINY_TRAINING,
-        }
-        if kind != "classifier":
-            section["objective"] = changes.pop("objective", "hybrid")
-        params = kinds[kind]
-        for key, value in changes.items():
-            (part,) = (
-                name
-                for name in ("network", "noise", "training")
-                if key in params.model_fields[name].annotation.model_fields
-            )
-            section[part] = section[part] | {key: value}
-        return params.model_validate(section)
-
-    return section_of
+    return making.tiny_model
 
 
 @pytest.fixture(scope="session")

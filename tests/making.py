@@ -1,17 +1,52 @@
-"""Stages called as the runner calls them, with a record of what they are given; and what artifacts record."""
+"""Stages called as the runner calls them, what artifacts record, datasets, and the sections of tiny models."""
 
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from adm.artifacts.code import PACKAGE, code_digest
-from adm.artifacts.manifest import fingerprint, provenance
+from adm.artifacts.manifest import fingerprint, provenance, write_manifest
+from adm.artifacts.writing import new_folder
 from adm.config.base import Config
 from adm.data.shards import write_shard
+from adm.errors import UserError
+from adm.params.data import DatasetParams
+from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.pipeline import Pipeline
 from adm.sampling.batch import Samples, write_blocks
 
 PLACES = ("out", "log", "work")
 """Paths that are no inputs."""
+
+
+TINY = {
+    "network": {
+        **{"image_size": 8, "channels": 32, "channel_multiplier": [1], "depth": 1, "attention_resolutions": []},
+        **{"heads": 1, "num_classes": 2},
+    },
+    "noise": {"timesteps": 50, "schedule": "cosine"},
+    "training": {"batch_size": 12, "learning_rate": 1e-3, "ema_rate": 0.9, "flip": True, "seed": 7, "threads": 1},
+}
+KINDS = {"diffusion": DiffusionModelParams, "upsampler": UpsamplerModelParams, "classifier": ClassifierModelParams}
+
+
+def tiny_model(kind="diffusion", **changes):
+    """Build the section of a tiny model: `tiny_model("diffusion", timesteps=50, dropout=0.1, precision="float16")`.
+
+    Keywords go to the subsection that has such a key.
+    """
+    section = {"kind": kind} | {name: dict(values) for name, values in TINY.items()}
+    if kind == "upsampler":
+        section["network"]["low_resolution"] = 4
+    if kind != "classifier":
+        section["objective"] = changes.pop("objective", "hybrid")
+    fields = KINDS[kind].model_fields
+    for key, value in changes.items():
+        (part,) = (name for name in TINY if key in fields[name].annotation.model_fields)
+        section[part][key] = value
+    return KINDS[kind].model_validate(section)
 
 
 def verbs(package=PACKAGE):
@@ -41,11 +76,26 @@ def make(stage, *args, **kwargs):
     stage.run(**handed | given)
 
 
-def write_shards(folder, images, labels, shard_size, part="training"):
-    """Write images and labels as `prepare` would."""
-    for number, start in enumerate(range(0, len(images), shard_size)):
-        rows = slice(start, start + shard_size)
-        write_shard(folder, images[rows], labels[rows], number, part)
+def refusal_of(function, *arguments, **options):
+    """The one line by which a call is refused."""
+    with pytest.raises(UserError) as error:
+        function(*arguments, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def write_dataset(out, images, labels=None, held_out=(), facts=None, **section):
+    """Write a dataset as `prepare` would, of two classes in turn and in shards of 10, unless told otherwise."""
+    given = {"source": "digits", "image_size": images.shape[1], "num_classes": 2, "shard_size": 10} | section
+    labels = np.arange(len(images)) % 2 if labels is None else labels
+    parts = {"training": (images, labels), "held_out": (held_out, np.arange(len(held_out)) % 2)}
+    with new_folder(out) as folder:
+        for part, arrays in parts.items():
+            for number, start in enumerate(range(0, len(arrays[0]), given["shard_size"])):
+                rows = slice(start, start + given["shard_size"])
+                write_shard(folder, *(array[rows] for array in arrays), number, part)
+        write_manifest(folder, record("prepare", {"dataset": DatasetParams(**given)}), facts)
+    return out
 
 
 def write_batch(out, stage, run, inputs, images, labels):

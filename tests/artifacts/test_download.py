@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from making import make
+from making import make, refusal_of
 from serving import serving
 
 from adm.artifacts import download as module
@@ -44,10 +44,7 @@ def get(url, out, **known):
 
 
 def refusal(url, out, **known):
-    with pytest.raises(UserError) as error:
-        get(url, out, **known)
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    return refusal_of(get, url, out, **known)
 
 
 def test_a_file_arrives_whole_and_alone(server, out):
@@ -174,8 +171,6 @@ def test_being_offline_is_explained(out, monkeypatch):
         port = closed.server_port
     message = refusal(f"http://127.0.0.1:{port}/a.bin", out)
     assert "5 times" in message
-    assert "give a.bin from elsewhere" in message
-    assert "file:///" in message
 
 
 def test_local_files_are_copied_and_checked(tmp_path, out):
@@ -262,7 +257,5 @@ def test_other_urls_are_refused(url):
 def test_a_server_cannot_send_elsewhere_than_to_the_web(server, out, tmp_path, scheme):
     (tmp_path / "secret").write_bytes(CONTENT)
     server.moved_to = f"{scheme}://{tmp_path}/secret"
-    with pytest.raises(UserError, match=re.escape(server.url)) as caught:
-        get(server.url, out, size=len(CONTENT), sha256=SHA256)
-    assert "\n" not in str(caught.value)
+    assert server.url in refusal(server.url, out, size=len(CONTENT), sha256=SHA256)
     assert left(out) == []

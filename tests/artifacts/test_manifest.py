@@ -4,7 +4,7 @@ import json
 
 import pytest
 from damage import sealed_json
-from making import record
+from making import record, refusal_of
 
 from adm.artifacts.manifest import MANIFEST, differing, identity, read_manifest, read_record, sha256, write_manifest
 from adm.artifacts.seal import write_sealed_json
@@ -26,13 +26,6 @@ def make(folder, **changes):
 @pytest.fixture
 def artifact(tmp_path):
     return make(tmp_path / "artifact")
-
-
-def refusal(folder, *stages):
-    with pytest.raises(UserError) as error:
-        read_manifest(folder, *stages)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_the_manifest_says_what_made_the_artifact(artifact):
@@ -59,18 +52,21 @@ def test_several_who_take_turns_find_what_one_finds(artifact):
 
 def test_a_missing_file_is_found(artifact):
     (artifact / "b.txt").unlink()
-    assert refusal(artifact, "prepare").startswith(f"{artifact / 'b.txt'}: does not exist")
+    assert refusal_of(read_manifest, artifact, "prepare").startswith(f"{artifact / 'b.txt'}: does not exist")
 
 
 def test_an_artifact_of_another_stage_is_refused(artifact):
-    assert refusal(artifact, "init", "train") == f"{artifact}: was made by 'prepare', not by 'init' or 'train'"
+    assert (
+        refusal_of(read_manifest, artifact, "init", "train")
+        == f"{artifact}: was made by 'prepare', not by 'init' or 'train'"
+    )
 
 
 def test_what_is_no_manifest_is_refused(artifact):
     content = json.loads((artifact / MANIFEST).read_text())
     for other in (b"", b"[]", b"{}", sealed_json({"stage": 3}), sealed_json({"clock": "noon", **content})):
         (artifact / MANIFEST).write_bytes(other)
-        assert refusal(artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
+        assert refusal_of(read_manifest, artifact, "prepare").startswith(f"{artifact / MANIFEST}: ")
 
 
 def test_a_file_of_json_tells_itself_what_made_it(artifact, tmp_path):

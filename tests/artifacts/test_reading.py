@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from making import refusal_of
 from safetensors.torch import save
 
 from adm.artifacts.reading import read_json, read_npy, read_npz
-from adm.errors import UserError
 from adm.nets.weights import read_tensors
 
 EXPECTED = {"x": ("float64", (None, 3))}
@@ -14,10 +14,7 @@ GOOD = np.arange(60.0).reshape(20, 3)
 
 
 def refusal(read, path, *arguments):
-    with pytest.raises(UserError) as error:
-        read(path, *arguments)
-    message = str(error.value)
-    assert "\n" not in message
+    message = refusal_of(read, path, *arguments)
     assert message.startswith(f"{path}: ")
     return message.removeprefix(f"{path}: ")
 

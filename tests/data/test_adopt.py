@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from making import make
+from making import make, refusal_of
 
 from adm.artifacts.manifest import read_manifest
 from adm.errors import UserError
@@ -50,11 +50,9 @@ def adopted(tmp_path):
 @pytest.fixture
 def refused(adopted, tmp_path):
     def run(*arguments, **section):
-        with pytest.raises(UserError) as error:
-            adopted(*arguments, **section)
-        assert "\n" not in str(error.value)
+        message = refusal_of(adopted, *arguments, **section)
         assert not (tmp_path / "adopted").exists()
-        return str(error.value)
+        return message
 
     return run
 

@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from making import make
 
 from adm.data.batches import Batches, to_uint8, to_unit_range
 from adm.data.crops import cut, draw_crop
-from adm.data.shards import ImageShards
-from adm.params.data import DatasetParams
-from adm.stages import prepare
 
 
 class Watched:
@@ -74,19 +70,6 @@ def test_a_grey_batch_is_the_first_channel_of_the_same_batch(dataset, crop):
     grey, labels = Batches(dataset, size, 10, crop, True, seed=4, channels=1).at(1)
     assert torch.equal(grey, x_0[:, :1])
     assert torch.equal(labels, y)
-
-
-def test_held_out_images_are_in_no_batch(tmp_path):
-    section = DatasetParams(source="digits", image_size=8, num_classes=10, shard_size=500, held_out=0.25)
-    make(prepare, section, tmp_path / "digits")
-    watched = Watched(ImageShards(tmp_path / "digits"))
-    batches = Batches(watched, 8, 100, "centre", False, seed=0)
-    seen = {image.numpy().tobytes() for step in range(2 * len(watched) // 100) for image in batches.at(step)[0]}
-    held_out = ImageShards(tmp_path / "digits", parts=("held_out",))
-    assert len(held_out) == 449
-    assert set(watched.asked) == set(range(1797 - 449))
-    # No two of the digits are alike.
-    assert not seen & {image.numpy().tobytes() for image in to_unit_range(held_out[:])}
 
 
 @pytest.mark.parametrize("channels", [1, 3])

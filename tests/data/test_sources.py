@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from making import make
+from making import make, refusal_of
 from PIL import Image
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
@@ -18,7 +18,6 @@ from adm.data import listing
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
 from adm.data.shards import ImageShards
-from adm.data.sources import SOURCES
 from adm.data.sources.source import held_out_of
 from adm.errors import UserError
 from adm.params.data import DatasetParams
@@ -66,11 +65,9 @@ def prepared(tmp_path):
 
 
 def refusal(section, tmp_path):
-    with pytest.raises(UserError) as error:
-        make(prepare, section, tmp_path / "refused")
+    message = refusal_of(make, prepare, section, tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    return message
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -117,23 +114,13 @@ def test_damaged_idx_files_are_described(tmp_path, case):
     assert message in found
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b"\x00" + b, lambda b: b[:40] + b"\xff" * 40 + b[80:]])
-def test_damaged_gzip_is_named(tmp_path, damage):
-    root = write_idx(tmp_path / "raw", packed=True)
-    path = root / "train-images-idx3-ubyte.gz"
-    path.write_bytes(damage(path.read_bytes()))
-    assert refusal(params("idx", root), tmp_path).startswith(f"{path}: ")
-
-
 def test_labels_must_match_images(tmp_path):
     root = write_idx(tmp_path / "raw", labels=idx(LABELS[:-1]))
     assert "holds 22 labels" in refusal(params("idx", root), tmp_path)
 
 
 def test_a_missing_idx_folder_says_where_to_get_one(tmp_path):
-    message = refusal(params("idx", tmp_path / "raw"), tmp_path)
-    assert "dataset-fashion-mnist" in message
-    assert "/usr/share/datasets/fashion-mnist" in message
+    assert "/usr/share/datasets/fashion-mnist" in refusal(params("idx", tmp_path / "raw"), tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +213,6 @@ def test_digits_are_as_they_were(prepared):
     # Of the bytes that every earlier result was made from.
     digest = hashlib.sha256((made.folder / "images-00000.npy").read_bytes()).hexdigest()
     assert digest == "f12d7507c9c4d84271718f6780a8102c4a7a0361a91f299c95185c92e715fa2d"
-
-
-def test_every_source_of_the_params_file_can_be_opened():
-    assert set(SOURCES) == set(DatasetParams.model_fields["source"].annotation.__args__)
 
 
 WRONG_PARAMS = {

@@ -51,20 +51,18 @@ def test_who_was_ended_or_lost_another_is_not_named(named, first, reason, other)
         assert named(*noted) == f"rank 1 of 4: {reason}"
 
 
-def test_who_told_of_its_loss_before_the_other_was_noted_is_not_named(named):
-    late = (1, 1, -signal.SIGKILL, None)
-    assert named(LEFT, late) == "rank 1 of 4: was killed by SIGKILL"
-
-
-def test_who_hung_and_was_killed_for_it_is_not_named(named):
-    assert named(LEFT, SUSPENDED) == "rank 0 of 4: had no answer"
-    assert named((2, 0, LOST, "had none"), LEFT, SUSPENDED) == "rank 2 of 4: had none"
-
-
-def test_of_two_failures_the_earlier_is_named_and_of_equals_what_was_noted_first(named):
-    assert named((3, 1, 2, "later"), (2, 0, 2, "earlier")) == "rank 2 of 4: earlier"
-    assert named((3, 0, 2, "noted first"), (2, 0, 2, "noted next")) == "rank 3 of 4: noted first"
-
-
-def test_when_all_were_told_to_end_the_first_is_named(named):
-    assert named((2, 0, TERMINATED, None), (1, 1, TERMINATED, None)) == "rank 2 of 4: ended with exit code 143"
+@pytest.mark.parametrize(
+    ("noted", "words"),
+    [
+        # Who told of its loss before the other was noted, and who hung and was killed for it, are not named.
+        ([LEFT, (1, 1, -signal.SIGKILL, None)], "rank 1 of 4: was killed by SIGKILL"),
+        ([LEFT, SUSPENDED], "rank 0 of 4: had no answer"),
+        ([(2, 0, LOST, "had none"), LEFT, SUSPENDED], "rank 2 of 4: had none"),
+        # The earlier, and of equals what was noted first.
+        ([(3, 1, 2, "later"), (2, 0, 2, "earlier")], "rank 2 of 4: earlier"),
+        ([(3, 0, 2, "noted first"), (2, 0, 2, "noted next")], "rank 3 of 4: noted first"),
+        ([(2, 0, TERMINATED, None), (1, 1, TERMINATED, None)], "rank 2 of 4: ended with exit code 143"),
+    ],
+)
+def test_of_several_who_failed_the_first_is_named(named, noted, words):
+    assert named(*noted) == words

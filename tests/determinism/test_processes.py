@@ -125,14 +125,7 @@ class Project:
         command = self.command(results, words, processes, (), **execution)
         return Begun(self.children, command, self.folder)
 
-    def run(self, command, succeeds=True, environment=os.environ):
-        """Run a command to its end, and return what it wrote to stderr."""
-        with self.start(command, environment) as job:
-            _, err = job.communicate(timeout=TIMEOUT)
-        assert (job.returncode == 0) == succeeds, err
-        return err
-
-    def start(self, command, environment=os.environ):
+    def start(self, command, environment):
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -171,22 +164,10 @@ def project(tmp_path_factory):
         children.close()
 
 
-@pytest.fixture(scope="module")
-def sampled_by_one(project):
-    project.adm("one", "sample short")
-    return project.files("one/samples/short")
-
-
-def test_samples_are_the_same_bytes(project, sampled_by_one):
-    project.adm("three", "sample short", processes=3)
-    assert project.files("three/samples/short") == sampled_by_one
-
-
-def test_a_shard_may_be_sampled_by_several_processes_too(project, sampled_by_one):
-    for number in (1, 2):
-        project.adm("shards", f"sample short --shard {number}-of-2", processes=number)
-    project.adm("shards", "gather short", shards=2)
-    assert project.files("shards/samples/short") == sampled_by_one
+def test_samples_are_the_same_bytes(project):
+    for results, processes in (("one", 1), ("three", 3)):
+        project.adm(results, "sample short", processes)
+    assert project.files("three/samples/short") == project.files("one/samples/short")
 
 
 def test_features_are_the_same_bytes(project):
@@ -199,19 +180,8 @@ def test_features_are_the_same_bytes(project):
     assert project.files("features-2/features/dataset/digits") == project.files("features-1/features/dataset/digits")
 
 
-def torchrun(processes):
-    """How a verb begins that several processes run, whatever the params file says."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [*launcher, "-m", "--", "adm"]
-
-
-@pytest.fixture(scope="module")
-def long_by_one(project):
+def test_one_goes_on_sampling_where_two_stopped(project):
     project.adm("long", "sample long")
-    return project.files("long/samples/long")
-
-
-def test_one_goes_on_sampling_where_two_stopped(project, long_by_one):
     results = "long-2-1"
     job = project.begin(results, "sample long", processes=2)
     kept = wait_for(lambda: list((project.at(results) / "work").rglob("block-*.npz")), job)
@@ -220,7 +190,7 @@ def test_one_goes_on_sampling_where_two_stopped(project, long_by_one):
     assert not (project.at(results) / "samples").exists()
     project.adm(results, "sample long")
     assert not kept[0].exists()
-    assert project.files(f"{results}/samples/long") == long_by_one
+    assert project.files(f"{results}/samples/long") == project.files("long/samples/long")
 
 
 @pytest.fixture(scope="module")
@@ -266,13 +236,6 @@ def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, befor
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_params_file(project):
     (line,) = project.adm("uneven", f"train {SEGMENT}", processes=3, code=2).splitlines()
     assert "resources.train.processes: 3 does not fit models." in line
-
-
-def test_a_batch_that_torchruns_processes_cannot_share_evenly_is_refused(project):
-    command = project.command("uneven", f"train {SEGMENT}", before=torchrun(3))
-    printed = project.run(command, succeeds=False, environment=project.forks)
-    assert "error: batch_size 8 in 1 micro-batches cannot be shared evenly by 3 processes" in printed
-    assert not (project.at("uneven") / "checkpoints" / SEGMENT).exists()
 
 
 @pytest.mark.parametrize(("words", "file"), [(f"train {SEGMENT}", 0), ("sample short", 1)])
@@ -403,7 +366,9 @@ def within_slurm(project):
 
 
 def test_two_nodes_of_slurm_make_the_same_bytes_as_one(project, trained_by_two, within_slurm):
-    project.run(project.command("by-srun", f"train {SEGMENT}", nodes=2), environment=within_slurm)
+    job = project.start(project.command("by-srun", f"train {SEGMENT}", nodes=2), within_slurm)
+    _, err = job.communicate(timeout=TIMEOUT)
+    assert job.returncode == 0, err
     assert project.files(f"by-srun/checkpoints/{SEGMENT}") == trained_by_two
 
 

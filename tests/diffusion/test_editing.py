@@ -1,10 +1,10 @@
 """Changed images against a mixture of Gaussians whose denoiser and posterior are known exactly."""
 
 from collections import Counter
-from importlib import import_module
 
 import pytest
 import torch
+from denoising import sampler_of
 
 from adm.config.samplers import SAMPLERS
 from adm.config.sampling import Editing
@@ -35,12 +35,6 @@ def source(shape, seed=0):
     return lambda: torch.randn(shape, generator=generator)
 
 
-def made(name, *given, **more):
-    """A sampler of the registry."""
-    module, kind = SAMPLERS[name].made_by.split(":")
-    return getattr(import_module(module), kind)(*given, **more)
-
-
 def wavy(x_t, timesteps):
     return torch.cat([torch.sin(3 * x_t), torch.zeros_like(x_t)], dim=1)
 
@@ -60,21 +54,21 @@ def test_strength_is_a_part_of_the_timesteps_whatever_the_steps():
 def test_strength_1_is_sampling(name):
     shape = (2, 3, 4, 4)
     plain, changed = (source(shape) for _ in range(2))
-    expected = sample(made(name, process("logsnr6"), wavy), plain(), plain)
+    expected = sample(sampler_of(name, process("logsnr6"), wavy), plain(), plain)
     x_0 = source(shape, 1)()
     for found, wanted in zip(
-        edit(made(name, process("logsnr6"), wavy), x_0, 1, changed(), changed), expected, strict=True
+        edit(sampler_of(name, process("logsnr6"), wavy), x_0, 1, changed(), changed), expected, strict=True
     ):
         assert torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_trajectory_that_begins_in_the_middle_knows_nothing_of_the_one_before(name):
-    used, x_0, eps = made(name, process("logsnr8"), wavy), source((1, 3, 4, 4))(), source((1, 3, 4, 4), 1)()
+    used, x_0, eps = sampler_of(name, process("logsnr8"), wavy), source((1, 3, 4, 4))(), source((1, 3, 4, 4), 1)()
     for strength in (1, 0.3, 0.0001):
         found, expected = (
             last(edit(step, x_0, strength, eps, source(eps.shape, 2)))
-            for step in (used, made(name, process("logsnr8"), wavy))
+            for step in (used, sampler_of(name, process("logsnr8"), wavy))
         )
         assert torch.equal(found, expected)
 
@@ -145,5 +139,5 @@ def test_the_rest_stays_and_the_region_changes(name):
     x_0, noise = source((2, 3, 4, 4), 1)(), source((2, 3, 4, 4))
     drawn = torch.zeros(2, 1, 4, 4, dtype=torch.bool)
     drawn[0, :, :2], drawn[1, :, :, 3] = True, True
-    x = last(inpaint(made(name, process("logsnr5"), wavy), x_0, drawn, Editing(strength=0.5), noise(), noise))
+    x = last(inpaint(sampler_of(name, process("logsnr5"), wavy), x_0, drawn, Editing(strength=0.5), noise(), noise))
     assert torch.equal(x == x_0, ~drawn.expand_as(x))

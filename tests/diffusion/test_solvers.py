@@ -5,11 +5,11 @@ the solution from one level of noise to another maps quantiles to quantiles.
 """
 
 from functools import partial
-from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
+from denoising import Draws, sampler_of, wavy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,17 +106,6 @@ def test_guidance_solves_the_ode_of_the_data_that_it_makes(name):
     assert (guided - unguided).min() > A * S**2 / 2
 
 
-class Draws:
-    """Standard normals of a shape, counted."""
-
-    def __init__(self, shape, seed=0, dtype=torch.float32):
-        self.generator, self.shape, self.dtype, self.count = torch.Generator().manual_seed(seed), shape, dtype, 0
-
-    def __call__(self):
-        self.count += 1
-        return torch.randn(self.shape, generator=self.generator, dtype=self.dtype)
-
-
 @pytest.mark.parametrize("eta", [0.5, 1.0])
 def test_what_draws_noise_keeps_the_distribution_of_the_data(eta):
     diffusion, draws = even_process(40), Draws((1, 1, 100, 300), dtype=torch.float64)
@@ -127,11 +116,6 @@ def test_what_draws_noise_keeps_the_distribution_of_the_data(eta):
     even = (torch.arange(len(ranks)) + 0.5) / len(ranks)
     # Kolmogorov's bound, exceeded once in a million, and as much again for steps of finite length.
     assert (ranks - even).abs().max() < 2 * 2.7 / len(ranks) ** 0.5
-
-
-def wavy(x, timesteps):
-    """A smooth denoiser of no distribution, which predicts images far outside [-1, 1]."""
-    return torch.tanh(0.7 * x + 0.1 * torch.sin(timesteps.double() / 50).view(-1, 1, 1, 1)).to(x.dtype)
 
 
 def process(steps, schedule="linear"):
@@ -176,16 +160,12 @@ def test_the_order_of_clipping_is_that_of_guidance(name):
     ends = {}
     for order in ("before", "after"):
         for gradient in (pulled, None):
-            ends[order, gradient] = last(sample(made(name, process("5"), wavy, gradient, clipping_order=order), x_T))
+            ends[order, gradient] = last(
+                sample(sampler_of(name, process("5"), wavy, gradient, clipping_order=order), x_T)
+            )
     assert ends["before", pulled].abs().max() > 1
     assert ends["after", pulled].abs().max() <= 1
     assert torch.equal(ends["before", None], ends["after", None])
-
-
-def made(name, *given, **more):
-    """A sampler of the registry."""
-    module, kind = SAMPLERS[name].made_by.split(":")
-    return getattr(import_module(module), kind)(*given, **more)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
@@ -201,7 +181,7 @@ def test_the_registry_tells_how_often_networks_are_evaluated(name, steps):
         return network
 
     draws = Draws((1, 1, 2, 2))
-    last(sample(made(name, process(f"rho{steps}"), counted("denoiser"), counted("classifier")), draws(), draws))
+    last(sample(sampler_of(name, process(f"rho{steps}"), counted("denoiser"), counted("classifier")), draws(), draws))
     assert calls == dict.fromkeys(calls, SAMPLERS[name].evaluations(steps))
 
 

@@ -109,11 +109,9 @@ class Children:
         self._server.stdout.close()
 
 
-def contents(path):
-    """The bytes of a file, or of the files of a folder; None where there is none."""
-    if path.is_dir():
-        return {file.name: file.read_bytes() for file in path.iterdir()}
-    return path.read_bytes() if path.exists() else None
+def contents(folder):
+    """The bytes of the files of a folder; None where there is none."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()} if folder.is_dir() else None
 
 
 def _compiled(shim):

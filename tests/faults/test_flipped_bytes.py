@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
 
 SEED = int(os.environ.get("ADM_FLIP_SEED", "0"))
 RESULTS = Path("results", "embedded")
-READ_BY_NONE = {"report.html", "tables", "figures", "claims", "jobs", "logs", "params.yaml", "shards", "work"}
+READ_BY_NONE = {"report.html", "tables", "figures", "claims", "jobs", "logs", "params.yaml", "work"}
 """The page, tables, figures and claims have no seal: git and DVC hold their hashes. The others are no results."""
 
 NOT_OPENED = {
@@ -43,12 +43,7 @@ def results(by_snakemake, tmp_path, monkeypatch):
 
 @pytest.fixture
 def jobs(results):
-    """Every job but those that gather shards, which Snakemake took away: what these are made from is read by others."""
-    return [
-        job
-        for job in Pipeline(load("params.yaml")).jobs.values()
-        if job.kind.name not in ("gather", "resolve", "report")
-    ]
+    return [job for job in Pipeline(load("params.yaml")).jobs.values() if job.kind.name not in ("resolve", "report")]
 
 
 @contextmanager

@@ -14,25 +14,14 @@ import torch
 from damage import damaged, lying_zips, refusal, rezipped, saved, zipped
 from hypothesis import given
 from hypothesis import strategies as st
+from making import tiny_model
 from safetensors.torch import save
 
 from adm.nets.opening import open_network
 from adm.nets.release import read_released, read_weights, to_released
 from adm.nets.weights import build, model_network, read_tensors
-from adm.params.models import DiffusionModelParams
 
-MODEL = DiffusionModelParams.model_validate(
-    {
-        "kind": "diffusion",
-        "network": {
-            **{"image_size": 8, "channels": 32, "channel_multiplier": [1], "depth": 1, "attention_resolutions": []},
-            **{"heads": 1, "num_classes": 2},
-        },
-        "noise": {"timesteps": 50, "schedule": "cosine"},
-        "training": {"batch_size": 4, "learning_rate": 1e-3, "ema_rate": 0.9, "flip": True, "seed": 7, "threads": 1},
-        "objective": "hybrid",
-    }
-)
+MODEL = tiny_model()
 NETWORK = model_network(MODEL)
 FEW = {"time_embed.0.weight": torch.ones(2, 3), "time_embed.0.bias": torch.ones(2, dtype=torch.float16)}
 LIKE = {"a": torch.zeros(2, 3), "b": torch.zeros(4)}

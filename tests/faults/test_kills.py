@@ -163,9 +163,7 @@ def test_a_job_stopped_at_any_moment_ends_in_the_same_bytes(job):
 
 def replace(folder, content):
     """Have a folder hold other files, or none at all."""
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     if content is not None:
         folder.mkdir()
         for name, file in content.items():

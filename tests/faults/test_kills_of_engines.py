@@ -73,14 +73,9 @@ def newest(project):
 def logged(project):
     """What the newest rolling state of a segment that is not at its end has behind it, as rows of the log."""
     (log,) = (project.folder / WORK).glob("*/log.csv")
-    last = newest(project)
-    rows = log.read_text().splitlines()
-    return [row for row in rows[1:] if row.count(",") == rows[0].count(",") and before(row, last)]
-
-
-def before(row, step):
-    """Whether a row of a log is of a step that the state has behind it."""
-    return int(row.partition(",")[0]) <= step
+    header, *rows = log.read_text().splitlines()
+    whole = [row for row in rows if row.count(",") == header.count(",")]
+    return [row for row in whole if int(row.partition(",")[0]) <= newest(project)]
 
 
 def contents(folder):
@@ -106,7 +101,7 @@ def test_training_goes_on_after_its_engine_is_killed_with_it_and_is_done_once_if
     # The engine alone: the job goes on to its end.
     engine.kill()
     engine.wait()
-    while at_work(project.folder):
+    while any(process.info["cwd"] == str(project.folder) for process in psutil.process_iter(["cwd"])):
         time.sleep(0.05)
     made, whole = contents(checkpoint), log.read_text()
     # It went on: what the killed job logged, with its seconds, is in the log of the one that ended.
@@ -124,8 +119,3 @@ def test_training_goes_on_after_its_engine_is_killed_with_it_and_is_done_once_if
         ended = children.run(*command.split(), folder=elsewhere)
         assert ended.code == 0, ended.printed
     assert made == contents(elsewhere / CHECKPOINT)
-
-
-def at_work(folder):
-    """Whether a process runs in a folder."""
-    return any(process.info["cwd"] == str(folder) for process in psutil.process_iter(["cwd"]))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import time
 
 import pytest
@@ -18,27 +19,21 @@ KINDS = ["call"] * 8 + ["moment"] * 2
 
 
 class Job:
-    """A run to sample, or a shard of it, and what it must end in."""
+    """A run to sample, and what it must end in."""
 
-    def __init__(self, children, folder, shard):
-        self.children, self.folder, self.shard = children, folder, shard
-        self.out = folder / RESULTS / (f"shards/{RUN}/1-of-2.npz" if shard else f"samples/{RUN}")
-        self.random = random.Random(f"{SEED} {shard}")
+    def __init__(self, children, folder):
+        self.children, self.folder = children, folder
+        self.out, self.work = (folder / RESULTS / name / RUN for name in ("samples", "work/sample"))
+        self.random = random.Random(SEED)
         begun = time.monotonic()
         self.calls = self.sample().count
         self.seconds = time.monotonic() - begun
         self.whole = contents(self.out)
 
-    @property
-    def work(self):
-        name = f"sample_shard/{RUN}/1-of-2" if self.shard else f"sample/{RUN}"
-        return self.folder / RESULTS / "work" / name
-
     def sample(self, nth=0, seconds=None):
         """Sample, and be killed before the nth call that changes a file, or after some seconds."""
-        arguments = ["sample", RUN, *(["--shard", "1-of-2"] if self.shard else [])]
         fault = Fault(str(self.folder), nth)
-        return self.children.run(*arguments, folder=self.folder, fault=fault, seconds=seconds)
+        return self.children.run("sample", RUN, folder=self.folder, fault=fault, seconds=seconds)
 
     def kept(self):
         """Finished blocks, by their names and the moment at which each was put there."""
@@ -52,7 +47,7 @@ class Job:
         assert before.items() <= kept.items() or self.out.exists()
         inputs = {"checkpoints/adm-128-0", "checkpoints/classifier-0"}
         places = (self.folder / RESULTS).glob("*/[!.]*")
-        results = [path for path in places if path.parent.name not in ("jobs", "logs", "shards", "work")]
+        results = [path for path in places if path.parent.name not in ("jobs", "logs", "work")]
         found = {path.relative_to(self.folder / RESULTS).as_posix() for path in results} - inputs
         assert found <= {f"samples/{RUN}"}
 
@@ -61,15 +56,6 @@ class Job:
         assert contents(self.out) == self.whole
         assert [path for path in (self.folder / RESULTS / "work").rglob("*") if path.is_file()] == []
         assert [path for path in self.out.parent.iterdir() if path != self.out] == []
-
-
-def remove(path):
-    if path.is_dir():
-        for file in path.iterdir():
-            file.unlink()
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +72,12 @@ def project(faulty, write_params, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("shard", [False, True], ids=["whole", "shard"])
-def test_a_job_killed_at_ten_moments_ends_in_the_same_bytes(faulty, project, shard):
-    job = Job(faulty, project, shard)
+def test_a_job_killed_at_ten_moments_ends_in_the_same_bytes(faulty, project):
+    job = Job(faulty, project)
     job.check_ended()
     print(f"ADM_KILLS_SEED={SEED} repeats this; {job.calls} calls, {job.seconds:.1f} s")
     kinds = job.random.sample(KINDS, len(KINDS))
-    remove(job.out)
+    shutil.rmtree(job.out, ignore_errors=True)
     while kinds:
         before = job.kept()
         if kinds[-1] == "call":
@@ -109,6 +94,6 @@ def test_a_job_killed_at_ten_moments_ends_in_the_same_bytes(faulty, project, sha
         else:
             job.check_killed(ended, before)
             kinds.pop()
-        remove(job.out)
+        shutil.rmtree(job.out, ignore_errors=True)
     assert job.sample().code == 0
     job.check_ended()

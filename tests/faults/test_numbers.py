@@ -1,88 +1,26 @@
 """Numbers that cannot be silently wrong: of another run, of another graph, too few, or not finite."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from damage import flip
-from making import make, record, write_batch, write_shards
+from making import make, refusal_of
+from scored import RUN, Scored
 
-from adm.artifacts.manifest import identity, read_record, write_manifest
-from adm.artifacts.streaming import write_npy
-from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams
+from adm.artifacts.manifest import identity, read_record
+from adm.artifacts.seal import read_sealed_json
 from adm.data.batches import to_uint8
 from adm.errors import NotFiniteError, UserError
 from adm.metrics import scores
-from adm.params.data import DatasetParams, ExtractorParams, ReferenceParams
+from adm.params.data import DatasetParams, ExtractorParams
 from adm.params.models import GanParams, SegmentParams
-from adm.params.runs import RunParams
 from adm.params.schema import ExecutionParams
-from adm.stages import evaluate, extractor, init, reference, train, train_gan
+from adm.stages import extractor, init, train, train_gan
 from adm.training import rolling
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=20)
-GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
-AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
-NUM_SAMPLES = 24
-
-
-def run_of(**changes):
-    values = {"checkpoint": "c", "classifier": "k", "gradient_scale": 0.0, "sampler": "ddpm", "steps": "3"}
-    values |= {"num_samples": NUM_SAMPLES, "micro_batch": 2, "seed": 5, "threads": 1}
-    return RunParams.model_validate({**values, "reference": "r", **changes})
-
-
-class Scored:
-    """A run's samples, a dataset, graphs, features and references, made without a network."""
-
-    def __init__(self, folder):
-        self.folder, self.rng = folder, np.random.default_rng(0)
-        self.out = folder / "metrics.json"
-        with new_folder(folder / "graph") as path:
-            (path / "graph.pb").write_text("graph")
-            write_manifest(path, record("extractor", {}, {}, []))
-        self.samples("samples", run_of())
-        self.data("data")
-        self.features("dataset_features", "data", 40)
-        self.reference("reference", AGAINST, "dataset_features", "data")
-        self.features("features", "samples")
-        self.features("reference_features", "reference", 30)
-
-    def samples(self, name, run):
-        images = self.rng.integers(0, 256, (run.num_samples, 8, 8, 3)).astype(np.uint8)
-        write_batch(self.folder / name, "sample", run, {}, images, np.zeros(len(images), np.int64))
-
-    def data(self, name):
-        with new_folder(self.folder / name) as path:
-            images = self.rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
-            write_shards(path, images, np.arange(40) % 2, DATASET.shard_size)
-            write_manifest(path, record("prepare", {"dataset": DATASET}, {}, []))
-
-    def features(self, name, images, count=NUM_SAMPLES, graph="graph", logits=None):
-        inputs = {"images": self.folder / images, "graph": self.folder / graph}
-        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (logits or count, 3)}
-        with new_folder(self.folder / name) as path:
-            for layer, shape in arrays.items():
-                write_npy(path / f"{layer}.npy", self.rng.normal(size=shape).astype(np.float32))
-            write_manifest(path, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
-
-    def reference(self, name, section, features, data):
-        make(reference, section, self.folder / features, self.folder / data, self.folder / name)
-
-    def evaluate(self):
-        names = ("samples", "features", "reference", "reference_features")
-        make(evaluate, run_of(), {name: self.folder / name for name in names}, self.out)
-        return json.loads(self.out.read_text())
-
-    def refusal(self):
-        with pytest.raises(UserError) as error:
-            self.evaluate()
-        assert not self.out.exists()
-        return str(error.value).removeprefix(f"{self.folder}/")
 
 
 @pytest.fixture
@@ -90,37 +28,45 @@ def scored(tmp_path):
     return Scored(tmp_path)
 
 
+def refusal(scored):
+    """The line by which scores are refused, of which nothing is left."""
+    message = refusal_of(scored.evaluate, scored.folder / "metrics.json")
+    assert not (scored.folder / "metrics.json").exists()
+    return message.removeprefix(f"{scored.folder}/")
+
+
 def test_metrics_tell_what_they_are_of(scored):
-    found = scored.evaluate()
+    scored.evaluate(scored.folder / "metrics.json")
+    found = read_sealed_json(scored.folder / "metrics.json")
     names = ("samples", "features", "reference", "reference_features")
     assert found["made_by"]["inputs"] == {name: identity(scored.folder / name) for name in names}
-    assert found["made_by"]["params"] == {"run": run_of().values()}
-    assert found["num_samples"] == NUM_SAMPLES
+    assert found["made_by"]["params"] == {"run": RUN.values()}
+    assert found["num_samples"] == RUN.num_samples
     assert read_record(scored.folder / "reference").facts["graph"] == identity(scored.folder / "graph")
 
 
-@pytest.mark.parametrize("count", [NUM_SAMPLES - 1, NUM_SAMPLES + 1])
+@pytest.mark.parametrize("count", [RUN.num_samples - 1, RUN.num_samples + 1])
 def test_another_number_of_samples_than_asked_for_is_refused(scored, count):
     scored.features("features", "samples", count)
-    assert scored.refusal() == f"features: holds {count} samples, but the run asks for {NUM_SAMPLES}"
+    assert refusal(scored) == f"features: holds {count} samples, but the run asks for {RUN.num_samples}"
 
 
 def test_features_of_another_graph_are_refused(scored):
     scored.features("features", "samples", graph="samples")
-    assert scored.refusal().startswith("features: holds features of another graph than those behind")
+    assert refusal(scored).startswith("features: holds features of another graph than those behind")
 
 
 def test_a_reference_of_another_graph_is_refused(scored):
     scored.features("dataset_features", "data", 40, graph="samples")
-    scored.reference("reference", AGAINST, "dataset_features", "data")
-    message = scored.refusal()
+    scored.reference()
+    message = refusal(scored)
     assert message.startswith("features: holds features of another graph than those behind")
     assert message.endswith("reference")
 
 
 def test_a_metric_that_is_not_finite_is_refused(scored, monkeypatch):
     monkeypatch.setattr(scores, "density", lambda _: float("nan"))
-    assert ": density" in scored.refusal()
+    assert ": density" in refusal(scored)
 
 
 def test_images_that_are_not_finite_are_refused():
@@ -133,18 +79,15 @@ def test_images_that_are_not_finite_are_refused():
 
 
 @pytest.fixture
-def trained(tmp_path, tiny_model, dataset):
+def trained(tmp_path, tiny_model, data):
     """Train a segment of four steps that saves its state after two."""
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, dataset[:], dataset.labels, DATASET.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
-    execution = ExecutionParams(log_every=1, save_every=2, timeout_seconds=60, shards=1, expected_minutes=None)
+    execution = ExecutionParams(log_every=1, save_every=2)
 
     def run(stop=4, **changes):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
         model = tiny_model(batch_size=4, **changes)
         make(init, model, tmp_path / "m-0")
-        inputs = {"data": tmp_path / "data", "previous": tmp_path / "m-0"}
+        inputs = {"data": data, "previous": tmp_path / "m-0"}
         paths = {name: tmp_path / name for name in ("out", "work")}
         make(train, segment, model, DATASET, execution, "cpu", 0, inputs, log=tmp_path / "log.csv", **paths)
 
@@ -260,20 +203,18 @@ def interrupting(function, saves):
 
 
 GAN = {"dataset": "d", "latent": 4, "channels": 8, "iterations": 2, "batch_size": 4, "generator_rate": 1e30}
-GAN |= {"discriminator_rate": 1e30, "ema_rate": 0.9, "seed": 3, "threads": 1}
 EXTRACTOR = {"dataset": "d", "side": 8, "channels": 4, "iterations": 3, "batch_size": 12, "learning_rate": 1e30}
-EXTRACTOR |= {"weight_decay": 0.0, "held_out": 0.25, "least_accuracy": 0.1, "feature_batch": 8, "seed": 0, "threads": 1}
 
 
-def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
-    gan = GanParams.model_validate(GAN)
+def test_a_gan_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained, data):
+    gan = GanParams.model_validate(GAN | {"discriminator_rate": 1e30})
     with pytest.raises(NotFiniteError, match=r"^iteration \d: (discriminator|generator)_loss \S+ .*, first in \S+;"):
-        make(train_gan, gan, DATASET, trained.folder / "data", trained.folder / "gan", trained.folder / "work", 1)
+        make(train_gan, gan, DATASET, data, trained.folder / "gan", trained.folder / "work", 1)
     assert not (trained.folder / "gan").exists()
 
 
-def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained):
-    section = ExtractorParams.model_validate(EXTRACTOR)
+def test_an_extractor_whose_loss_is_not_finite_ends_with_the_iteration_and_a_tensor(trained, data):
+    section = ExtractorParams.model_validate(EXTRACTOR | {"least_accuracy": 0.1})
     with pytest.raises(NotFiniteError, match=r"^iteration \d: loss \S+ .*, first in \S+;"):
-        make(extractor, section, DATASET, *(trained.folder / name for name in ("data", "extractor", "work")), 1)
+        make(extractor, section, DATASET, data, trained.folder / "extractor", trained.folder / "work", 1)
     assert not (trained.folder / "extractor").exists()

@@ -91,7 +91,7 @@ def inputs(children, write_params, tmp_path_factory):
     """Results with two checkpoints and a batch of samples."""
     folder = tmp_path_factory.mktemp("inputs")
     write_params(folder, miniature_params() | {"paths": {"results": str(folder / RESULTS)}})
-    pipeline = Pipeline(load(folder / "params.yaml"), 1)
+    pipeline = Pipeline(load(folder / "params.yaml"))
     for name, path in pipeline.find("sample", "scale-0").inputs.items():
         model = {"checkpoint": "adm-128", "classifier": "classifier"}[name]
         assert children.run("init", model, folder=folder).code == 0

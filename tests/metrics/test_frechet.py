@@ -23,17 +23,6 @@ def distance_from_samples(x, y):
     return np.square(x.mean(axis=0) - y.mean(axis=0)).sum() + spread - 2 * root
 
 
-def general_square_root(a, b):
-    difference = a.mu - b.mu
-    root = np.trace(linalg.sqrtm(a.sigma @ b.sigma)).real
-    return difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * root
-
-
-def test_equals_general_square_root():
-    a, b = feature_statistics(drawn(400, 64, 0)), feature_statistics(drawn(300, 64, 1))
-    assert frechet_distance(a, b) == pytest.approx(general_square_root(a, b), rel=1e-10)
-
-
 @pytest.mark.parametrize(
     ("num_a", "num_b", "power"),
     [(400, 300, 0.5), (400, 300, 2.0), (400, 300, 4.0), (30, 20, 0.5), (65, 400, 1.0), (400, 12, 1.0), (2, 2, 0)],
@@ -78,13 +67,6 @@ def test_closed_form_of_diagonal_gaussians(rows):
 def test_distance_to_itself_is_zero(num_samples):
     a = feature_statistics(drawn(num_samples, 64, 6))
     assert 0 <= frechet_distance(a, a) < 1e-11
-
-
-def test_constant_features():
-    a = FeatureStatistics(mu=np.zeros(3), sigma=np.zeros((3, 3)))
-    b = FeatureStatistics(mu=np.ones(3), sigma=np.eye(3))
-    assert frechet_distance(a, b) == pytest.approx(6.0)
-    assert frechet_distance(a, a) == 0.0
 
 
 def test_arguments_are_left_alone():

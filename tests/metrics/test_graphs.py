@@ -7,23 +7,20 @@ import sys
 import numpy as np
 import pytest
 import torch
-import yaml
-from making import write_shards
+from making import make, record, refusal_of, write_dataset
 from placement import META, OnlyOn
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.writing import new_folder
-from adm.errors import UserError
+from adm.config.data import GraphParams
 from adm.metrics.batches import GRAPH
 from adm.metrics.executors import TorchGraph, full_precision
 from adm.metrics.features import LAYERS
 from adm.metrics.graph import FrozenGraph, Nodes
 from adm.metrics.graph_network import GraphNetwork
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
-from adm.params import load
-from adm.pipeline import Pipeline
-from adm.pipeline.carrying import made_by
+from adm.stages import features
 
 EXECUTORS = {"torch": TorchGraph, "tensorflow": FrozenGraph}
 
@@ -117,9 +114,7 @@ def test_every_tensor_is_made_on_the_device(request, graph, num, side):
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
 def test_a_device_that_is_not_there_is_refused(frozen, device):
-    with pytest.raises(UserError, match=f"device '{device}': is ") as caught:
-        TorchGraph(frozen, device=device)
-    assert "\n" not in str(caught.value)
+    assert refusal_of(TorchGraph, frozen, device=device).startswith(f"device '{device}': is ")
 
 
 @pytest.mark.parametrize("asked_for", ["highest", "medium"])
@@ -256,42 +251,19 @@ def test_a_bad_graph_is_refused_in_one_line(bad_graph, case, executor):
     assert "\n" not in str(caught.value)
 
 
-@pytest.fixture
-def features(adm, tmp_path, root):
-    """Run the verb on a graph file: `features(path, executor="tensorflow")`; return the job, code, stdout, stderr."""
-
-    def run(graph, device="cpu", **section):
-        content = yaml.safe_load((root / "params.yaml").read_text())
-        content["extractors"]["digits"] |= {"feature_batch": 2} | section
-        content["resources"]["features"] = {"device": device}
-        content["paths"] = {"results": str(tmp_path / "results")}
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-        pipeline = Pipeline(load(tmp_path / "params.yaml"))
-        job = pipeline.find("features", "dataset/digits")
-        for path in job.inputs.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(job.inputs["images"]) as folder:
-            write_shards(folder, images(4, 8), np.zeros(4, np.int64), 4)
-            write_manifest(folder, made_by(pipeline.makers[job.inputs["images"]]))
-        with new_folder(job.inputs["graph"]) as folder:
-            (folder / GRAPH).write_bytes(graph.read_bytes())
-            write_manifest(folder, made_by(pipeline.makers[job.inputs["graph"]]))
-        return job, *adm(*job.command, "--params", tmp_path / "params.yaml")
-
-    return run
-
-
 @pytest.mark.parametrize(
-    ("case", "section"),
-    [("text file", {}), ("a cycle", {"executor": "tensorflow"}), ("NaN among the weights", {})],
+    ("case", "executor"), [("text file", "torch"), ("a cycle", "tensorflow"), ("NaN among the weights", "torch")]
 )
-def test_the_verb_writes_one_line_and_nothing_else(bad_graph, features, case, section):
-    path = bad_graph(case)
-    job, code, out, err = features(path, **section)
-    assert (code, out) == (2, "")
-    assert err.startswith(f"error: {job.inputs['images']} through {job.inputs['graph']}: ")
-    assert len(err.splitlines()) == 1
-    assert re.search(CASES[case][2 if section.get("executor") else 1], err)
-    # Beside what it reads stands nothing but the journal.
-    assert {each.name for each in job.root.iterdir()} <= {"data", "extractors", "features", "logs"}
-    assert [path for path in (job.root / "features").rglob("*") if path.is_file()] == []
+def test_the_stage_writes_nothing_and_names_the_images_and_the_graph(bad_graph, tmp_path, case, executor):
+    data, graph = write_dataset(tmp_path / "data", images(4, 8)), tmp_path / "graph"
+    with new_folder(graph) as folder:
+        (folder / GRAPH).write_bytes(bad_graph(case).read_bytes())
+        write_manifest(folder, record("extractor"))
+    section = GraphParams(executor=executor, feature_batch=2, threads=2)
+    torch.use_deterministic_algorithms(False)
+    message = refusal_of(make, features, section, data, graph, tmp_path / "out", "cpu", 60)
+    assert message.startswith(f"{data} through {graph}: ")
+    assert re.search(CASES[case][1 + list(EXECUTORS).index(executor)], message)
+    assert not (tmp_path / "out").exists()
+    # Threads and kernels were settled before.
+    assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == (2, 2)

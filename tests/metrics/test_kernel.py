@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics.pairwise import polynomial_kernel
 
 from adm.metrics import distances
 from adm.metrics.jackknife import jackknife, num_parts, sets_left_out
@@ -28,19 +25,12 @@ def double_loop(x, y):
     return np.mean(terms(x, y)) + np.mean(terms(y, x))
 
 
-@pytest.mark.parametrize("block", [1, 7, 20, 23, 2048])
-def test_equals_a_double_loop(monkeypatch, block):
-    monkeypatch.setattr(distances, "BLOCK", block)
-    x, y = drawn(23, 5, 0), drawn(20, 5, 1, shift=0.3)
-    assert kernel_distance(x, y).value == pytest.approx(double_loop(x, y), rel=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_equals_scikit_learn(dtype):
-    x, y = drawn(70, 12, 2, 0.5, dtype), drawn(90, 12, 3, 0.2, dtype)
-    a, b = x.astype(np.float64), y.astype(np.float64)
-    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (polynomial_kernel(a), polynomial_kernel(b))]
-    assert kernel_distance(x, y).value == pytest.approx(sum(within) - 2 * polynomial_kernel(a, b).mean(), rel=1e-11)
+@pytest.mark.parametrize("block", [1, 7, 20, 23, 2048])
+def test_equals_a_double_loop(monkeypatch, block, dtype):
+    monkeypatch.setattr(distances, "BLOCK", block)
+    x, y = drawn(23, 5, 0, dtype=dtype), drawn(20, 5, 1, 0.3, dtype)
+    assert kernel_distance(x, y).value == pytest.approx(double_loop(x.astype(float), y.astype(float)), rel=1e-12)
 
 
 def test_small_distances_survive_large_kernels():
@@ -48,23 +38,6 @@ def test_small_distances_survive_large_kernels():
     x, y = drawn(50, 8, 12, 30.0, np.float32), drawn(50, 8, 13, 30.0, np.float32)
     value = double_loop(np.longdouble(x), np.longdouble(y))
     assert kernel_distance(x, y).value == pytest.approx(float(value), rel=1e-8)
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(2, 9), st.integers(1, 4))
-def test_what_changes_no_product_changes_nothing(seed, num_x, num_y, dimension):
-    """Order of the points, rotation, and every dimension twice; the kernel does see a translation."""
-    rng = np.random.default_rng(seed)
-    x, y = rng.standard_normal((num_x, dimension)), rng.standard_normal((num_y, dimension))
-    rotation = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
-    expected = kernel_distance(x, y)
-    for a, b in (
-        (rng.permutation(x), rng.permutation(y)),
-        (x @ rotation, y @ rotation),
-        (np.tile(x, 2), np.tile(y, 2)),
-        (y, x),
-    ):
-        got = kernel_distance(a, b)
-        assert got.value == pytest.approx(expected.value, rel=1e-8, abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])

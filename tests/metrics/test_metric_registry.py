@@ -5,30 +5,22 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from making import make, record, write_batch, write_shards
 from pydantic import TypeAdapter, ValidationError
+from scored import Scored
 
-from adm.artifacts.manifest import write_manifest
 from adm.artifacts.seal import read_sealed_json
-from adm.artifacts.streaming import write_npy
-from adm.artifacts.writing import new_folder
-from adm.config.data import GraphParams
 from adm.config.metrics import METRICS, AskedParams, Metric
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.scores import function_of
 from adm.params import load
 from adm.params.claims import ClaimParams
-from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.figures import CurvesParams
 from adm.params.tables import OwnTableParams
 from adm.report.artwork import ARTISTS
 from adm.report.claims import judge
 from adm.report.evidence import Evidence
 from adm.report.metrics import Score
-from adm.stages import evaluate, reference, table
-
-GRAPH = GraphParams(executor="torch", feature_batch=4, threads=1)
-AGAINST = ReferenceParams(dataset="d", extractor="e", num_images=30, threads=1)
+from adm.stages import table
 
 
 def test_every_metric_of_the_registry_has_its_function():
@@ -48,45 +40,18 @@ def spread(monkeypatch):
 @pytest.fixture
 def evaluated(tmp_path, root):
     """Evaluate two runs of the embedded scale, of features that no network made: the params, and paths by run."""
-    params, rng = load(root / "params.yaml"), np.random.default_rng(0)
-    dataset = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=40)
-    with new_folder(tmp_path / "graph") as folder:
-        (folder / "graph.pb").write_text("graph")
-        write_manifest(folder, record("extractor", {}, {}, []))
-
-    def features(name, images, count):
-        inputs = {"images": tmp_path / images, "graph": tmp_path / "graph"}
-        arrays = {"pool": (count, 4), "spatial": (count, 6), "logits": (count, 3)}
-        with new_folder(tmp_path / name) as folder:
-            for layer, shape in arrays.items():
-                write_npy(folder / f"{layer}.npy", rng.normal(size=shape).astype(np.float32))
-            write_manifest(folder, record("features", {"extractor": GRAPH}, inputs, []), {"num_images": count})
-
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 2, dataset.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
-    features("dataset_features", "data", 40)
-    make(reference, AGAINST, tmp_path / "dataset_features", tmp_path / "data", tmp_path / "reference")
-    features("reference_features", "reference", 30)
+    params, scored = load(root / "params.yaml"), Scored(tmp_path)
     small = {"num_samples": 40, "micro_batch": 5}
-    params = params.model_copy(
-        update={
-            "runs": params.runs | {key: params.runs[key].model_copy(update=small) for key in ("scale-0", "scale-2")}
-        }
-    )
+    runs = {key: params.runs[key].model_copy(update=small) for key in ("scale-0", "scale-2")}
 
     def run(*asked):
-        paths, given = {}, AskedParams(metrics=list(asked)) if asked else None
-        for key in ("scale-0", "scale-2"):
-            section = params.runs[key]
-            images = rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
-            write_batch(tmp_path / key, "sample", section, {}, images, np.zeros(40, np.int64))
-            features(f"{key}_features", key, 40)
-            names = {"samples": key, "features": f"{key}_features"}
-            names |= {name: name for name in ("reference", "reference_features")}
-            paths[key] = tmp_path / f"{key}.json"
-            make(evaluate, section, {name: tmp_path / place for name, place in names.items()}, paths[key], given)
-        return params, {"metrics": paths}
+        paths = {key: tmp_path / f"{key}.json" for key in runs}
+        for key, section in runs.items():
+            scored.samples(key, section)
+            scored.features(f"{key}_features", key, 40)
+            given = AskedParams(metrics=list(asked)) if asked else None
+            scored.evaluate(paths[key], section, given, samples=key, features=f"{key}_features")
+        return params.model_copy(update={"runs": params.runs | runs}), {"metrics": paths}
 
     return run
 

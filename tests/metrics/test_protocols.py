@@ -52,7 +52,7 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("folders")
     for name, seed, contrast in (("samples", 1, 30), ("reference", 2, 60)):
         (root / name).mkdir()
-        for number, image in enumerate(coloured(8, seed, contrast)):
+        for number, image in enumerate(coloured(4, seed, contrast)):
             Image.fromarray(image).save(root / name / f"{number}.png")
     return root / "samples", root / "reference"
 
@@ -161,8 +161,7 @@ def test_an_expected_fid_lies_where_another_draw_would_or_not(graph, arrays):
     low, high = (found["expected"][end] for end in ("low", "high"))
     of_mean = found["intervals"]["fid"]
     assert high - low == pytest.approx(math.sqrt(2) * (of_mean[1] - of_mean[0]))
-    cases = ((low - 1e-3, False), (max(low, 0.0) + 1e-3, True), (high - 1e-3, True), (high + 1e-3, False))
-    for expected, within in (case for case in cases if case[0] >= 0):
+    for expected, within in ((max(low, 0.0) + 1e-3, True), (high - 1e-3, True), (high + 1e-3, False)):
         found = package.score(*arrays, graph, expect=expected, device="cpu")
         assert found["expected"]["within"] is within
         assert found["expected"]["fid"] == expected
@@ -190,8 +189,8 @@ def test_intervals_change_no_score(graph, arrays):
 def test_images_in_the_order_of_their_classes_are_told_as_any_others(graph):
     """Half of the samples, and the parts of the jackknife, are like draws: of sorted images the first half is dark."""
     rng = np.random.default_rng(0)
-    dark, bright = coloured(200, 1, 20) // 4, 255 - coloured(200, 2, 20) // 4
-    samples, reference = np.concatenate([dark[:100], bright[:100]]), np.concatenate([dark[100:], bright[100:]])
+    dark, bright = coloured(120, 1, 20) // 4, 255 - coloured(120, 2, 20) // 4
+    samples, reference = np.concatenate([dark[:60], bright[:60]]), np.concatenate([dark[60:], bright[60:]])
     found = []
     for one, other in ((samples, reference), (rng.permutation(samples), rng.permutation(reference))):
         report = package.score(one, other, graph, expect=1.0, device="cpu")
@@ -200,7 +199,7 @@ def test_images_in_the_order_of_their_classes_are_told_as_any_others(graph):
     (fid, width, moves), (shuffled_fid, shuffled_width, shuffled_moves) = found
     assert fid == pytest.approx(shuffled_fid, rel=1e-5)
     assert width == pytest.approx(shuffled_width, rel=0.6)
-    for what in ("half as many samples, 100, on average", "half of the reference's images, 100, on average"):
+    for what in ("half as many samples, 60, on average", "half of the reference's images, 60, on average"):
         assert moves[what] < 5 * max(shuffled_moves[what], 0.1 * fid)
 
 

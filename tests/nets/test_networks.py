@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets.classifier import Classifier
 from adm.nets.forward import Forward
-from adm.nets.layers import Attention, GroupNorm, ResidualBlock, attend, resampling
+from adm.nets.layers import Attention, GroupNorm, ResidualBlock, resampling
 from adm.nets.release import to_released
 from adm.nets.unet import UNet
 
@@ -123,14 +123,6 @@ def test_bfloat16(options):
     assert (out - expected).abs().max() < 0.05 * expected.abs().max()
 
 
-def test_double_weights_stay_double():
-    net = perturbed(UNet(small(), out_channels=3)).eval()
-    expected = net(X, T, Y)
-    out = net.double()(X.double(), T, Y)
-    assert out.dtype == torch.float64
-    torch.testing.assert_close(out.float(), expected, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("network", "params"),
     [
@@ -221,19 +213,13 @@ def naive_attention(qkv, heads, order):
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
-@pytest.mark.parametrize("order", ["legacy", "new"])
-def test_attention_agrees_with_its_definition(heads, order):
-    qkv = noise(2, 16, 3 * 64)
-    torch.testing.assert_close(attend(qkv, heads, order), naive_attention(qkv, heads, order))
-
-
 @pytest.mark.parametrize("rescaled", [False, True])
 @pytest.mark.parametrize("order", ["legacy", "new"])
-def test_attention_block(rescaled, order):
-    net = perturbed(Attention(small(attention_order=order, residual_rescaling=rescaled), 64))
+def test_attention_block(rescaled, order, heads):
+    net = perturbed(Attention(small(attention_order=order, residual_rescaling=rescaled, heads=heads), 64))
     x = noise(2, 64, 4, 4)
     qkv = F.conv1d(F.group_norm(x, 32, net.norm.weight, net.norm.bias).flatten(2), net.qkv.weight, net.qkv.bias)
-    attended = naive_attention(qkv.transpose(1, 2), 2, order).transpose(1, 2)
+    attended = naive_attention(qkv.transpose(1, 2), heads, order).transpose(1, 2)
     h = x + F.conv1d(attended, net.projection.weight, net.projection.bias).view_as(x)
     torch.testing.assert_close(net(x), h / math.sqrt(2) if rescaled else h, rtol=1e-5, atol=1e-5)
 

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import numpy as np
-from making import make, record, write_shards
+from making import make, record, write_dataset
 
 from adm.artifacts.manifest import write_manifest
 from adm.artifacts.reading import read_npy
@@ -13,9 +13,7 @@ from adm.metrics.batches import write_features
 from adm.metrics.features import Executor, Features
 from adm.metrics.manifold import precision_recall
 from adm.params.data import ReferenceParams
-from adm.sampling.batch import Samples, write_shard
-from adm.sampling.blocks import Shard, samples_of
-from adm.stages import gather, reference
+from adm.stages import reference
 
 
 def peak_of(function):
@@ -26,31 +24,6 @@ def peak_of(function):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-def test_gathering_holds_no_more_of_a_longer_run(paper, tmp_path):
-    (tmp_path / "input").write_text("")
-    inputs, side, held = {"checkpoint": tmp_path / "input"}, 32, {}
-    # The first call alone imports and remembers things.
-    for samples in (64, 1024, 4096):
-        run = paper.runs["adm-128-4360k"].model_copy(update={"num_samples": samples})
-        for number in (1, 2):
-            count = len(samples_of(Shard(number, 2), samples, run.micro_batch))
-            images, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64)
-            write_shard(
-                tmp_path / f"{number}.npz",
-                run,
-                record("sample", {"run": run}, inputs),
-                Shard(number, 2),
-                [Samples(images, labels)],
-            )
-        parts, made_by = (
-            {f"shards/{n}-of-2": tmp_path / f"{n}.npz" for n in (1, 2)},
-            record("sample", {"run": run}, inputs),
-        )
-        taken = run, parts, tmp_path / "out", made_by
-        held[samples] = peak_of(lambda taken=taken: gather.run(*taken))
-    assert held[4096] - held[1024] < 3072 * 3 * side**2 / 20
 
 
 INCEPTION = (2048, 17 * 17 * 7, 1008)
@@ -77,9 +50,7 @@ def test_fitting_a_reference_holds_no_more_of_a_larger_dataset(tmp_path):
     # Statistics are summed over thousands of rows at once.
     for count in (100, 9000, 24000):
         data, features = tmp_path / f"data-{count}", tmp_path / f"features-{count}"
-        with new_folder(data) as folder:
-            write_shards(folder, np.zeros((count, side, side, 3), np.uint8), np.zeros(count, np.int64), 1000)
-            write_manifest(folder, record("prepare", {}, {}, []))
+        write_dataset(data, np.zeros((count, side, side, 3), np.uint8), shard_size=1000)
         with new_folder(features) as folder:
             write_features(folder, count, [Features(*(np.zeros((count, width), np.float32) for width in widths))])
             write_manifest(folder, record("features", {}, {"images": data, "graph": data}, []))

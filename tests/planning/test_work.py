@@ -138,10 +138,7 @@ def test_guided_sampling_by_hand(paper, costs, run, steps, images):
         paper.models[paper.model_of(checkpoint)] for checkpoint in (section.checkpoint, section.classifier)
     )
     step = network_cost(model).flops + 2 * network_cost(classifier).flops
-    shards = [costs[f"sample_shard/{run}/{n}-of-8"].flops for n in range(1, 9)]
-    assert sum(shards) == steps * images * step
-    assert max(shards) - min(shards) <= steps * section.micro_batch * step
-    assert costs[f"gather/{run}"].flops == 0
+    assert costs[f"sample/{run}"].flops == steps * images * step
 
 
 @pytest.mark.parametrize(
@@ -154,21 +151,20 @@ def test_a_solver_costs_its_evaluations(paper, sampler, steps, evaluations):
 
 
 def test_what_is_not_guided_costs_no_classifier(paper, costs):
-    runs = [f"sample_shard/{run}/1-of-8" for run in ("scale-128-0", "adm-128-4360k", "bedroom-full")]
+    runs = [f"sample/{run}" for run in ("scale-128-0", "adm-128-4360k", "bedroom-full")]
     unguided, guided, other = (costs[run] for run in runs)
     assert len(guided.passes) == 2
     assert len(unguided.passes) == len(other.passes) == 1
     assert guided.passes[0] == unguided.passes[0]
-    assert other.flops == pytest.approx(1000 * 50_000 / 8 * network_cost(paper.models["lsun-bedroom"]).flops, rel=0.01)
+    assert other.flops == pytest.approx(1000 * 50_000 * network_cost(paper.models["lsun-bedroom"]).flops, rel=0.01)
 
 
 def test_an_upsampled_run_costs_the_upsampler_alone(paper, costs):
-    jobs = [costs[f"sample_shard/stack-256-540k-500k/{n}-of-8"] for n in range(1, 9)]
-    assert sum(job.flops for job in jobs) == 250 * 1563 * 32 * network_cost(paper.models["adm-u"]).flops
+    assert costs["sample/stack-256-540k-500k"].flops == 250 * 1563 * 32 * network_cost(paper.models["adm-u"]).flops
 
 
 def test_single_precision_goes_by_its_own_peak(costs):
-    runs = (costs[f"sample_shard/{run}/1-of-8"] for run in ("scale-512-4", "scale-256-2"))
+    runs = (costs[f"sample/{run}"] for run in ("scale-512-4", "scale-256-2"))
     single, half = (replace(run, passes=run.passes[:1]) for run in runs)
     expected = pytest.approx(single.flops / (SINGLE_SHARE * 19.5e12))
     assert seconds_on(single, A100) == expected
@@ -184,20 +180,14 @@ def test_no_segment_takes_longer_than_a_week(paper, costs):
     assert paper.resources.train.minutes == 168 * 60
 
 
-BLOCKS = {32: 1563, 64: 782}
-"""Blocks that hold 50,000 images, by their size."""
-
-
-def flops_of(costs, run):
-    return sum(costs[f"sample_shard/{run}/{number}-of-8"].flops for number in range(1, 9))
-
-
 def test_classifier_free_guidance_and_autoguidance_cost_a_second_pass(paper, costs):
-    images = 32 * BLOCKS[32]
+    images = 32 * 1563
     for plain, guided in (("free-128-1", "free-128-2"), ("free-128-1", "auto-128-2")):
         model, weaker = (paper.models[name] for name in ("adm-128-free", "adm-128"))
-        assert flops_of(costs, plain) == 250 * images * network_cost(model).flops
-        assert flops_of(costs, guided) == 250 * images * (network_cost(model).flops + network_cost(weaker).flops)
+        assert costs[f"sample/{plain}"].flops == 250 * images * network_cost(model).flops
+        assert costs[f"sample/{guided}"].flops == 250 * images * (
+            network_cost(model).flops + network_cost(weaker).flops
+        )
 
 
 def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
@@ -205,9 +195,9 @@ def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
     guided = run.guided_steps(NoiseParams())
     assert 0 < guided < 250
     model, classifier = (paper.models[name] for name in ("adm-128", "classifier-128"))
-    images = run.micro_batch * BLOCKS[run.micro_batch]
+    images = 64 * 782
     expected = images * (250 * network_cost(model).flops + 2 * guided * network_cost(classifier).flops)
-    assert flops_of(costs, "limited-128-2") == expected
+    assert costs["sample/limited-128-2"].flops == expected
 
 
 def test_a_guide_counts_where_it_is_another_models(paper):

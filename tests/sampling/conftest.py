@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.sampling.blocks import WHOLE, Shard, blocks_of, samples_of
+from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import Samples, block_sampler
 
 SAMPLING = {
@@ -20,7 +20,7 @@ SAMPLING = {
     "threads": 1,
     "reference": "any",
 }
-RUN = SAMPLING | {"classifier": "classifier-0", "gradient_scale": 0.0}
+RUN = SAMPLING | {"num_samples": 5, "classifier": "classifier-0", "gradient_scale": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Sampled:
 
 @pytest.fixture
 def sampled(tiny_model, randomised):
-    """Sample a run, or a shard of it: `sampled("1-of-2", sampler="ddim", eta=0.5)`; `channels=1` has grey networks.
+    """Sample a run: `sampled(sampler="ddim", eta=0.5)`; `channels=1` has grey networks.
 
     `weaker` is the seed of the network that guides. `calls` gets the batch sizes that each network was called with.
     """
@@ -55,19 +55,18 @@ def sampled(tiny_model, randomised):
         )
         return models[0], network, classifier
 
-    def run(shard=None, guided=True, channels=3, weaker=None, calls=None, **changes):
+    def run(guided=True, channels=3, weaker=None, calls=None, **changes):
         model, network, classifier = networks(channels)
         other = None if weaker is None else randomised(model, seed=weaker).eval().requires_grad_(False)
         called = {} if calls is None else {"network": network, "classifier": classifier, "weaker": other}
         hooks = [counting(calls.setdefault(key, []), one) for key, one in called.items() if one is not None]
         params = RunParams.model_validate(RUN | changes)
-        part = WHOLE if shard is None else Shard.parse(shard)
-        blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = map(block_sampler(params, model, network, classifier if guided else None, 2, guide=other), blocks)
-        sampled = joined(made, len(samples_of(part, params.num_samples, params.micro_batch)))
+        blocks = blocks_of(params.num_samples, params.micro_batch)
+        sampler = block_sampler(params, model, network, classifier if guided else None, 2, guide=other)
+        found = joined(map(sampler, blocks), params.num_samples)
         for hook in hooks:
             hook.remove()
-        return sampled
+        return found
 
     return run
 
@@ -78,20 +77,18 @@ def counting(sizes, network):
 
 @pytest.fixture
 def upsampled(tiny_model, randomised):
-    """Upsample a batch, or a shard of it: `upsampled(base, "1-of-2", sampler="ddim")`.
+    """Upsample a batch: `upsampled(base, sampler="ddim")`.
 
-    `whole` keeps what the run's last block holds beyond its end; `num_classes=None` makes the upsampler unconditional,
-    `channels=1` grey.
+    `whole` keeps what the run's last block holds beyond its end; `num_classes=None` makes the upsampler unconditional.
     """
 
-    def run(base, shard=None, whole=False, num_classes=2, channels=3, **changes):
-        model = tiny_model("upsampler", num_classes=num_classes, image_channels=channels)
+    def run(base, whole=False, num_classes=2, **changes):
+        model = tiny_model("upsampler", num_classes=num_classes)
         network = randomised(model, seed=3).eval().requires_grad_(False)
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
-        part = WHOLE if shard is None else Shard.parse(shard)
-        blocks = blocks_of(part, params.num_samples, params.micro_batch)
-        made = map(block_sampler(params, model, network, None, 2, Samples(base.images, base.labels)), blocks)
-        return joined(made, None if whole else len(samples_of(part, params.num_samples, params.micro_batch)))
+        blocks = blocks_of(params.num_samples, params.micro_batch)
+        sampler = block_sampler(params, model, network, None, 2, Samples(base.images, base.labels))
+        return joined(map(sampler, blocks), None if whole else params.num_samples)
 
     return run
 
@@ -104,7 +101,5 @@ def base():
 
 
 def joined(blocks, count):
-    made = list(blocks)
-    images = np.concatenate([np.empty((0, 8, 8, 3), np.uint8), *(block.images for block in made)])
-    labels = np.concatenate([np.empty(0, np.int64), *(block.labels for block in made)])
-    return Sampled(images[:count], labels[:count])
+    images, labels = zip(*blocks, strict=True)
+    return Sampled(np.concatenate(images)[:count], np.concatenate(labels)[:count])

@@ -6,17 +6,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_shards
+from making import make
 from torch.nn.functional import one_hot
 
-from adm.artifacts.manifest import write_manifest
-from adm.artifacts.writing import new_folder
 from adm.data.batches import to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import classifier_gradient, slope_of
 from adm.errors import UserError
-from adm.params.data import DatasetParams
 from adm.params.runs import InterpolationParams
 from adm.sampling.interpolation import LatentSpace, arc
 from adm.sampling.studies import Interpolation, read_study
@@ -172,15 +169,6 @@ def checkpoints(tmp_path, tiny_model, randomised, monkeypatch):
     make(init, tiny_model(), folders["checkpoint"])
     make(init, tiny_model("classifier"), folders["classifier"])
     return folders
-
-
-@pytest.fixture
-def data(dataset, tmp_path):
-    section = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, dataset[:], dataset.labels, section.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": section}, {}, ["numpy"]))
-    return tmp_path / "data"
 
 
 @pytest.mark.parametrize("changes", [{"gradient_scale": 2.0}, {"precision": "bfloat16"}])

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from making import make, record, write_shards
+from making import make, write_dataset
 
-from adm.artifacts.manifest import read_manifest, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.manifest import read_manifest
 from adm.errors import UserError
 from adm.metrics.batches import GRAPH
 from adm.params.data import DatasetParams, ExtractorParams
@@ -13,18 +12,6 @@ from adm.stages import extractor
 from adm.training.extractor import better_learned
 
 DATASET = DatasetParams(source="digits", image_size=8, num_classes=2, shard_size=10)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A prepared dataset of 24 images, dark and bright ones in turn."""
-    labels = np.arange(24) % 2
-    noise = np.random.default_rng(0).integers(0, 128, (24, 8, 8, 3))
-    out = tmp_path_factory.mktemp("data") / "tiny"
-    with new_folder(out) as folder:
-        write_shards(folder, (labels[:, None, None, None] * 128 + noise).astype(np.uint8), labels, DATASET.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, []))
-    return out
 
 
 EXTRACTOR = {"dataset": "tiny", "side": 8, "channels": 4, "iterations": 40, "batch_size": 12, "learning_rate": 1e-2}
@@ -49,9 +36,7 @@ def test_images_without_classes_teach_by_which_rotation_each_was_turned(tmp_path
     images = np.random.default_rng(0).integers(0, 64, (24, 8, 8, 3)).astype(np.uint8)
     images[:, :4] += 128  # bright above, dark below
     dataset = DATASET.model_copy(update={"num_classes": 1})
-    with new_folder(data) as folder:
-        write_shards(folder, images, np.zeros(24, np.int64), dataset.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": dataset}, {}, []))
+    write_dataset(data, images, np.zeros(24, np.int64))
     make(extractor, section(learns="rotations", iterations=100), dataset, data, out, tmp_path / "work", every=10)
     judge = read_manifest(out, "extractor").facts["judge"]
     assert judge == {"accuracy": pytest.approx(1, abs=0.1), "chance": 0.25, "tells": "rotations"}

@@ -56,10 +56,6 @@ def test_the_released_files_are_listed_and_those_that_are_there_marked(adm, tmp_
     assert RELEASED["lsun_horse"].url in lines["lsun_horse"]
 
 
-def test_a_mistyped_name_is_told_its_nearest(refused, tmp_path):
-    assert "256x256_diffusion" in refused("fetch", "256x256_difusion", "--to", tmp_path)
-
-
 @pytest.mark.parametrize(("content", "message"), [(b"a grape", "has md5 "), (b"longer graph", "has 12 bytes, not 7")])
 def test_another_file_than_the_published_one_is_refused(refused, known, tmp_path, content, message):
     known.write_bytes(content)
@@ -67,15 +63,10 @@ def test_another_file_than_the_published_one_is_refused(refused, known, tmp_path
     assert not (tmp_path / "g.pb").exists()
 
 
-@pytest.mark.parametrize("scale", ["released", "paper"])
-def test_the_scales_fetch_the_same_graph(root, scale):
-    assert load(root / "scales" / scale / "params.yaml").published.graphs["inception"].file == RELEASED["inception"]
-
-
-def test_all_that_the_released_scale_fetches_is_known_by_name(root):
-    published = load(root / "scales" / "released" / "params.yaml").published
-    urls = {
-        file.url for kind in (published.checkpoints, published.samples, published.references) for file in kind.values()
-    }
+def test_all_that_the_scales_fetch_is_known_by_name(root):
+    published, of_paper = (load(root / "scales" / scale / "params.yaml").published for scale in ("released", "paper"))
+    assert published.graphs["inception"].file == of_paper.graphs["inception"].file == RELEASED["inception"]
+    kinds = published.checkpoints, published.samples, published.references
+    urls = {file.url for kind in kinds for file in kind.values()}
     assert urls | {RELEASED["inception"].url} == {file.url for file in RELEASED.values()}
     assert {*CHECKPOINTS.values()} == PRESETS.keys()

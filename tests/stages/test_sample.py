@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
-from making import make, record
+from making import make, record, refusal_of
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.artifacts.writing import new_folder
@@ -14,15 +14,14 @@ from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
 from adm.params.runs import RunParams
 from adm.sampling.batch import SAMPLES, Samples, read_batch
-from adm.stages import gather, sample
+from adm.stages import sample
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
 RUN = RunParams.model_validate(
     {"checkpoint": "c-0", "classifier": "k-0", "gradient_scale": 2.0, "sampler": "ddpm", "steps": "3"}
-    | {"num_samples": 11, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
+    | {"num_samples": 7, "micro_batch": 2, "seed": 5, "threads": 1, "reference": "r"}
 )
-BLOCKS = {None: [0, 1, 2, 3, 4, 5], "2-of-2": [3, 4, 5]}
 
 
 class Project:
@@ -44,7 +43,7 @@ class Project:
     def inputs(self):
         return {"checkpoint": self.folder / "c", "classifier": self.folder / "k"}
 
-    def sample(self, name, shard="", interrupted_before=None, work="work/run", run=RUN):
+    def sample(self, name, interrupted_before=None, work="work/run", run=RUN):
         """Sample, and note which blocks were computed."""
         self.computed.clear()
         made = sample.block_sampler
@@ -63,21 +62,15 @@ class Project:
         with self.monkeypatch.context() as patched:
             patched.setattr(sample, "block_sampler", counted)
             out, work = self.folder / name, self.folder / work
-            make(sample, run, self.model, self.classifier, self.inputs, out, shard, "cpu", 60, work=work)
+            make(sample, run, self.model, self.classifier, self.inputs, out, "cpu", 60, work=work)
 
-    def gather(self, run, parts):
-        sections = {"run": run, "model": self.model, "classifier_model": self.classifier}
-        made_by = record("sample", sections, self.inputs)
-        gather.run(run, parts, self.folder / "gathered", made_by)
-
-    def interrupt(self, before, shard="", run=RUN):
+    def interrupt(self, before, run=RUN):
         with pytest.raises(KeyboardInterrupt):
-            self.sample("interrupted", shard, before, run=run)
+            self.sample("interrupted", before, run=run)
         assert not (self.folder / "interrupted").exists()
 
     def files(self, name):
-        path = self.folder / name
-        return {file.name: file.read_bytes() for file in path.iterdir()} if path.is_dir() else path.read_bytes()
+        return {file.name: file.read_bytes() for file in (self.folder / name).iterdir()}
 
     def blocks(self):
         """What is kept, by the names of the files."""
@@ -89,15 +82,13 @@ def project(tmp_path, tiny_model, randomised, monkeypatch):
     return Project(tmp_path, tiny_model(), tiny_model("classifier"), randomised, monkeypatch)
 
 
-@pytest.mark.parametrize("shard", BLOCKS)
-def test_an_interrupted_job_goes_on_to_the_same_bytes(project, shard):
-    project.sample("whole", shard)
-    blocks = BLOCKS[shard]
-    for done in (0, 1, len(blocks) - 1):
-        project.interrupt(blocks[done], shard)
+def test_an_interrupted_job_goes_on_to_the_same_bytes(project):
+    project.sample("whole")
+    for done in (0, 1, 3):
+        project.interrupt(done)
         assert len(project.blocks()) == done
-        project.sample("again", shard)
-        assert project.computed == blocks[done:]
+        project.sample("again")
+        assert project.computed == [*range(done, 4)]
         assert project.files("again") == project.files("whole")
         assert list(project.folder.glob("work/*")) == []
 
@@ -120,42 +111,29 @@ def test_a_job_that_is_interrupted_as_it_writes_computes_nothing_again(project, 
 def test_the_file_of_a_run_is_what_numpy_writes_of_all_blocks(project, tmp_path):
     project.sample("whole")
     images, labels = read_batch(project.folder / "whole")
-    assert images.shape == (11, 8, 8, 3)
+    assert images.shape == (7, 8, 8, 3)
     np.savez(tmp_path / "numpy.npz", arr_0=images, arr_1=labels)
     assert (tmp_path / "numpy.npz").read_bytes() == project.files("whole")[SAMPLES]
-
-
-def test_shards_some_of_them_interrupted_or_empty_are_gathered_to_the_bytes_of_the_whole(project):
-    project.sample("whole")
-    shards = [f"{number}-of-8" for number in range(1, 9)]
-    project.interrupt(3, shards[5])
-    for shard in shards:
-        project.sample(f"{shard}.npz", shard)
-    parts = {f"shards/{shard}": project.folder / f"{shard}.npz" for shard in shards}
-    project.gather(RUN, parts)
-    assert project.files("gathered") == project.files("whole")
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
-def test_a_compiled_shard_is_part_of_the_whole_and_differs_from_a_plain_one_by_rounding(project, monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(project.folder / "kernels"))
+def test_a_compiled_run_has_the_same_bytes_in_any_process_and_differs_from_a_plain_one_by_rounding(project, kernels):
     # Without guidance, whose program takes a minute to compile; tests/diffusion/test_samplers.py compiles a small one.
     unguided = RUN.model_copy(update={"gradient_scale": 0.0, "classifier": None})
-    run = unguided.model_copy(update={"compiled": True})
+    run, before = unguided.model_copy(update={"compiled": True}), kernels()
     project.sample("plain", run=unguided)
     project.sample("whole", run=run)
-    assert list((project.folder / "kernels").rglob("*.so"))
+    assert kernels() > before
     torch.compiler.reset()  # as in a process of its own
-    project.sample("shard.npz", "2-of-2", run=run)
+    project.sample("again", run=run)
+    assert project.files("again") == project.files("whole")
     versions = read_manifest(project.folder / "whole", "sample").versions
     assert versions["compiler"] == cpp_compiler()
     assert versions["instructions"] == vector_instructions()
     plain, compiled = (read_batch(project.folder / name).images.astype(int) for name in ("plain", "whole"))
     assert abs(plain - compiled).max() <= 1
-    with np.load(project.folder / "shard.npz") as shard:
-        np.testing.assert_array_equal(shard["arr_0"], compiled[BLOCKS["2-of-2"][0] * RUN.micro_batch :])
 
 
 def test_without_a_compiler_a_compiled_run_is_refused_in_one_line(project, monkeypatch):
@@ -167,7 +145,7 @@ def test_without_a_compiler_a_compiled_run_is_refused_in_one_line(project, monke
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
 def test_a_damaged_block_is_computed_again(project, damage, caplog):
     project.sample("whole")
-    project.interrupt(4)
+    project.interrupt(3)
     path = project.blocks()[1]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -175,7 +153,7 @@ def test_a_damaged_block_is_computed_again(project, damage, caplog):
     if damage != "remove":
         path.write_bytes(content if damage == "flip" else content[:-100])
     project.sample("again")
-    assert project.computed == [1, 4, 5]
+    assert project.computed == [1, 3]
     assert project.files("again") == project.files("whole")
     assert (path.name in caplog.text) == (damage != "remove")
 
@@ -185,7 +163,7 @@ OTHERS = {"seed": {"seed": 6}, "block": {"micro_batch": 3}}
 
 @pytest.mark.parametrize("other", [*OTHERS, "checkpoint", "classifier"])
 def test_a_job_of_another_run_or_checkpoint_does_not_go_on_from_it(project, other):
-    project.interrupt(3)
+    project.interrupt(2)
     old = set(project.blocks())
     run = RUN.model_copy(update=OTHERS.get(other, {}))
     if other == "checkpoint":
@@ -200,12 +178,10 @@ def test_a_job_of_another_run_or_checkpoint_does_not_go_on_from_it(project, othe
 
 
 def test_a_job_that_another_process_is_at_work_on_is_refused_in_one_line(project):
-    project.interrupt(3)
+    project.interrupt(2)
     kept = project.blocks()
-    with FileLock(project.folder / "work" / "run.lock"), pytest.raises(UserError) as refused:
-        project.sample("again")
-    assert str(refused.value).startswith(f"{project.folder / 'work' / 'run.lock'}: another process holds it")
-    assert "\n" not in str(refused.value)
+    with FileLock(project.folder / "work" / "run.lock") as lock:
+        assert refusal_of(project.sample, "again").startswith(f"{lock.lock_file}: another process holds it")
     assert project.blocks() == kept
     assert not (project.folder / "again").exists()
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_shards
+from making import make, record, write_dataset
 
 from adm.artifacts.manifest import read_manifest, write_manifest
-from adm.artifacts.writing import new_folder
 from adm.errors import UserError
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.release import preset_shapes, read_weights
@@ -55,10 +54,8 @@ def test_a_released_file_is_taught_classes_resumed_and_written_back(released, ad
     file, source = released
     model = with_network(source, num_classes=3)
     make(init, model, tmp_path / "m-0", start=adopted(file, source), start_model=source)
-    with new_folder(tmp_path / "data") as data:
-        pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
-        write_shards(data, pixels, np.arange(12) % 3, 12)
-        write_manifest(data, record("prepare", {"dataset": DATASET}, {}, ["numpy"]), {"class_names": ["a", "b", "c"]})
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
+    write_dataset(tmp_path / "data", pixels, np.arange(12) % 3, facts={"class_names": ["a", "b", "c"]}, num_classes=3)
 
     def trained(name, previous, start, stop):
         segment = SegmentParams(model="m", dataset="digits", previous="m-0", stop=stop)
@@ -83,7 +80,7 @@ def test_kept_classes_make_the_images_of_the_source_before_any_training(released
     make(init, model, tmp_path / "m-0", start=start, start_model=source, keep_classes=True)
     for name, checkpoint, section in (("its", start, source), ("own", tmp_path / "m-0", model)):
         where = {"out": tmp_path / name, "work": tmp_path / f"work-{name}"}
-        make(sample, RUN, section, None, {"checkpoint": checkpoint}, shard="", device="cpu", timeout_seconds=9, **where)
+        make(sample, RUN, section, None, {"checkpoint": checkpoint}, device="cpu", timeout_seconds=9, **where)
     assert (tmp_path / "own/samples.npz").read_bytes() == (tmp_path / "its/samples.npz").read_bytes()
 
 

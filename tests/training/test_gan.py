@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from making import make, record, write_shards
+from making import make
 
-from adm.artifacts.manifest import read_manifest, sha256, write_manifest
-from adm.artifacts.writing import new_folder
+from adm.artifacts.manifest import read_manifest, sha256
 from adm.data.batches import Batches
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams
@@ -34,15 +33,6 @@ def trained(dataset):
         return networks
 
     return train
-
-
-@pytest.fixture
-def data(dataset, tmp_path):
-    """The tiny dataset as an artifact."""
-    with new_folder(tmp_path / "data") as folder:
-        write_shards(folder, dataset[:], dataset.labels, DATASET.shard_size)
-        write_manifest(folder, record("prepare", {"dataset": DATASET}, {}, ["numpy"]))
-    return tmp_path / "data"
 
 
 def same(one, other):

@@ -1,9 +1,8 @@
 """Training and sampling compute on the device that they are given; meta stands for a GPU, of which there is none."""
 
-from importlib import import_module
-
 import pytest
 import torch
+from denoising import sampler_of
 from placement import META, OnlyOn
 
 from adm.config.samplers import SAMPLERS
@@ -42,9 +41,8 @@ def test_every_sampler_stays_on_the_device_of_its_networks(tiny_model, sampler):
     diffusion = Diffusion.from_schedule("cosine", 50, "4")
     diffusion.to(META)
     y = torch.empty(2, dtype=torch.int64, device=META)
-    module, name = SAMPLERS[sampler].made_by.split(":")
     gradient = classifier_gradient(slope_of(classifier), y, 2.0)
-    step = getattr(import_module(module), name)(diffusion, denoiser.conditioned(y), gradient)
+    step = sampler_of(sampler, diffusion, denoiser.conditioned(y), gradient)
     noise = torch.empty(2, 3, 8, 8, device=META)
     with OnlyOn(META) as watched:
         x_0 = last(sample(step, noise, lambda: noise))

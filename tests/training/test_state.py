@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from making import refusal_of
 from safetensors.torch import load_file, save_file
 
 from adm.errors import UserError
@@ -12,33 +13,20 @@ from adm.training.rolling import LOG, newest, rolling_folder, save_rolling
 @pytest.fixture
 def saved(new_run, tiny_model, tmp_path):
     """A run of two steps, and the folder of its state."""
-    run = new_run(tiny_model(precision="float16"))
+    run = new_run(tiny_model())
     run.to(2)
     folder = tmp_path / "saved"
     run.files(folder)
     return run, folder
 
 
-def refusal(run, folder):
-    with pytest.raises(UserError) as error:
-        run.state.load(folder)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def test_saving_what_was_loaded_gives_the_same_bytes(saved, new_run, tmp_path):
-    run, folder = saved
-    other = new_run(run.model)
-    other.state.load(folder)
-    assert other.files(tmp_path / "again") == {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_the_initial_state_round_trips_and_its_average_is_the_network(new_run, tiny_model, tmp_path):
-    run = new_run(tiny_model())
-    files = run.files(tmp_path / "initial")
-    assert files["ema.safetensors"] == files["network.safetensors"]
-    other = new_run(run.model)
-    other.state.load(tmp_path / "initial")
+@pytest.mark.parametrize("steps", [0, 2])
+def test_saving_what_was_loaded_gives_the_same_bytes(new_run, tiny_model, tmp_path, steps):
+    run, other = (new_run(tiny_model()) for _ in range(2))
+    run.to(steps)
+    files = run.files(tmp_path / "saved")
+    assert (files["ema.safetensors"] == files["network.safetensors"]) == (steps == 0)
+    other.state.load(tmp_path / "saved")
     assert other.files(tmp_path / "again") == files
 
 
@@ -55,36 +43,31 @@ def test_a_state_of_another_architecture_is_refused_with_the_file_and_the_first_
     saved, new_run, tiny_model, change, first
 ):
     objective = {"objective": "simple"} if "variance" in change else {}
-    message = refusal(new_run(tiny_model(**change, **objective)), saved[1])
+    message = refusal_of(new_run(tiny_model(**change, **objective)).state.load, saved[1])
     assert message.startswith(f"{saved[1] / 'network.safetensors'}: ")
     assert "another architecture" in message
     assert first in message
     assert message.count(";") <= 3
 
 
-@pytest.mark.parametrize("name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors"])
+@pytest.mark.parametrize("name", ["network.safetensors", "ema.safetensors", "optimizer.safetensors", "progress.json"])
 def test_a_damaged_or_missing_file_is_named(saved, name):
     run, folder = saved
     path = folder / name
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b""):
         path.write_bytes(damaged)
-        assert refusal(run, folder).startswith(f"{path}: is no readable safetensors file")
+        assert refusal_of(run.state.load, folder).startswith(f"{path}: is no readable ")
     path.unlink()
-    assert refusal(run, folder) == f"{path}: does not exist"
+    assert refusal_of(run.state.load, folder) == f"{path}: does not exist"
 
 
-def test_damaged_progress_is_named(saved):
-    run, folder = saved
-    (folder / "progress.json").write_text("{")
-    assert refusal(run, folder).startswith(f"{folder / 'progress.json'}: is no readable JSON")
-
-
-def test_the_loss_scale_is_of_float16_alone(saved, new_run, tiny_model):
-    run, folder = saved
-    assert json.loads((folder / "progress.json").read_text())["log2_loss_scale"] == run.state.scale.log2 > 1
-    other = new_run(tiny_model(precision="float32"))
-    other.state.load(folder)
+def test_the_loss_scale_is_of_float16_alone(new_run, tiny_model, tmp_path):
+    run, other = (new_run(tiny_model(precision=precision)) for precision in ("float16", "float32"))
+    run.to(1)
+    run.files(tmp_path / "saved")
+    assert json.loads((tmp_path / "saved" / "progress.json").read_text())["log2_loss_scale"] == run.state.scale.log2 > 1
+    other.state.load(tmp_path / "saved")
     assert other.state.scale.factor == 1
 
 
@@ -94,7 +77,7 @@ def test_weights_that_are_not_finite_are_refused(saved, new_run, tiny_model):
     name = next(iter(tensors))
     tensors[name].view(-1)[0] = float("nan")
     save_file(tensors, folder / "network.safetensors")
-    assert f"network.safetensors: {name} holds NaN" in refusal(new_run(run.model), folder)
+    assert f"network.safetensors: {name} holds NaN" in refusal_of(new_run(run.model).state.load, folder)
 
 
 def begun(folder):

@@ -1,15 +1,11 @@
 """Throughput is measured on steps that train, and written as it was measured; no number of it is asserted."""
 
-import platform
-
 import pytest
 import torch
 from making import make
 
-from adm import machine
 from adm.artifacts.reading import read_json
 from adm.determinism import generator
-from adm.machine import processor_name
 from adm.nets.cost import network_cost
 from adm.params.runs import ThroughputParams
 from adm.stages import throughput as stage
@@ -50,20 +46,14 @@ def test_the_stage_writes_what_it_measured(tiny_model, tmp_path, kind):
     throughput, model = section(), tiny_model(kind)
     make(stage, throughput, model, tmp_path / "throughput.json")
     written = read_json(tmp_path / "throughput.json")
-    assert (written["naive"]["batch_size"], written["naive"]["precision"]) == (2, "float32")
-    assert (written["optimised"]["batch_size"], written["optimised"]["precision"]) == (6, "bfloat16")
-    for name in ("naive", "optimised"):
+    for name, batch, precision in (("naive", 2, "float32"), ("optimised", 6, "bfloat16")):
+        assert (written[name]["batch_size"], written[name]["precision"]) == (batch, precision)
         assert len(written[name]["images_per_second"]) == 3
-        assert all(rate > 0 for rate in written[name]["images_per_second"])
+        assert min(written[name]["images_per_second"]) > 0
     peaks = written["peak_flops_of_repetitions"]
     assert len(peaks) == 3
-    assert written["peak_flops"] == max(peaks)
-    assert min(peaks) > 0
+    assert written["peak_flops"] == max(peaks) >= min(peaks) > 0
     assert written["forward_flops"] == network_cost(model).flops
-    assert written["device"]
-    assert written["threads"] == 1
-    assert written["made_by"]["stage"] == "throughput"
-    assert written["made_by"]["params"]["throughput"] == throughput.values()
 
 
 def test_the_naive_step_is_the_update_of_training(randomised, tiny_model):
@@ -89,10 +79,3 @@ def test_measuring_leaves_the_global_generator_alone(tiny_model):
     before = torch.get_rng_state()
     timing.measure(section(steps=1, repetitions=1), tiny_model(dropout=0.1))
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_the_processor_has_a_name_on_any_system(monkeypatch, tmp_path):
-    assert processor_name()
-    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "missing")
-    monkeypatch.setattr(platform, "processor", lambda: "")
-    assert processor_name() == platform.machine()
