@@ -31,14 +31,8 @@ def having(root, pipeline):
     """The params file in which jobs of a rule stand, and its pipeline."""
     released = "scales/released/params.yaml"
     of_released = Pipeline(load(root / released))
-    sharded = Pipeline(pipeline.params, 2)
-
-    def found(rule):
-        if rule == "fetch" or rule.startswith("adopt"):
-            return released, of_released
-        return "params.yaml", sharded if rule in ("sample_shard", "gather") else pipeline
-
-    return found
+    is_of_released = {rule for rule in kinds() if rule == "fetch" or rule.startswith("adopt")}
+    return lambda rule: (released, of_released) if rule in is_of_released else ("params.yaml", pipeline)
 
 
 @pytest.fixture
@@ -109,9 +103,6 @@ def test_a_missing_input_is_one_line_and_nothing_is_written(refused, having, roo
     (project / "scales" / "released").mkdir(parents=True)
     for name in (file, "scales/shared.yaml"):
         shutil.copy(root / name, project / name)
-    if found.shards > 1:
-        text = (project / file).read_text()
-        (project / file).write_text(text.replace("execution: {", f"execution: {{shards: {found.shards}, "))
     job = next(job for job in found.of_kind(rule) if job.inputs)
     message = refused(*job.command, "--params", file)
     assert any(str(path) in message for path in job.inputs.values())
@@ -121,8 +112,6 @@ def test_a_missing_input_is_one_line_and_nothing_is_written(refused, having, roo
 
 MISTAKES = {
     "missing params file": ("prepare digits --params none.yaml", "none.yaml: cannot be read"),
-    "malformed shard": ("sample scale-2 --shard 5-of-4", "--shard '5-of-4': is no shard"),
-    "shard of a run that there is not": ("sample scale-3 --shard 1-of-2", "sample 'scale-3': is not in the params"),
     "a study of another kind": ("interpolate likelihood-250", "interpolate 'likelihood-250': is not in the params"),
     "nowhere to write": ("schema --out file/out", "file"),
     "a place for a file of the params file": ("fetch graphs/inception --to a", "--to 'a': "),

@@ -63,11 +63,6 @@ def rerun(before, after):
     return found - {name for name in behind if pipeline.jobs[name].kind.name in ("table", "figure", "claims")}
 
 
-def sampled(params):
-    """The runs that have jobs of their own."""
-    return [run for run in {**params.runs, **params.upsampled_runs} if params.curve_of(run) is None]
-
-
 class TestEveryScale:
     """What holds of the graph of any params file."""
 
@@ -93,7 +88,7 @@ class TestEveryScale:
 
     def test_its_command_finds_each_job(self, pipeline):
         for name, job in pipeline.jobs.items():
-            assert pipeline.find(job.kind.verb, job.argument, job.shard) == job
+            assert pipeline.find(job.kind.verb, job.argument) == job
             assert job.name == name
             assert (job.kind.verb.replace("_", "-"), job.argument) == (
                 job.command[0],
@@ -105,19 +100,6 @@ class TestEveryScale:
     def test_triggers_are_plain(self, pipeline):
         triggers = {name: job.triggers for name, job in pipeline.jobs.items()}
         assert json.loads(json.dumps(triggers)) == triggers
-
-    def test_shards_change_sampling_alone(self, pipeline):
-        whole, cut = Pipeline(pipeline.params, 1).jobs, Pipeline(pipeline.params, 5).jobs
-        runs = sampled(pipeline.params)
-        assert whole.keys() - cut.keys() == {f"sample/{run}" for run in runs}
-        parts = {f"sample_shard/{run}/{number}-of-5" for run in runs for number in range(1, 6)}
-        assert cut.keys() - whole.keys() == parts | {f"gather/{run}" for run in runs}
-        assert all(whole[name] == cut[name] for name in whole.keys() & cut.keys())
-        for run in runs:
-            assert cut[f"gather/{run}"].out == whole[f"sample/{run}"].out
-            gathered = [cut[f"sample_shard/{run}/{number}-of-5"].out for number in range(1, 6)]
-            assert list(cut[f"gather/{run}"].artifacts["shards"].values()) == gathered
-            assert cut[f"sample_shard/{run}/2-of-5"].triggers == whole[f"sample/{run}"].triggers
 
     def test_results_can_lie_anywhere(self, pipeline, tmp_path):
         elsewhere = Pipeline(pipeline.params, root=tmp_path)
@@ -175,25 +157,12 @@ def test_what_two_jobs_would_write_is_refused(root, tmp_path, case):
     assert [name for name in named if name not in str(error.value)] == []
 
 
-def test_a_run_is_found_whole_and_in_any_number_of_shards(embedded):
-    pipeline, cut = Pipeline(embedded, 1), Pipeline(embedded, 4)
-    assert pipeline.find("sample", "scale-2", "2-of-4") == cut.jobs["sample_shard/scale-2/2-of-4"]
-    assert cut.find("sample", "scale-2", "2-of-3") == Pipeline(embedded, 3).jobs["sample_shard/scale-2/2-of-3"]
-    assert cut.find("sample", "scale-2") == pipeline.jobs["sample/scale-2"]
-
-
 @pytest.mark.parametrize(
-    ("verb", "argument", "shard"),
-    [
-        ("sample", "scale-99", ""),
-        ("sample", "scale-99", "1-of-2"),
-        ("train", "adm-128-0", ""),
-        ("features", "reference", ""),
-    ],
+    ("verb", "argument"), [("sample", "scale-99"), ("train", "adm-128-0"), ("features", "reference")]
 )
-def test_what_is_not_in_the_file_is_refused(embedded, verb, argument, shard):
+def test_what_is_not_in_the_file_is_refused(embedded, verb, argument):
     with pytest.raises(UserError, match=f"{verb} '{argument}'") as error:
-        Pipeline(embedded).find(verb, argument, shard)
+        Pipeline(embedded).find(verb, argument)
     assert "\n" not in str(error.value)
 
 

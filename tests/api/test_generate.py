@@ -181,16 +181,6 @@ def test_images_of_another_call_are_not_touched(generate, tmp_path):
     assert files(tmp_path / "out") == {name: content for name, content in before.items() if name != "generate.json"}
 
 
-def test_latents_are_decoded(generate, checkpoint, tmp_path, dataset):
-    fresh = checkpoint(fresh=True)
-    images, labels = dataset[np.arange(3)], dataset.labels[:3]
-    latents = package.load(fresh, device="cpu").encode(images, labels, steps="ddim10")
-    np.savez(tmp_path / "latents.npz", latents)
-    classes = ",".join(map(str, labels))
-    generate("--init", tmp_path / "latents.npz", "--steps", "ddim10", "--classes", classes, source=fresh)
-    assert abs(pixels(tmp_path / "out").astype(int) - images).max() <= 1
-
-
 def test_photographs_are_changed_as_training_would_read_them(generate, checkpoint, tmp_path):
     pixels_of = np.random.default_rng(0).integers(0, 256, (2, 20, 16, 3)).astype(np.uint8)
     (tmp_path / "photos").mkdir()
@@ -303,7 +293,6 @@ MISTAKES = {
         ("--init-image", "square.png", "--mask", "wide.png"),
         "wide.png: is 12x10, but square.png 10x10; write a mask of that, or of 8x8",
     ),
-    "no latents": (("--init", "none.npz"), "none.npz: does not exist"),
 }
 
 

@@ -69,7 +69,7 @@ assert "torch" in sys.modules
     [
         {},
         {"sampler": "ddim", "eta": 0.5},
-        {"gradient_at": "mean", "noise_temperature": 0.9},
+        {"noise_temperature": 0.9},
         {"sampler": "dpm_solver_pp", "steps": "logsnr5"},
     ],
 )

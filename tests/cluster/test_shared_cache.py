@@ -264,4 +264,4 @@ def test_what_a_remote_lets_in_unverified_stages_refuse(shared, clone, bucket):
 
 def test_snakemakes_own_cache_is_refused(shared):
     printed = shared.snakemake("--dry-run", "--cache", "sample", succeeds=False)
-    assert "--cache: would take the shards of a run for one another" in printed
+    assert "--cache: is not for these rules" in printed

@@ -95,10 +95,10 @@ def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale
         scale(params=two.replace("NAME", "others"))
 
 
-BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, shards: 3}\n"
+BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, save_every: 3}\n"
 CHANGES = """
 base: base.yaml
-execution: {shards: 5}
+execution: {save_every: 5}
 extractors: null
 published: {graphs: {vgg: {url: "https://a.org/a.pb"}}}
 models: {adm: {training: {seed: 4}}}
@@ -108,7 +108,7 @@ runs: {guided: null, plain: {num_samples: 9}}
 
 def test_a_file_says_what_differs_from_its_base(scale, tmp_path):
     base, params = scale(params=BASE), scale(base=BASE, params=CHANGES)
-    assert (params.execution.log_every, params.execution.shards) == (7, 5)
+    assert (params.execution.log_every, params.execution.save_every) == (7, 5)
     assert params.paths.results == f"results/{tmp_path.name}"
     assert (list(params.runs), params.runs["plain"].num_samples) == (["plain"], 9)
     assert (list(params.extractors), list(params.graphs)) == ([], ["vgg"])

@@ -95,7 +95,7 @@ def test_parts_of_published_files_have_defaults_too(scale):
 def test_an_entry_is_like_another_in_depth(scale):
     params = scale("""
 models:
-  adm: {network: {depth: 3}, training: {averages: {every: 5}}}
+  adm: {network: {depth: 3}, training: {averages: [0.05]}}
   wide: {like: adm, network: {channels: 64}}
 runs:
   swept: {checkpoint: adm, sampler: ddim, sweep: {seed: [1, 2]}}

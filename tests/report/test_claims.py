@@ -19,7 +19,7 @@ from scipy import stats
 from adm.artifacts.seal import write_sealed_json
 from adm.config.models import TrainingParams
 from adm.errors import UserError
-from adm.metrics.intervals import interval, interval_of_greatest, interval_of_least, mean_draws, median_draws
+from adm.metrics.intervals import Block, draws_of, interval, interval_of_greatest, interval_of_least, median_draws
 from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_left_out
 from adm.params.claims import ClaimParams, grouped
 from adm.params.models import DiffusionModelParams
@@ -101,9 +101,8 @@ def test_the_interval_of_a_difference_in_fid_covers_the_truth(same):
 @pytest.mark.parametrize("n", [3, 8, 60])
 def test_the_interval_of_a_mean_covers_the_truth_however_few_values(n):
     rng, trials = np.random.default_rng(1), 300
-    hits = sum(
-        (found := interval(mean_draws(rng.standard_normal(n), rng))).low <= 0 <= found.high for _ in range(trials)
-    )
+    found = [interval(draws_of([Block(rng.standard_normal((n, 1)))])[0][:, 0]) for _ in range(trials)]
+    hits = sum(each.low <= 0 <= each.high for each in found)
     assert 0.90 <= hits / trials <= 0.995
 
 

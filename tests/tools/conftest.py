@@ -96,9 +96,9 @@ class Project:
         assert old in text
         self.params.write_text(text.replace(old, new, 1))
 
-    def job(self, name, shards=1):
-        """A job of the params file, with runs cut into so many shards."""
-        return Pipeline(load(self.params), shards).jobs[name]
+    def job(self, name):
+        """A job of the params file."""
+        return Pipeline(load(self.params)).jobs[name]
 
     def make(self, name):
         """Carry out a job again."""

@@ -16,7 +16,7 @@ BEHIND_M_4 = ["train/m-4", "train/m-9", "sample/a", "features/a", "evaluate/a", 
 
 def stale(project):
     """Why each job that is not done would be done, by its name; "missing" for one that is."""
-    found = states(Pipeline(load(project.params), 1))
+    found = states(Pipeline(load(project.params)))
     return {name: "; ".join(state.why) or state.word for name, state in found.items() if state.word != "there"}
 
 
@@ -26,7 +26,7 @@ def test_all_is_there_when_all_was_done(project, adm):
     *lines, last = out.splitlines()
     assert exit_code == 0
     assert {line.rpartition(": ")[2] for line in lines} == {"there"}
-    assert len(lines) == len(Pipeline(load(project.params), 1).jobs)
+    assert len(lines) == len(Pipeline(load(project.params)).jobs)
     assert last == f"{len(lines)} there, 0 stale, 0 missing"
 
 

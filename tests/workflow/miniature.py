@@ -133,20 +133,17 @@ class Project:
         return self.run("dvc", *arguments, succeeds=succeeds)
 
     def pipeline(self):
-        """The graph of its params file, as DVC has it: runs are sampled whole."""
-        return Pipeline(load(self.folder / "params.yaml"), 1)
+        """The graph of its params file."""
+        return Pipeline(load(self.folder / "params.yaml"))
 
     def needed(self):
-        """The jobs that Snakemake would run now; the parts of a run, and what gathers them, count as the run."""
+        """The jobs that Snakemake would run now."""
         return self.needed_of("params.yaml")[0]
 
     def needed_of(self, *files):
         """The jobs that it would run now, if the params file were each of these, which one process tells."""
         printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed", *files)
-        return [
-            {re.sub(r"^(?:gather|sample_shard)/([^/]+)(/.*)?$", r"sample/\1", name) for name in names}
-            for names in json.loads(printed.splitlines()[-1])
-        ]
+        return [set(names) for names in json.loads(printed.splitlines()[-1])]
 
     def repro(self, *options):
         """Run DVC; return the jobs that it ran."""

@@ -25,7 +25,6 @@ def test_every_job_makes_its_outputs_under_either_engine(by_snakemake, by_dvc):
 def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc, adm, tmp_path):
     """Though one has another folder, umask, clock, locale, order of sets and threads than the other."""
     ours, theirs = by_snakemake.artifacts(), by_dvc.artifacts()
-    # Of runs in shards both have a trigger for each shard.
     assert set(ours) == set(theirs)
     assert [name for name in ours if ours[name] != theirs[name]] == []
     print(f"{len(ours)} files of {sum(map(len, ours.values())):,} bytes are equal")
@@ -37,10 +36,10 @@ def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc, adm, tmp_path):
 
 
 def test_every_job_keeps_a_journal_under_either_engine(by_snakemake, by_dvc):
-    for project, shards in ((by_snakemake, None), (by_dvc, 1)):
+    for project in (by_snakemake, by_dvc):
         logs = project.folder / "results" / "embedded" / "logs"
         kept = {str(path.relative_to(logs).with_suffix("")): path.read_text() for path in logs.rglob("*.txt")}
-        assert kept.keys() == Pipeline(project.pipeline().params, shards).jobs.keys()
+        assert kept.keys() == project.pipeline().jobs.keys()
         unfinished = [name for name, text in kept.items() if " finished after " not in text.splitlines()[-1]]
         assert unfinished == []
 
@@ -76,7 +75,7 @@ NEW = {"a run, and another one in a figure": NEW_RUN, "a checkpoint": {"models__
 
 def test_snakemake_runs_what_the_graph_says_of_changed_values_and_of_what_is_new(by_snakemake):
     files = [by_snakemake.variant(f"changed-{n}", each) for n, each in enumerate((CHANGES | NEW).values())]
-    expected = [rerun(by_snakemake.pipeline(), Pipeline(load(file), 1)) for file in files]
+    expected = [rerun(by_snakemake.pipeline(), Pipeline(load(file))) for file in files]
     assert len({*map(frozenset, expected)}) == len(files)
     found = by_snakemake.needed_of(*files)
     for what, jobs, graph in zip(CHANGES | NEW, found, expected, strict=True):
@@ -129,17 +128,6 @@ def test_changed_code_runs_its_stages_again_unless_it_is_accepted(by_snakemake, 
             project.run("python", "-m", "adm", "accept", "neighbours", "--reason", "A statement that nothing reads.")
             assert run() <= {"resolve"}
         assert run() == {"resolve", *after(pipeline, {"neighbours/near"})}
-
-
-def test_samples_are_the_same_for_any_shards(by_snakemake):
-    """A run has three blocks: of four shards one is empty; that the whole has the same bytes by DVC, is told above."""
-    samples = by_snakemake.folder / "results" / "embedded" / "samples" / "scale-2"
-    before = {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")}
-    (samples / "samples.npz").unlink()
-    with by_snakemake.changed(execution__shards=4):
-        target = ("--", "results/embedded/samples/scale-2")
-        by_snakemake.snakemake("--forcerun", "sample_shard", "--quiet", "all", *target)
-    assert {path.name: path.read_bytes() for path in samples.iterdir() if not path.name.startswith(".")} == before
 
 
 def test_another_configuration_than_the_stages_read_is_refused(by_snakemake):

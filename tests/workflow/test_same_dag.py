@@ -53,10 +53,9 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("params")
     others = {
         "small": SMALL,
-        "in shards, with other limits, on another disk": yaml.safe_dump(
+        "with other limits, on another disk": yaml.safe_dump(
             {
                 "base": str(ROOT / "params.yaml"),
-                "execution": {"shards": 3},
                 "resources": {"train": {"memory_mb": 500}, "others": {"minutes": 7}},
                 "paths": {"results": "/scratch/mine"},
             }
@@ -68,7 +67,7 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SCALES, "small", "in shards, with other limits, on another disk"])
+@pytest.mark.parametrize("name", [*SCALES, "small", "with other limits, on another disk"])
 def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
     pipeline = Pipeline(load(files[name]))
     planned = plan(ROOT, "snakemake", files[name])
@@ -131,23 +130,21 @@ def ignored_of(paths):
 def test_dvc_has_the_graphs_jobs_and_edges(in_dvc, scale, monkeypatch):
     folder, planned = in_dvc
     monkeypatch.chdir(folder)
-    check_dvc(Path(scale), Pipeline(load(Path(scale)), 1), planned[str(Path(scale).with_name("dvc.yaml"))])
+    check_dvc(Path(scale), Pipeline(load(Path(scale))), planned[str(Path(scale).with_name("dvc.yaml"))])
 
 
-def test_dvc_has_the_jobs_of_a_small_file_on_a_base_whole(new_project, monkeypatch):
+def test_dvc_has_the_jobs_of_a_small_file_on_a_base(new_project, monkeypatch):
     project = new_project("based", yaml.safe_load(SMALL))
     monkeypatch.chdir(project.folder)
     (folder := project.folder / "scales" / "more").mkdir(parents=True)
-    (folder / "params.yaml").write_text(
-        "{base: ../../params.yaml, execution: {shards: 2}, paths: {results: results/more}}"
-    )
+    (folder / "params.yaml").write_text("{base: ../../params.yaml, paths: {results: results/more}}")
     project.run("python", "-m", "adm", "dvc", "--params", "scales/more/params.yaml")
     file = Path("scales/more/params.yaml")
-    check_dvc(file, Pipeline(load(file), 1), plan(project.folder, "dvc")["scales/more/dvc.yaml"])
+    check_dvc(file, Pipeline(load(file)), plan(project.folder, "dvc")["scales/more/dvc.yaml"])
 
 
 def test_dvc_refuses_results_outside_the_project_in_one_line(files, adm):
-    file = files["in shards, with other limits, on another disk"]
+    file = files["with other limits, on another disk"]
     code, _, err = adm("dvc", "--params", file)
     assert code == 2
     assert err.startswith(f"error: {file}: paths.results: /scratch/mine ")
