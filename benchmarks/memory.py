@@ -29,9 +29,7 @@ STAGES = {
     "features": ("features dataset/photos", 1.0),
     "reference": ("reference photos", 1.0),
     "init": ("init model", None),
-    "sample": ("sample run --shard 1-of-2", 0.5),
-    "other half": ("sample run --shard 2-of-2", None),
-    "gather": ("gather run", 1.0),
+    "sample": ("sample run", 1.0),
     "features of the run": ("features run", None),
     "features of the reference": ("features reference/photos", None),
     "evaluate": ("evaluate run", 1.0),
@@ -47,7 +45,6 @@ def params_of(photos: Path, count: int) -> dict[str, object]:
     """A params file in which everything has as many images, and networks are small and untrained."""
     network = {"image_size": SIDE, "channels": 32, "channel_multiplier": [1], "depth": 1, "heads": 1}
     return {
-        "execution": {"shards": 2},
         "datasets": {
             "photos": {
                 "source": "folder",

@@ -43,7 +43,7 @@ def staged(checkpoint, tiny_model, tmp_path_factory):
         make(
             sample,
             run_of(**changes),
-            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "", "cpu", 60, folder / "work"),
+            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "cpu", 60, folder / "work"),
         )
         return read_batch(folder / "out")
 

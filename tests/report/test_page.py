@@ -334,7 +334,7 @@ def test_own_images_are_seen_beside_samples_with_when_to_stop_and_no_boxes_of_ve
 
 @pytest.fixture
 def two(scale, adm, tmp_path):
-    """Two results: one whole, and its copy in which a verdict, a score, a batch of samples and a table's name differ."""
+    """Two results: one whole, and its copy with another verdict, score, batch of samples and table's name."""
     adm("resolve", "--params", scale)
     other = tmp_path / "other"
     shutil.copytree(tmp_path / "tiny", other)
