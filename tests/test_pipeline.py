@@ -203,18 +203,14 @@ class TestRunAgain:
     def test_its_own(self, embedded, place, value, wanted):
         assert rerun(embedded, changed(embedded, place, value)) == wanted
 
-    def test_a_datasets(self, embedded):
+    def test_a_datasets_and_a_references(self, embedded):
         segments = {f"train/{key}" for key, segment in embedded.segments.items() if segment.dataset == "digits-64"}
-        assert len(segments) > 1
-        assert rerun(embedded, changed(embedded, "datasets.digits-64.shard_size", 7)) == {
-            "prepare/digits-64",
-            *segments,
-        }
-
-    def test_a_references(self, embedded):
         scored = {f"evaluate/{key}" for key, run in embedded.scored.items() if run.reference == "cat"}
-        assert scored
-        assert rerun(embedded, changed(embedded, "references.cat.num_images", 99)) == {"reference/cat", *scored}
+        assert min(len(segments), len(scored)) > 1
+        changes = {"datasets.digits-64.shard_size": {"prepare/digits-64", *segments}}
+        changes["references.cat.num_images"] = {"reference/cat", *scored}
+        for place, wanted in changes.items():
+            assert rerun(embedded, changed(embedded, place, 7)) == wanted
 
     @pytest.mark.parametrize("model", ["adm-64", "classifier-128"])
     def test_a_models(self, embedded, model):
@@ -344,7 +340,6 @@ class TestViews:
         }
 
     def test_its_size_has_its_readers_run_again(self, params):
-        # What reads at the size of its network runs again as the network changes, which must be of the same size.
         assert rerun(params, changed(params, "datasets.small.image_size", 4)) == {
             *("extractor/told", "train/one-10", "train_gan/gan", "dataset_features/small", "reference/small")
         }
@@ -354,63 +349,54 @@ class TestViews:
 SCRIPT = """
 import json, sys
 from adm.params import load
-from adm.pipeline import Pipeline, kinds
-print(json.dumps({name: job.triggers for name, job in Pipeline(load(sys.argv[1])).jobs.items()}))
+from adm.pipeline import Pipeline
+pipelines = [Pipeline(load(name)) for name in sys.argv[1:]]
+print(json.dumps([{name: job.triggers for name, job in pipeline.jobs.items()} for pipeline in pipelines]))
 """
 
+ADDED = {
+    "config/models.py": ("    ema_warmup: bool", "    restarts: int = 0\n"),
+    "config/metrics.py": (
+        '    "kid": Metric(',
+        '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n',
+    ),
+    "config/samplers.py": ('    "ddim": Sampler(', '    "euler": Sampler("Euler", "adm.diffusion.euler:Euler"),\n'),
+}
+"""By file, where in it something is added, and what: a field, a metric, a sampler."""
 
-class TestExtensions:
-    """What is added to the package has nothing run again that it does not touch; each in a copy of the package."""
+USED = {
+    "params": ("", ""),
+    "field": ("training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,"),
+    "metric": ("metrics: [fid, inception_score, precision, recall]", "metrics: [fid, mean]"),
+}
+"""Words of the params file, and others that use what is added."""
 
-    @pytest.fixture(scope="class")
-    def extended(self, root, tmp_path_factory):
-        """A copy of the package and of the embedded scale, with a field, a metric and a sampler more."""
-        folder = tmp_path_factory.mktemp("extended")
-        package = shutil.copytree(root / "adm", folder / "adm", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(root / "params.yaml", folder)
-        self.edit(package / "config/models.py", "    ema_warmup: bool", "    restarts: int = 0\n    ema_warmup: bool")
-        (package / "metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
-        entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
-        self.edit(package / "config/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
-        (package / "diffusion/euler.py").write_text("class Euler:\n    pass\n")
-        entry = '    "euler": Sampler("Euler", "adm.diffusion.euler:Euler"),\n'
-        self.edit(package / "config/samplers.py", '    "ddim": Sampler(', f'{entry}    "ddim": Sampler(')
-        return folder
 
-    @staticmethod
-    def triggers(folder):
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", SCRIPT, "params.yaml"]
-        done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
-
-    @pytest.fixture(scope="class")
-    def before(self, root):
-        return self.triggers(root)
-
-    @staticmethod
-    def edit(path: Path, old, new):
-        text = path.read_text()
-        assert text.count(old) == 1
-        path.write_text(text.replace(old, new))
-
-    def used(self, extended, before, old, new):
-        """The verbs of the jobs that are run again by an edit of the params file."""
-        text = (extended / "params.yaml").read_text()
-        self.edit(extended / "params.yaml", old, new)
-        after = self.triggers(extended)
-        (extended / "params.yaml").write_text(text)
-        assert before.keys() <= after.keys()
-        return {name.partition("/")[0] for name in before if before[name] != after[name]}
-
-    def test_what_is_added_counts_once_it_is_used(self, extended, before):
-        assert self.triggers(extended) == before
-        training = "training: {batch_size: 32,"
-        assert {"init", "train"} <= self.used(extended, before, training, training.replace("{", "{restarts: 1, "))
-        # Whoever asks for a metric has the runs scored again that are shown, and nothing sampled again.
-        metrics = "metrics: [fid, inception_score, precision, recall]"
-        found = self.used(extended, before, metrics, "metrics: [fid, mean]")
-        assert found == {"table", "evaluate", "judge", "curve"}
+def test_what_is_added_to_the_package_counts_once_it_is_used(root, tmp_path):
+    package = shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, (place, added) in ADDED.items():
+        text = (package / name).read_text()
+        assert text.count(place) == 1
+        (package / name).write_text(text.replace(place, added + place))
+    (package / "metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
+    (package / "diffusion/euler.py").write_text("class Euler:\n    pass\n")
+    for name, (old, new) in USED.items():
+        text = (root / "params.yaml").read_text()
+        assert old in text
+        (tmp_path / f"{name}.yaml").write_text(text.replace(old, new, 1))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", SCRIPT, *(f"{name}.yaml" for name in USED)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    before = json.loads(
+        json.dumps({name: job.triggers for name, job in Pipeline(load(root / "params.yaml")).jobs.items()})
+    )
+    same, field, metric = (
+        {name.partition("/")[0] for name in before if before[name] != after[name]} for after in json.loads(done.stdout)
+    )
+    assert same == set()
+    assert {"init", "train"} <= field
+    # Whoever asks for a metric has the runs scored again that are shown, and nothing sampled again.
+    assert metric == {"table", "evaluate", "judge", "curve"}
 
 
 @pytest.fixture
