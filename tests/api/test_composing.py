@@ -58,10 +58,10 @@ def test_a_sampler_with_a_classifier_samples_as_keywords_say(model, checkpoint, 
         (adm.Heun, "heun", "rho3"),
     ],
 )
-def test_every_sampler_has_its_name(model, made, sampler, steps):
-    np.testing.assert_array_equal(
-        made(model, steps).sample(LABELS, seed=1), model.sample(LABELS, steps=steps, sampler=sampler, seed=1)
-    )
+def test_every_sampler_has_its_name_and_its_own_spacing_of_a_whole_number_of_steps(model, made, sampler, steps):
+    expected = model.sample(LABELS, steps=steps, sampler=sampler, seed=1)
+    for given in (steps, int(steps[-1])):
+        np.testing.assert_array_equal(made(model, given).sample(LABELS, seed=1), expected)
 
 
 def test_a_sampler_leaves_out_what_the_file_recommends_and_who_guided_before(model, checkpoint, classifier):
@@ -126,16 +126,6 @@ def test_a_network_that_guides_is_not_changed(model, checkpoint):
     before = {name: tensor.clone() for name, tensor in weak.opened.network.state_dict().items()}
     adm.DDIM(model.to(torch.bfloat16), 4, adm.Autoguidance(weak, 2.0)).sample(LABELS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in weak.opened.network.state_dict().items())
-
-
-def test_whole_numbers_of_steps_are_of_the_samplers_own_spacing(model):
-    for made, steps, spaced in (
-        (adm.DDPM, 5, "5"),
-        (adm.DDIM, 5, "ddim5"),
-        (adm.UniPC, 5, "logsnr5"),
-        (adm.Heun, 3, "rho3"),
-    ):
-        np.testing.assert_array_equal(made(model, steps).sample(LABELS), made(model, spaced).sample(LABELS))
 
 
 def test_another_sampler_in_the_call_keeps_its_own_order_of_clipping(model, classifier):
@@ -261,7 +251,6 @@ REFUSED = {
     "floats that are none": (lambda m, c: m.encode(TENSOR / 255 * torch.nan, 0), "images: hold NaN or infinity"),
     "whole numbers": (lambda m, c: m.encode(TENSOR.long(), 0), "images: are a tensor of torch.int64"),
     "four channels": (lambda m, c: m.encode(torch.zeros(1, 4, 8, 8), 0), "images: are a tensor of shape (1, 4, 8, 8)"),
-    "another size": (lambda m, c: m.encode(torch.zeros(1, 3, 4, 4), 0), "images: are uint8 of shape (1, 4, 4, 3)"),
     "two sizes": (
         lambda m, c: m.encode([Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))], 0),
         "images: differ in size, 8x8 and 9x8",
@@ -277,14 +266,11 @@ REFUSED = {
     "levels as floats": (lambda m, c: m.encode(TENSOR.float(), 0), "divide them by 255"),
     "floats of numpy": (lambda m, c: m.encode(PIXELS / 255, 0), "floats may be a tensor (N, C, H, W) in [0, 1]"),
     "no batch": (lambda m, c: m.encode(PIXELS, 0, steps=4, batch=0), "batch 0: is no number of images"),
-    "half an image": (lambda m, c: m.sample(0, num=2.5), "num 2.5: is no number of images"),
     "one step of encoding": (lambda m, c: m.encode(PIXELS, 0, steps=1), "two or more are accepted"),
-    "true as a class": (lambda m, c: m.sample([True]), "class True: is no class"),
     "numbers as latents": (lambda m, c: m.sample(0, latents=[[0.0]]), "latents: are float64 of shape (1, 1)"),
     "threads": (lambda m, c: m.sample(0, steps=2, threads=3), "threads: is an argument of `adm.load`"),
     "guidance by keyword": (lambda m, c: m.sample(0, classifier=c), "classifier: is of samplers: adm.DDIM(model"),
     "threads of a sampler": (lambda m, c: adm.DDIM(m, 5, threads=3), "threads: is an argument of `adm.load`"),
-    "a scale in words": (lambda m, c: m.sample(0, steps=2, scale="two"), "gradient_scale: 'two' is not accepted"),
     "a scale without who guides": (lambda m, c: adm.DDIM(m, 5, scale=2.0), "does nothing without a classifier"),
     "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
     "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),

@@ -369,16 +369,7 @@ def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, c
     told = ("--set", "sampler=ddim", "--set", "steps=ddim3", "--set", "cfg_scale=2")
     assert adm("export", checkpoint(label_dropout=0.5), file, *told)[0] == 0
     generate("-n", 2, "--threads", 1, "--fast", source=file, out="fast")
-    said = (
-        "--sampler",
-        FAST["sampler"],
-        "--steps",
-        FAST["steps"],
-        "--set",
-        f"eta={FAST['eta']}",
-        "--set",
-        "cfg_scale=2",
-    )
+    said = ("--sampler", FAST["sampler"], "--steps", FAST["steps"], "--set", f"eta={FAST['eta']}", *told[-2:])
     generate("-n", 2, "--threads", 1, *said, source=file, out="said")
     np.testing.assert_array_equal(pixels(tmp_path / "fast"), pixels(tmp_path / "said"))
     generate(source=tmp_path / "fast" / "generate.json", out="again")

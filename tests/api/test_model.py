@@ -213,7 +213,7 @@ REFUSED = {
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
-    "no images": (lambda m: m.sample(num=0), "num 0: is no number of images"),
+    "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
     "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1 is not accepted"),
     "latents of another size": (
         lambda m: m.sample(latents=np.zeros((2, 3, 4, 4), np.float32)),
@@ -283,7 +283,7 @@ def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(
     assert (guided.sample([1] * 4, steps=STEPS, seed=SEED, scale=20.0) != expected).any()
 
 
-@pytest.mark.parametrize("classes", [1.0, np.array([0.5]), [None], [[1]]])
+@pytest.mark.parametrize("classes", [1.0, [True], np.array([0.5]), [None], [[1]]])
 def test_a_class_is_a_whole_number_or_a_name(model, classes):
     with pytest.raises(UserError, match="is no class"):
         model.sample(classes, steps=STEPS)
