@@ -47,7 +47,6 @@ def called(monkeypatch, capsys):
 
 
 def cells(lines):
-    """The cells of rows."""
     return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines]
 
 
@@ -71,7 +70,6 @@ def inception(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "startup"])
 def test_two_times_and_their_ratio(name, capsys, monkeypatch, request):
-    """Of what is installed."""
     monkeypatch.setattr(features, "network", lambda folder: request.getfixturevalue("inception"))
     show(name, smallest=True)
     rows = cells(capsys.readouterr().out.splitlines())
@@ -173,7 +171,6 @@ def test_memory_of_stages_and_what_an_image_adds(root):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A folder for what recipes share."""
     return tmp_path_factory.mktemp("recipes")
 
 
@@ -219,7 +216,6 @@ def test_checkpoints_that_copy_half_of_their_samples_are_found_and_none_where_no
 
 @pytest.fixture
 def garments(tmp_path, monkeypatch):
-    """Noise in the place of Fashion-MNIST."""
     draws = np.random.default_rng(0)
     for name, array in (
         ("train-images-idx3-ubyte", draws.integers(0, 256, (120, 28, 28), np.uint8)),

@@ -19,8 +19,6 @@ TIMED = re.compile(
 
 
 class Project:
-    """A folder with a params file, in which verbs run."""
-
     def __init__(self, folder, adm):
         self.folder, self.run = folder, adm
         self.logs = folder / "results" / "embedded" / "logs"

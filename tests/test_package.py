@@ -72,7 +72,6 @@ for arguments in json.loads(sys.argv[2]):
 
 @pytest.fixture(scope="module")
 def wheel(root, tmp_path_factory):
-    """The wheel of a copy without git."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "copy"
     copy.mkdir()

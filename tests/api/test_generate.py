@@ -25,7 +25,6 @@ HOW = ("--steps", "3", "--seed", 7, "--threads", 1)
 
 @pytest.fixture
 def generate(adm, checkpoint, tmp_path):
-    """Generate into a folder; return what was printed."""
 
     def run(*options, out="out", expected=0, source=None):
         code, printed, err = adm("generate", source or checkpoint(), *options, "--out", tmp_path / out)
@@ -250,7 +249,6 @@ TINY = UNetParams(
 
 @pytest.fixture
 def released(tmp_path, monkeypatch):
-    """A file of a tiny preset of 1000 classes."""
     for name in reversed([*PRESETS]):  # to compare with them takes seconds; reversed, so that they come back in order
         monkeypatch.delitem(PRESETS, name)
     monkeypatch.setitem(PRESETS, "tiny", TINY)

@@ -1,10 +1,7 @@
 """A network's folder for a model hub: it remakes its images wherever it lies, and its card tells its scores."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 
 import numpy as np
@@ -36,7 +33,6 @@ def network(adm, checkpoint, tmp_path):
 
 @pytest.fixture
 def published(adm, network, tmp_path, monkeypatch):
-    """Publish it."""
     monkeypatch.setattr(hub, "NUM", 3)
 
     def folder_of(by="itself", *options, **changes):
@@ -80,15 +76,6 @@ def test_images_that_are_not_remade_are_told(published, adm):
     off = np.where(arrays["arr_0"] > 127, arrays["arr_0"] - 2, arrays["arr_0"] + 2)
     np.savez(folder / "samples.npz", **arrays | {"arr_0": off})
     assert adm("publish", folder, "--check")[0] == 1
-
-
-@pytest.mark.slow
-def test_other_vector_instructions_make_the_same_pixels(published, root):
-    folder, _ = published("classifier")
-    slow = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "PYTHONPATH": str(root)}
-    command = [sys.executable, "-m", "adm", "publish", folder, "--check"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | slow, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_publishing_again_keeps_hidden_files_and_gives_the_same_bytes(published, adm, tmp_path):
@@ -135,7 +122,6 @@ def test_the_card_tells_scores_with_intervals(adm, network, graph, tmp_path, mon
 
 @pytest.fixture
 def of_a_run(root, tmp_path):
-    """The scores of a run of the emoji scale."""
 
     def file_of(name):
         with tarfile.open(root / "results/published/emoji/scores.tar.xz") as archive:

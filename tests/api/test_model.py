@@ -35,7 +35,6 @@ def run_of(**changes):
 
 @pytest.fixture(scope="module")
 def staged(checkpoint, tiny_model, tmp_path_factory):
-    """The images and labels of the stage `sample`."""
 
     def batch(**changes):
         folder = tmp_path_factory.mktemp("staged")

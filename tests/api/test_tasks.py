@@ -21,7 +21,6 @@ LEVEL = 1 / 255 + 1e-6
 
 
 def measure(x):
-    """Means of 4x4 pixels."""
     return torch.nn.functional.avg_pool2d(x, 4)
 
 

@@ -33,7 +33,6 @@ ADOPTED = "published: {checkpoints: {given: {url: 'https://a.org/a.pt', model: a
 
 @pytest.fixture
 def scale(tmp_path):
-    """Write params files by their names, and load the one called `params`."""
 
     def loaded(**files):
         for name, content in files.items():
@@ -44,7 +43,6 @@ def scale(tmp_path):
 
 
 def with_run(entry):
-    """The small file with one run more."""
     return SMALL + f"  more: {entry}\n"
 
 

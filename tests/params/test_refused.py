@@ -106,7 +106,6 @@ REFUSED = {
     "attention that never occurs": ({f"{NETWORK}.attention_resolutions": [5]}, NETWORK, "5", "8, 4"),
     "head channels that do not divide": ({f"{NETWORK}.head_channels": 48}, NETWORK, "head_channels 48", "64"),
     "heads that do not divide": ({f"{NETWORK}.head_channels": None, f"{NETWORK}.heads": 3}, NETWORK, "heads 3", "64"),
-    "heads twice": ({f"{NETWORK}.heads": 2}, NETWORK, "heads", "head_channels"),
     "no heads": ({f"{NETWORK}.head_channels": None}, NETWORK, "heads", "head_channels"),
     "channels of no group": ({f"{NETWORK}.channels": 40, f"{NETWORK}.head_channels": 8}, NETWORK, "40", "32"),
     "addition to single channels": ({f"{NETWORK}.conditioning": "addition"}, NETWORK, "32 channels", "at most 16"),
@@ -153,8 +152,6 @@ REFUSED = {
     "more steps in a half": ({f"{RUN}.steps": "600,10"}, f"{RUN}.steps", "'600,10'", "500"),
     "no whole stride": ({f"{RUN}.steps": "ddim700"}, f"{RUN}.steps", "'ddim700'"),
     "no steps": ({f"{RUN}.steps": "0"}, f"{RUN}.steps", "'0'"),
-    "more steps to encode by": ({f"{PICTURE}.steps": "1001"}, f"{PICTURE}.steps", "'1001'"),
-    "more steps of a likelihood": ({f"{LIKELIHOOD}.steps": "1001"}, f"{LIKELIHOOD}.steps", "'1001'"),
     "an order above the steps": (
         {f"{RUN}.sampler": "unipc", f"{RUN}.order": 3, f"{RUN}.steps": "2"},
         *(f"{RUN}.order", "3", "'2'"),
@@ -169,14 +166,12 @@ REFUSED = {
     # Models, what they are trained on and what they begin with.
     "images of another size": ({"datasets.digits.image_size": 16}, f"{MODEL}.dataset", "is 16", "has 8"),
     "images of other classes": ({"datasets.digits.num_classes": 7}, f"{MODEL}.dataset", "is 7", "has 10"),
-    "coloured model of grey images": ({"datasets.cat.channels": 1}, "models.lsun-cat.dataset", "channels is 1"),
     "training past its learning rate": (
         {f"{CLASSIFIER}.training.annealing": 900},
         *(f"{CLASSIFIER}.checkpoints", "1000", "annealing 900"),
     ),
     "accumulation that does not divide": ({f"{TRAINING}.accumulation": 5}, PROCESSES, "5 micro-batches", "16"),
     "processes that share no batch": ({PROCESSES: 3}, PROCESSES, "3", "models."),
-    "nodes whose processes share no batch": ({"resources.train.nodes": 3}, PROCESSES, "1 on 3 nodes", "models."),
     "processes that share masks of dropout": ({PROCESSES: 2}, PROCESSES, "dropout 0.1"),
     "start of a classifier": (begun("classifier-128"), START, "'classifier-128-1000' is of kind 'classifier'"),
     "start of another size": (begun("adm-64"), START, "image_size is 4"),
@@ -223,10 +218,6 @@ REFUSED = {
     ),
     "class that a gan lacks": ({f"{GAN}.classes": [3, 10]}, f"{GAN}.classes", "10"),
     "reference of another size": ({f"{RUN}.reference": "digits-64"}, f"{RUN}.reference", "4", "8"),
-    "published samples of another size": (
-        {"published.samples.batch": SAMPLES | {"image_size": 64}},
-        *("published.samples.batch.reference", "8", "64"),
-    ),
     "a reference of pooled features alone": (
         {"published.graphs.net": NETWORK_GRAPH, "references.digits.extractor": "net"},
         *("references.digits.extractor", "'net'", "judges"),
@@ -249,15 +240,11 @@ REFUSED = {
     "row of no run": ({"tables.table_16.rows.8": "cat-sweep"}, "tables.table_16.rows", "'cat-sweep'", "cat-swept"),
     "scale of a gan": ({"tables.table_14.ddpm.0": "gan-1"}, "tables.table_14.ddpm", "'gan-1' is not among runs"),
     "too few rows": ({"tables.table_8.rows": ["adm-128-250"]}, "tables.table_8.rows", "has 1", "table has 5"),
-    "too few models": ({"tables.table_7.models": ["throughput-64"]}, "tables.table_7.models", "has 1", "table has 5"),
-    "too few scales": ({"tables.table_14.ddim": ["ddim-1"]}, "tables.table_14.ddim", "has 1", "table has 4"),
     "too many columns": ({"tables.table_13.columns": ["adm-u"] * 3}, "tables.table_13.columns", "has 3", "table has 2"),
     "bare words": ({"tables.table_8.rows.0": "no time for it"}, "tables.table_8.rows.0", "{none: why there is none}"),
-    "no words": ({"tables.table_8.rows.0": {"none": 3}}, "tables.table_8.rows.0", "{'none': 3}"),
     "another kind of the paper's table": ({"tables.table_8.kind": "compute"}, "tables.table_8.kind", "'runs'"),
     "field of no table": ({"tables.table_8.row": []}, "tables.table_8", "'row'", "rows"),
     "own table of a run twice": ({"tables.mine": OWN | {"rows": ["gan-1", "gan-1"]}}, "tables.mine.rows", "twice"),
-    "own table without a caption": ({"tables.mine": OWN, "tables.mine.caption": ...}, "tables.mine.caption", "miss"),
     "a judge that there is not": ({"tables.further": JUDGED | {"judges": ["vgg"]}}, "tables.further.judges", "'vgg'"),
     "the first extractor as a judge": (
         {"tables.further": JUDGED | {"judges": ["digits"]}},
@@ -269,8 +256,6 @@ REFUSED = {
     ),
     # Figures.
     "figure of no kind": ({"figures.figure_18.kind": "grid"}, "figures.figure_18.kind", "'grid'", "trade_offs"),
-    "figure without a kind": ({"figures.figure_8.kind": ...}, "figures.figure_8.kind", "missing"),
-    "own figure without a caption": ({"figures.mine": MINE | {"caption": None}}, "figures.mine.caption", "missing"),
     "curves along what runs have not": ({"figures.mine": MINE | {"x": "truncation"}}, "figures.mine.x", "'scale-2'"),
     "curves along a length that one run has": (
         {f"{RUN}.ema_length": 0.1, AVERAGES: [0.1], "figures.mine": MINE | {"x": "ema_length"}},
@@ -302,7 +287,6 @@ REFUSED = {
         AGAIN | {"runs.again.micro_batch": 9, "claims.new": SIMILAR},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
     ),
-    "claim on a run and itself": ({"claims.new": LOWER | {"than": "scale-2"}}, "claims.new", "'scale-2' and 'scale-2'"),
     "claim on a model that is not trained": (
         {"models.fresh": f"= {MODEL}", "models.fresh.checkpoints": [], "claims.new": LIGHTER},
         *("claims.new", "'fresh'"),

@@ -73,13 +73,6 @@ def keys(params):
     return {key for name in NAMES for key in getattr(params, name)}
 
 
-def test_without_seeds_there_is_nothing_new():
-    params = seeded(adm=None, rival=None)
-    assert params == check(yaml.safe_load(SMALL), "params.yaml")
-    assert not params.groups
-    assert not any("seed-" in key for key in keys(params))
-
-
 def test_a_copy_differs_from_its_model_in_its_seed_alone():
     params, plain = seeded(adm=[3, 1], rival=[4, 9]), seeded()
     one = plain.models["adm"].training

@@ -52,7 +52,6 @@ def score(value, noise=0.1, seed=0, count=1000, of=None):
 
 
 def scored(*values, noise=0.1, **keys):
-    """Runs a, b, c, ... of these metrics."""
     return {
         run: score(value, noise, seed, **keys)
         for seed, (run, value) in enumerate(zip("abcdefgh", values, strict=False))
@@ -397,7 +396,6 @@ PARAMS = Params.model_construct(
 
 @pytest.fixture
 def scale(tmp_path):
-    """A folder of all that the claims need."""
     (tmp_path / "metrics").mkdir()
     for run, one in scored(1, 2, 3, 1.5).items():
         made_by = record("evaluate", {"run": PARAMS.runs[run]}, {}, [])
@@ -496,13 +494,6 @@ def test_what_is_measured_in_seconds_is_told_apart_from_the_papers_claims_and_fr
         assert list(content["claims"]) == groups[group]
         assert set(content["made_by"]["inputs"]) == inputs
     assert grouped({}) == {}
-
-
-def test_a_verdict_depends_on_no_other_claim(scale):
-    together = json.loads(write(scale).with_suffix(".json").read_text())["claims"]
-    for key, claim in OWN.items():
-        alone = json.loads(write(scale, {key: claim}, "alone/claims").with_suffix(".json").read_text())["claims"]
-        assert alone == {key: together[key]}
 
 
 BROKEN = {

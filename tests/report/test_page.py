@@ -56,7 +56,6 @@ claims:
 
 
 def write_inputs(pipeline, score):
-    """What tables, figures, claims and the page are made from."""
     params = pipeline.params
     draws = np.random.default_rng(0)
     (pipeline.root / "metrics").mkdir(parents=True)
@@ -78,7 +77,6 @@ def write_inputs(pipeline, score):
 
 @pytest.fixture(scope="module")
 def made(score, tmp_path_factory):
-    """A folder with a params file, and all that its page shows."""
     folder = tmp_path_factory.mktemp("made")
     file = folder / "params.yaml"
     content = yaml.safe_load(PARAMS) | {"paths": {"results": str(folder / "tiny")}}
@@ -101,7 +99,6 @@ def scale(made, tmp_path):
 
 
 def page_of(file, adm, *flags):
-    """The page that `adm report` writes."""
     code, _, err = adm("report", "--params", file, *flags)
     assert (code, err) == (0, "")
     return (file.parent / "tiny" / "report.html").read_text(encoding="utf-8")
@@ -358,8 +355,6 @@ def beside_of(two, adm, tmp_path):
 
 
 class TestBeside:
-    """Two results on one page."""
-
     def test_verdicts_that_differ_stand_first_and_scores_that_differ_beside_each_other(self, two, adm, tmp_path):
         parsed = beside_of(two, adm, tmp_path)
         rows = [one["text"] for one in parsed.of("tr") if "tbody" in one["within"]]

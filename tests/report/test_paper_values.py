@@ -114,27 +114,6 @@ def test_every_cell_is_as_printed(root, specification, number):
     assert all(note for note, (_, marked) in zip(notes[1:], rows, strict=True) if marked)
 
 
-def test_sweeps_are_as_printed(root, specification):
-    sentences = re.search(r"we swept over (\[.*?)\. For DDIM, we swept over values (\[.*)", specification)
-    expected = []
-    for sampler, sentence in zip(("250 steps", "DDIM, 25 steps"), sentences.groups(), strict=True):
-        for values, datasets in re.findall(r"\[([\d., ]+)\] for ((?:(?: and )?ImageNet \d+×\d+)+)", sentence):
-            for group in re.findall(r"ImageNet \d+×\d+", datasets):
-                expected += [[group, sampler, value] for value in values.split(", ")]
-    found, _ = transcribed(root, "appendix_k")
-    assert found[0] == ["group", "sampler", "gradient_scale", "chosen"]
-    assert [row[:3] for row in found[1:]] == expected
-
-
-def test_captions_are_in_our_own_words(specification):
-    words = re.findall(r"\w+", specification.lower())
-    theirs = {tuple(words[at : at + 6]) for at in range(len(words))}
-    for key, text in adm.paper.captions().items():
-        ours = re.findall(r"\w+", text.lower())
-        copied = [ours[at : at + 6] for at in range(len(ours)) if tuple(ours[at : at + 6]) in theirs]
-        assert not copied, key
-
-
 @pytest.mark.parametrize("number", TABLES)
 def test_values_are_in_range(table, number):
     values = table(f"table_{number}")

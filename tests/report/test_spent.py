@@ -11,7 +11,6 @@ from adm.report.spent import spent, table, trained
 
 
 def journal(root, name):
-    """The journal of a job of this name."""
     return journal_of(SimpleNamespace(root=root, name=name, command=name.split("/"), code="", values={}))
 
 

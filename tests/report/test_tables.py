@@ -108,13 +108,11 @@ def test_words_stand_to_the_left_and_numbers_to_the_right(tmp_path):
 
 @pytest.fixture(scope="module")
 def fid(params):
-    """The FID of each run."""
     return {run: 1.0 + (7 * number) % 101 for number, run in enumerate(params.scored)}
 
 
 @pytest.fixture(scope="module")
 def inputs(params, fid, score, write_sizes, tmp_path_factory):
-    """All that any table reads."""
     folder = tmp_path_factory.mktemp("results")
     found = {"metrics": {}, "throughput": {}, "sizes": {"": folder / "sizes.json"}}
     for run, value in fid.items():

@@ -60,7 +60,6 @@ ARRAYS = {
     "floats within": (WEIGHTS, scaled(1 + 1e-6), "close", "a.weight["),
     "floats beyond": (WEIGHTS, scaled(1 + 1e-3), "different", "a.weight["),
     "NaN on one side": (WEIGHTS, {"b": np.array([0.0, 1, 2])}, "different", "b[0]: nan, there 0.0"),
-    "infinity on one side": (WEIGHTS, {"b": np.array([np.nan, np.inf, 2])}, "different", "b[1]: 1.0, there inf"),
     "another dtype": (WEIGHTS, {"b": np.float32(WEIGHTS["b"])}, "different", "b: "),
     "another shape": (WEIGHTS, {"a.weight": WEIGHTS["a.weight"].T.copy()}, "different", "a.weight: "),
     "an array more": (BATCH, {"arr_2": PIXELS}, "different", "arr_2: is missing here"),
@@ -98,7 +97,6 @@ def changed_score(**changes):
 JSON = {
     "a metric within": ({"metrics": {"fid": 3.2500001}}, "close", "metrics.fid: 3.25, there 3.2500001"),
     "a metric": ({"metrics": {"fid": 3.3}}, "different", "metrics.fid: 3.25, there 3.3"),
-    "no number": ({"metrics": {"fid": None}}, "different", "metrics.fid"),
     "a part": ({"jackknife": {"fid": {"values": [3.0, 4.0], "pairs": []}}}, "different", "jackknife.fid.values[1]"),
     "a metric more": ({"metrics": {"fid": 3.25, "sfid": 1.0}}, "different", "metrics.sfid"),
     "a truth for a number": ({"num_samples": True}, "different", "num_samples"),
@@ -120,7 +118,6 @@ CSV = {
     "within": ("3.25", "3.250000001", "close", "row 1, FID, here: 3.25, there 3.250000001"),
     "beyond": ("3.25", "3.5", "different", "row 1, FID, here: 3.25, there 3.5"),
     "another column": ("FID", "KID", "different", "its columns: "),
-    "another run": ("run,3.25", "runs,3.25", "different", "row 1, Run: run, there runs"),
     "a row less": ("other,nan\n", "", "different", "row 2"),
     "NaN": ("3.25", "nan", "different", "row 1, FID, here: "),
 }
@@ -160,7 +157,7 @@ def test_what_is_no_text_and_what_is_pickled_is_a_difference_in_one_line(found):
     assert "pickled Python objects, which are never loaded" in found(".npz", BATCH, pickled)[1]
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f2", "f8", "c8", "?"])
 def test_every_dtype_against_numpy(found, dtype):
     a = np.random.default_rng(1).integers(0, 2, (7, 11)).astype(dtype)
     b = a.copy()
@@ -230,7 +227,6 @@ CLAIMS = "key,statement,source,verdict,effect,estimate,low,high,measure,note\nbe
 
 
 def score(**metrics):
-    """A score of a run: metrics and the jackknife of `fid`."""
     values = {"values": (metrics["fid"] + SPREAD).tolist(), "pairs": []}
     return {"metrics": metrics, "jackknife": {"fid": values}, "num_samples": 8}
 

@@ -64,11 +64,6 @@ def test_a_changed_value_is_told_with_both(project):
     assert "resolve" in found
 
 
-def test_a_default_that_is_written_down_changes_nothing(project):
-    project.edit_params('steps: "3"', 'steps: "3", eta: 0.0, seed: 0')
-    assert stale(project) == {}
-
-
 def test_another_parent_is_told(project):
     project.edit_params("b: {<<: *a, checkpoint: n", "b: {<<: *a, checkpoint: m-4")
     assert "checkpoints/m-4 is another one" in stale(project)["sample/b"]
@@ -100,13 +95,3 @@ def test_a_manifest_that_cannot_be_read_is_told(project, content):
     found = stale(project)
     assert "samples/a/manifest.json: " in found["sample/a"]
     assert "samples/a is stale" in found["features/a"]
-
-
-def test_stages_name_their_sections_as_the_jobs_do(adm, tmp_path, monkeypatch, project):
-    """What the stages themselves write is there, and stays it, however often it is asked for."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(project.params, tmp_path)
-    for words in ("resolve", "prepare x", "init m", "train m-4", "sizes", "throughput t"):
-        assert adm(*words.split())[0] == 0
-    project.params, made = tmp_path / "params.yaml", ["resolve", "prepare/x", "init/m", "train/m-4", "sizes"]
-    assert not set(stale(project)) & {*made, "throughput/t"}

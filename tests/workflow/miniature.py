@@ -44,12 +44,10 @@ MINIATURE = Path(__file__).with_name("miniature.yaml")
 
 
 def miniature_params():
-    """What the miniature's params file says."""
     return yaml.safe_load(MINIATURE.read_text())
 
 
 def after(pipeline, changed):
-    """Some jobs, and all that wait for them."""
     found = set(changed)
     for name, job in pipeline.jobs.items():
         if not found.isdisjoint(pipeline.after(job)):
@@ -107,7 +105,6 @@ class Project:
         return yaml.safe_load((self.folder / "params.yaml").read_text())
 
     def run(self, *command, succeeds=True):
-        """Run a command in the project; return what it printed."""
         try:
             done = subprocess.run(
                 command,
@@ -133,11 +130,9 @@ class Project:
         return self.run("dvc", *arguments, succeeds=succeeds)
 
     def pipeline(self):
-        """The graph of its params file."""
         return Pipeline(load(self.folder / "params.yaml"))
 
     def needed(self):
-        """The jobs that Snakemake would run now."""
         return self.needed_of("params.yaml")[0]
 
     def needed_of(self, *files):
@@ -146,7 +141,6 @@ class Project:
         return [set(names) for names in json.loads(printed.splitlines()[-1])]
 
     def repro(self, *options):
-        """Run DVC; return the jobs that it ran."""
         return self.named(self.dvc("repro", *options))
 
     def named(self, printed):
@@ -193,7 +187,6 @@ class Project:
         return path
 
     def artifacts(self):
-        """The bytes of everything that the stages made."""
         root = self.folder / "results" / "embedded"
         kinds = ["data", "extractors", "checkpoints", "gans", "samples", "features", "references", "metrics", "studies"]
         kinds += ["judged", "tables", "figures", "claims", "jobs"]
@@ -225,7 +218,6 @@ def warmed(package, folder, environment=os.environ):
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
-    """A folder for projects, apart from this repository."""
     return tmp_path_factory.mktemp("projects")
 
 
@@ -237,7 +229,6 @@ def template(projects):
 
 @pytest.fixture(scope="session")
 def new_project(projects, template):
-    """Make a project of a name and params."""
     return lambda name, params, **elsewhere: Project(projects / name, params, template, **elsewhere)
 
 
@@ -260,7 +251,6 @@ def run_by(command, project, folder):
 
 @pytest.fixture(scope="session")
 def by_snakemake(new_project, tmp_path_factory):
-    """A project that Snakemake has run."""
     project = new_project("by_snakemake", miniature_params())
     command = ["snakemake", "--cores", "2", "--quiet", "all"]
     with run_by(command, project, tmp_path_factory.mktemp("warm")) as run:

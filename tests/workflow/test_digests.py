@@ -143,7 +143,6 @@ def test_a_change_of_any_of_these_functions_changes_the_digest(traced, tmp_path,
 
 
 def named_functions(tree, within=""):
-    """The functions of a tree with their qualified names."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             name = f"{within}{node.name}"

@@ -42,7 +42,6 @@ paths: {results: /scratch/mine}
 
 
 def plan(folder, *arguments):
-    """What an engine plans in a folder."""
     command = [sys.executable, Path(__file__).with_name("plans.py"), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
