@@ -132,8 +132,6 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
         ({"params": "base: params.yaml"}, ["params.yaml: base", "circle"]),
         ({"params": "base: a.yaml", "a": "base: b.yaml", "b": "base: params.yaml"}, ["b.yaml: base", "circle"]),
         ({"params": "base: none.yaml"}, ["params.yaml: base", "none.yaml", "No such file"]),
-        ({"params": "base: a.yaml", "a": "[1]"}, ["params.yaml: base", "a.yaml"]),
-        ({"params": "base: 5"}, ["params.yaml: base", "5"]),
         ({"params": 'base: "a\\0b"'}, ["base: 'a\\x00b' is not accepted"]),
     ],
 )
@@ -204,12 +202,10 @@ def written(entry, others=()):
         ({"sweep": {"seed": 5}}, ["runs.more.sweep.seed", "5"]),
         ({"sweep": {"seed": [{}]}}, ["runs.more.sweep.seed", "{}"]),
         ({"sweep": {"steps": ["!"]}}, ["runs.more.sweep.steps", "'!'"]),
-        ({"sweep": []}, ["runs.more.sweep", "[]"]),
         ({"sweep": {"seed": [1, 1]}}, ["runs.more-1"]),
         ({"sweep": {"seed": [3, "1.2"]}}, ["runs.more-3", "runs.more"]),
         ({"iteration": 100, "checkpoint": "adm-100"}, ["runs.more.checkpoint", "'adm-100'", "iteration"]),
         ({"iteration": 1.5}, ["runs.more.iteration", "1.5"]),
-        ({"iteration": True}, ["runs.more.iteration", "True"]),
     ],
 )
 def test_a_sweep_or_an_iteration_that_cannot_be_is_refused(entry, expected):

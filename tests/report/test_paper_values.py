@@ -170,23 +170,6 @@ def test_compute_adds_up_but_in_the_one_row_that_says_so(table):
     assert wrong["note"].str.contains("add up").all()
 
 
-def test_generator_compute_follows_from_iterations_batch_size_and_throughput(table):
-    rates = table("table_7").query("row == 'Optimized'").set_index("group")["images_per_v100_second"]
-    batch_size = {"64×64": 2048}  # Tables 11 and 13: all others 256
-
-    def days(model, iterations, slack):
-        return thousands(iterations) * batch_size.get(model, 256) / (rates[model] + slack) / 86_400
-
-    low_resolution = {"ImageNet 256×256": ("64×64", "64→256"), "ImageNet 512×512": ("128×128", "128→512")}
-    rows = table("table_10").dropna(subset="generator_compute")
-    assert len(rows) == 13
-    for row in rows.itertuples():
-        iterations = re.findall(r"\d+K", row.row)
-        models = low_resolution[row.group] if len(iterations) == 2 else (row.group.split()[-1],)
-        least, most = (sum(map(days, models, iterations, [slack] * 2)) for slack in (0.05, -0.05))
-        assert least - 0.5 <= row.generator_compute <= most + 0.5, row.row
-
-
 def test_schedules_have_250_steps_and_agree_with_table_16(table):
     swept = table("table_15")
     schedules = [[int(steps) for steps in row.split(", ")] for row in swept["row"]]

@@ -88,21 +88,6 @@ def test_every_cell_comes_back_from_html(tmp_path):
     assert [span.text for span in found.iter("span")] == ["1 < 2"]
 
 
-def test_words_stand_to_the_left_and_numbers_to_the_right(tmp_path):
-    table = pd.DataFrame(
-        {
-            "Row": ["Addition + GroupNorm", "AdaGN"],
-            "Iterations": ["250K", "4360K"],
-            "FID": [1.0, 2.0],
-            "Schedule": ["90, 60, 60, 20, 20", "50, 50, 50, 50, 50"],
-        }
-    )
-    files = written(tmp_path, table)
-    assert [cell.strip("-") for cell in markdown_cells(files["md"])[1]] == [":", ":", ":", ":"]
-    assert [cell.startswith(":") for cell in markdown_cells(files["md"])[1]] == [True, False, False, False]
-    assert r"\begin{tabular}{lrrr}" in files["tex"]
-
-
 # The embedded scale's params, with metrics by a formula: those of the n-th scored run are multiples of n.
 
 

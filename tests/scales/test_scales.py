@@ -333,11 +333,3 @@ def test_all_fifteen_released_checkpoints_are_adopted_once(scales):
     assert len({section.url for section in published.values()}) == len(published) == len(PRESETS)
     assert Counter(NETWORKS[section.model] for section in published.values()) == Counter(list(PRESETS))
     assert not scales["released"].segments
-
-
-def test_published_files_are_fetched_over_a_secure_connection(scales):
-    for name in BESIDE:
-        published = scales[name].published
-        for section in (published.checkpoints, published.samples, published.references, published.graphs):
-            assert all(file.url.startswith("https://") for file in section.values())
-            assert len({file.url for file in section.values()}) == len(section)

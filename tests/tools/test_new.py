@@ -225,12 +225,6 @@ def test_more_hours_train_more(adm, images, tmp_path):
     assert trained == sorted(trained)
 
 
-@pytest.mark.parametrize("size", [8, 12, 28, 32, 48, 64, 80, 96, 128, 256, 512])
-def test_networks_halve_to_some_pixels(size):
-    lowest = size >> (len(recipe.channel_multiplier(size)) - 1)
-    assert lowest in range(4, 9)
-
-
 @pytest.fixture
 def pretrained(tmp_path, tiny_model):
 
