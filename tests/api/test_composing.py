@@ -168,14 +168,6 @@ def test_another_precision_is_a_copy(model, checkpoint):
         model.to(torch.int8)
 
 
-def test_it_is_told_in_a_line(model, classifier):
-    assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
-    told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
-    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps='ddim25'", "scale=2.0"))
-    assert "\n" not in told
-    assert len(told) < 200
-
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 TENSOR = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
 

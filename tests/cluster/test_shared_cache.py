@@ -179,20 +179,6 @@ def test_both_engines_run_what_was_changed_alone_and_make_the_same(shared, secon
     assert made[SHOWN] != shared.artifacts()[SHOWN]
 
 
-def test_a_remote_that_cannot_be_reached_stops_who_asks_it_and_no_one_else(shared, clone):
-    alone = clone("alone")
-    with socket.socket() as deaf:
-        deaf.bind((LOOPBACK, 0))
-        endpoint = f"http://{LOOPBACK}:{deaf.getsockname()[1]}"
-        alone.dvc("remote", "modify", "--local", "share", "endpointurl", endpoint)
-        for asking in (["pull"], ["repro", "--pull"], ["push"]):
-            printed = alone.dvc(*asking, "prepare-digits", succeeds=False)
-            assert f'Could not connect to the endpoint URL: "{endpoint}/share/adm' in printed
-            assert not (alone.folder / "results" / "embedded" / "data").exists()
-        assert "prepare/digits" in alone.repro("prepare-digits")
-    assert data_of(alone) == data_of(shared)
-
-
 DAMAGES = {
     "a bit flipped": lambda content: content[:50] + bytes([content[50] ^ 1]) + content[51:],
     "cut off": lambda content: content[: len(content) // 2],

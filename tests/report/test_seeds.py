@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
-from adm.metrics.intervals import Block, draws_of, interval
+from adm.metrics.intervals import Block, draws_of, interval, with_least_spread
 from adm.params import check
 from adm.params.claims import ClaimParams, grouped
 from adm.params.needs import needs_of
@@ -75,6 +75,17 @@ def test_identical_seeds_have_no_spread(value):
     assert (found.mean, found.spread, found.half_width) == (pytest.approx(value), 0.0, 0.0)
     (draws,) = draws_of([Block(np.full((3, 2), 2.5))])
     assert (draws == 2.5).all()
+
+
+def test_shares_that_are_alike_in_every_part_get_the_error_of_one_sample_each_apart_from_the_others():
+    values = np.ones((16, 3))
+    values[:, 1] = np.random.default_rng(0).random(16)
+    block = with_least_spread(Block(values), 1 / 320)
+    assert block.mean == pytest.approx(values.mean(axis=0))
+    first, own, last = np.eye(3)
+    assert block.variance(first) == pytest.approx(1 / 320**2)
+    assert block.variance(first - last) == pytest.approx(2 / 320**2)
+    assert block.variance(own) == pytest.approx(Block(values).variance(own))
 
 
 # Claims.

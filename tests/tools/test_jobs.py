@@ -30,11 +30,6 @@ def test_all_is_there_when_all_was_done(project, adm):
     assert last == f"{len(lines)} there, 0 stale, 0 missing"
 
 
-def test_nothing_is_there_at_first(project):
-    shutil.rmtree(project.results)
-    assert set(stale(project).values()) == {"missing"}
-
-
 def test_only_the_jobs_of_a_verb(project, adm, refused):
     _, out, _ = adm("jobs", "train")
     assert [line.split(":")[0] for line in out.splitlines()[:-1]] == ["train m-4", "train n-4", "train m-9"]
