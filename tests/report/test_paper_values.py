@@ -6,8 +6,10 @@ from itertools import pairwise
 import pytest
 
 import adm.paper
+from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
+from adm.report.compute import theoretical_throughput, v100_days
 from adm.report.run_tables import read_paper_table
 
 TABLES = tuple(range(6, 17))
@@ -54,6 +56,23 @@ def test_utilisation_is_the_share_of_the_theoretical_throughput(table):
         share = 100 * rows["images_per_v100_second"] / rows["images_per_v100_second"].iloc[0]
         assert list(share.round()) == list(rows["utilisation"])
         assert list(rows["row"]) == ["Theoretical", "Naive", "Optimized"]
+
+
+NETWORKS = {
+    **{f"{side}×{side}": f"imagenet{side}" for side in (64, 128, 256)},
+    **{"64→256": "upsampler_64_256", "128→512": "upsampler_128_512"},
+}
+
+
+@pytest.mark.parametrize("group", NETWORKS)
+def test_theoretical_throughput_follows_from_the_networks_flops(table, group):
+    printed = table("table_7").query("row == 'Theoretical'").set_index("group")["images_per_v100_second"]
+    found = theoretical_throughput(network_cost(preset_model(NETWORKS[group])).flops)
+    assert f"{found:.1f}" == f"{printed[group]:.1f}"
+
+
+def test_a_day_is_the_images_of_a_day():
+    assert v100_days(iterations=86_400, batch_size=7, images_per_second=7.0) == 1.0
 
 
 def test_table_10_repeats_tables_8_9_and_16(table):

@@ -22,8 +22,7 @@ FILES = {
     "embedded": ROOT / "params.yaml",
     **{path.parent.name: path for path in sorted((ROOT / "scales").glob("*/params.yaml"))},
 }
-BESIDE = [name for name in FILES if name != "embedded"]
-"""The other scales."""
+
 
 WITH_AN_APPENDIX = [name for name in FILES if name != "emoji"]
 """Scales that regenerate the appendix."""

@@ -101,9 +101,6 @@ class Project:
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         self.run("python", "-m", "adm", "dvc")
 
-    def read_params(self):
-        return yaml.safe_load((self.folder / "params.yaml").read_text())
-
     def run(self, *command, succeeds=True):
         try:
             done = subprocess.run(
