@@ -20,7 +20,6 @@ NEEDED = (
 
 @pytest.fixture
 def run():
-    """Run pieces of code one after the other; return the names that they define."""
 
     def run(pieces):
         names = {}

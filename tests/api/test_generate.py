@@ -323,7 +323,6 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
 
 @pytest.fixture
 def exported(adm, checkpoint, tmp_path):
-    """Export a checkpoint as one file beside a classifier's; return its path."""
 
     def file(name, *options, kind="diffusion"):
         path = tmp_path / f"{name}.safetensors"

@@ -151,12 +151,6 @@ def test_a_fresh_clone_pulls_everything_and_runs_nothing(shared, second):
     assert second.artifacts() == shared.artifacts()
 
 
-def test_a_fresh_clone_that_needs_nothing_made_pulls_nothing(clone):
-    idle = clone("idle")
-    assert idle.repro("--pull", "--allow-missing") == set()
-    assert not (idle.folder / "results" / "embedded" / "metrics").exists()
-
-
 def test_the_run_cache_restores_what_no_lock_file_names(shared, clone):
     fresh = clone("unlocked")
     (fresh.folder / "dvc.lock").unlink()
@@ -196,18 +190,6 @@ def test_a_damaged_file_does_not_land_and_is_made_again(shared, clone, bucket, d
     assert "Unable to pull data for stage: 'prepare-digits'" in printed
     assert fresh.named(printed) == {"prepare/digits"}
     assert data_of(fresh) == data_of(shared)
-
-
-def test_what_a_remote_lets_in_unverified_stages_refuse(shared, clone, bucket):
-    trusting = clone("trusting")
-    trusting.dvc("remote", "modify", "--local", "share", "verify", "false")
-    with bucket.damaged(images_of(shared), DAMAGES["a bit flipped"]):
-        trusting.dvc("pull", "--with-deps", "extractor-digits")
-    # DVC takes it for what it asked for: hence `verify true`.
-    assert trusting.repro("extractor-digits") == set()
-    wrong = "images-00000.npy: is not the file that was written"
-    assert wrong in trusting.run("python", "-m", "adm", "verify", "results/embedded", succeeds=False)
-    assert wrong in trusting.dvc("repro", "--force", "--single-item", "extractor-digits", succeeds=False)
 
 
 def test_snakemakes_own_cache_is_refused(shared):

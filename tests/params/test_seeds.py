@@ -55,7 +55,6 @@ claims:
 
 
 def seeded(**seeds):
-    """The small file, checked, with seeds of models and GANs."""
     data = yaml.safe_load(SMALL)
     for key, values in seeds.items():
         (data["gans"] if key in data["gans"] else data["models"])[key]["seeds"] = values
@@ -221,7 +220,6 @@ def apart(**seeds):
 
 
 def trained_from(params):
-    """The three seeds of each copy of `adm`, by its key."""
     return {
         key: tuple(vars(model.training.seeds).values()) for key, model in params.models.items() if key.startswith("adm")
     }
@@ -271,7 +269,6 @@ def test_seeds_of_kinds_that_do_not_go_together_are_refused(seeds, expected):
 
 
 def drawn(seeds=(1, 2, 3), runs=("drawn",), **changes):
-    """The small file with a lottery, whose runs draw samples twice."""
     data = apart(**each(list(seeds)) | changes.pop("kinds", {}))
     data["claims"] = {}
     data["tables"] = {"lottery": {"kind": "lottery", "runs": list(runs), "caption": "Mine."}}

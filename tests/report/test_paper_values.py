@@ -10,7 +10,7 @@ from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
 from adm.report.compute import theoretical_throughput, v100_days
-from adm.report.run_tables import read_paper_table
+from adm.report.run_tables import read_paper_table as table
 
 TABLES = tuple(range(6, 17))
 FIGURES = (*map(str, range(5, 10)), "10a", "10b", "10c", *map(str, range(11, 28)))
@@ -24,13 +24,8 @@ PRINTED = {  # heading of Tables 11-13 -> preset
 }
 
 
-@pytest.fixture(scope="module")
-def table():
-    return read_paper_table
-
-
 @pytest.mark.parametrize("number", TABLES)
-def test_values_are_in_range(table, number):
+def test_values_are_in_range(number):
     values = table(f"table_{number}")
     for name in values.columns.intersection(METRICS):
         assert values[name].between(0, 1 if name in ("precision", "recall") else 20, inclusive="neither").all()
@@ -45,13 +40,13 @@ def thousands(label):
 
 
 @pytest.mark.parametrize("number", [8, 9])
-def test_longer_training_has_lower_fid(table, number):
+def test_longer_training_has_lower_fid(number):
     values = table(f"table_{number}")
     assert all(left < right for left, right in pairwise(values["row"].map(thousands)))
     assert values["fid"].is_monotonic_decreasing
 
 
-def test_utilisation_is_the_share_of_the_theoretical_throughput(table):
+def test_utilisation_is_the_share_of_the_theoretical_throughput():
     for _, rows in table("table_7").groupby("group"):
         share = 100 * rows["images_per_v100_second"] / rows["images_per_v100_second"].iloc[0]
         assert list(share.round()) == list(rows["utilisation"])
@@ -65,7 +60,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("group", NETWORKS)
-def test_theoretical_throughput_follows_from_the_networks_flops(table, group):
+def test_theoretical_throughput_follows_from_the_networks_flops(group):
     printed = table("table_7").query("row == 'Theoretical'").set_index("group")["images_per_v100_second"]
     found = theoretical_throughput(network_cost(preset_model(NETWORKS[group])).flops)
     assert f"{found:.1f}" == f"{printed[group]:.1f}"
@@ -75,7 +70,7 @@ def test_a_day_is_the_images_of_a_day():
     assert v100_days(iterations=86_400, batch_size=7, images_per_second=7.0) == 1.0
 
 
-def test_table_10_repeats_tables_8_9_and_16(table):
+def test_table_10_repeats_tables_8_9_and_16():
     compared = table("table_10")
     for group, number, iterations in [
         ("ImageNet 128×128", 8, "4360K"),
@@ -94,7 +89,7 @@ def test_table_10_repeats_tables_8_9_and_16(table):
         assert found == list(lsun.loc[(printed, "1000 steps")])
 
 
-def test_compute_adds_up_but_in_the_one_row_that_says_so(table):
+def test_compute_adds_up_but_in_the_one_row_that_says_so():
     rows = table("table_10").query("classifier_compute.str.isdecimal()")
     sums = rows["generator_compute"] + rows["classifier_compute"].astype(float)
     wrong = rows[sums != rows["total_compute"].astype(float)]
@@ -102,7 +97,7 @@ def test_compute_adds_up_but_in_the_one_row_that_says_so(table):
     assert wrong["note"].str.contains("add up").all()
 
 
-def test_schedules_have_250_steps_and_agree_with_table_16(table):
+def test_schedules_have_250_steps_and_agree_with_table_16():
     swept = table("table_15")
     schedules = [[int(steps) for steps in row.split(", ")] for row in swept["row"]]
     assert all(len(schedule) == 5 and sum(schedule) == 250 for schedule in schedules)
@@ -119,7 +114,7 @@ def million_parameters(name):
 @pytest.mark.parametrize(
     ("number", "heading"), [(number, heading) for number in PRINTED for heading in PRINTED[number]]
 )
-def test_hyperparameters_are_those_of_the_presets(table, number, heading):
+def test_hyperparameters_are_those_of_the_presets(number, heading):
     name = PRINTED[number][heading]
     params = PRESETS[name]
     printed = table(f"table_{number}").set_index("row")[heading]
@@ -138,7 +133,7 @@ def test_hyperparameters_are_those_of_the_presets(table, number, heading):
         assert printed["BigGAN up/downsample"] == "yes"
 
 
-def test_the_chosen_of_each_sweep_is_table_14s(table):
+def test_the_chosen_of_each_sweep_is_table_14s():
     swept = table("appendix_k")
     used = table("table_14").set_index("row")
     sweeps = swept.groupby(["group", "sampler"])

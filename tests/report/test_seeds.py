@@ -177,7 +177,6 @@ tables:
   mine: {rows: {seeds: run-400, one: alone}, metrics: [fid, kid], caption: Mine.}
 figures:
   curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [run-100, run-200, run-400]}}
-  trade: {kind: trade_offs, caption: Mine., curves: {a: [gan-0_5, gan-1]}, panels: [[recall, precision]]}
 claims:
   falls: {statement: FID falls., source: A, kind: falls, metric: fid, runs: [run-100, run-200, run-400]}
   rival: {statement: It wins., source: A, kind: lower, metric: fid, run: run-400, than: gan-1}
@@ -258,13 +257,6 @@ def test_curves_go_through_means_with_bars(params, measured):
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
     assert "t-interval" in remark
-
-
-def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = ARTISTS[params.figures["trade"].kind](
-        params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))
-    ).figure.axes
-    assert len(axes.collections) == 2
 
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):

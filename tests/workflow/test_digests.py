@@ -212,13 +212,7 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
     assert len(seen) > 10
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        *("from theirs.helper import half", "from theirs import helper", "import theirs.helper"),
-        *("from .helper import half", "from . import helper"),
-    ],
-)
+@pytest.mark.parametrize("how", ["from theirs import helper", "import theirs.helper", "from .helper import half"])
 def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, monkeypatch):
     """Its modules count as those of this package do, and so does what they import of their own."""
     from adm.config.metrics import METRICS, Metric  # noqa: PLC0415
