@@ -25,7 +25,6 @@ def pipeline(root):
 
 @pytest.fixture(scope="module")
 def having(root, pipeline):
-    """The params file in which jobs of a rule stand, and its pipeline."""
     released = "scales/released/params.yaml"
     of_released = Pipeline(load(root / released))
     is_of_released = {rule for rule in kinds() if rule == "fetch" or rule.startswith("adopt")}

@@ -53,7 +53,6 @@ def broken(monkeypatch):
 
 
 def tries(text):
-    """Each try in a journal: its header and the lines after it."""
     found = []
     for block in re.split(r"^=== .*\n", text, flags=re.MULTILINE)[1:]:
         lines = block.rstrip("\n").split("\n")

@@ -44,7 +44,6 @@ def files_of(package):
 
 
 def imported(path):
-    """The top-level names of the modules that a file imports by absolute imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

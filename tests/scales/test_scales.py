@@ -253,7 +253,6 @@ def test_rows_through_training_are_of_their_iterations(scales, name, table):
 
 
 def trainings(params, source):
-    """Checkpoints that made a row of Table 10, the first stage's first."""
     run = params.scored[source]
     if isinstance(run, UpsampledRunParams):
         return [params.runs[run.base].checkpoint, run.checkpoint]

@@ -66,7 +66,6 @@ def project(fabricated_results, root, tmp_path, monkeypatch):
 
 
 def forget_code():
-    """Have the digests of all code computed anew."""
     for function in vars(code).values():
         if hasattr(function, "cache_clear"):
             function.cache_clear()

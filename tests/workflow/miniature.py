@@ -97,7 +97,6 @@ class Project:
         self.run("dvc", "init", "--quiet")
 
     def write_params(self, params):
-        """Write the params file and the dvc.yaml that is of it."""
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         self.run("python", "-m", "adm", "dvc")
 
@@ -141,7 +140,6 @@ class Project:
         return self.named(self.dvc("repro", *options))
 
     def named(self, printed):
-        """The jobs of which DVC printed that it runs them."""
         jobs = {stage_name(job): name for name, job in self.pipeline().jobs.items()}
         return {jobs[name] for name in re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE)}
 
@@ -174,7 +172,6 @@ class Project:
         return yaml.safe_dump(params, sort_keys=False)
 
     def changed(self, **values):
-        """Another params file for a while, with such values."""
         return self.edited("params.yaml", lambda text: self.with_values(text, values))
 
     def variant(self, name, values):
@@ -220,7 +217,6 @@ def projects(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def template(projects):
-    """A project whose code is compiled, in which nothing ran."""
     return Project(projects / "template", {})
 
 

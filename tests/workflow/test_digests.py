@@ -153,7 +153,6 @@ def named_functions(tree, within=""):
 
 
 def sections_in(content):
-    """The sections in what a job reads, nested ones included."""
     if isinstance(content, Config):
         yield content
         content = {name: getattr(content, name) for name in type(content).model_fields}

@@ -36,7 +36,6 @@ def made(by_snakemake, tmp_path_factory):
 
 @pytest.fixture
 def clone(made, tmp_path, monkeypatch):
-    """What git holds of it."""
     folder = tmp_path / "clone"
     shutil.copytree(made / "results" / "published", folder / "results" / "published")
     shutil.copy(made / "params.yaml", folder)

@@ -54,7 +54,6 @@ def strings(paths):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Params files by name: those of the scales, and others."""
     folder = tmp_path_factory.mktemp("params")
     for name, text in {"small": SMALL, "elsewhere": ELSEWHERE}.items():
         (folder / f"{name}.yaml").write_text(text)
