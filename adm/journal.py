@@ -83,10 +83,11 @@ def _written(path: Path, job: Job) -> Iterator[None]:
     root.addHandler(file)
     began, ended = os.times(), "finished"
     if not is_launched:
-        # A blank line separates runs; a killed run may have left half a line.
-        file.write(f"\n{_header(job)}" if path.stat().st_size else _header(job))
         os.environ[KEPT] = str(path)
     try:
+        if not is_launched:
+            # A blank line separates runs; a killed run may have left half a line.
+            file.write(f"\n{_header(job)}" if path.stat().st_size else _header(job))
         yield
     except BaseException as error:
         ended = _ended(error)

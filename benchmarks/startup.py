@@ -14,7 +14,7 @@ SCRIPT = "import adm.cli, {stage}, sys; print([n for n in ('torch', 'tensorflow'
 def rows(smallest: bool) -> Iterator[Timing]:
     """A row a verb; TensorFlow comes later, when a graph is read or written."""
     stages = {kind.verb: kind.stage for kind in kinds().values()}
-    started, repeats = (("resolve", "gather"), 1) if smallest else (stages, 3)
+    started, repeats = (("resolve", "table"), 1) if smallest else (stages, 3)
     for verb in started:
         script = SCRIPT.format(stage=stages[verb])
         start = partial(subprocess.check_output, [sys.executable, "-c", script], text=True)

@@ -62,7 +62,6 @@ def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):
 
 @pytest.fixture(scope="module")
 def begun(starter, root, tmp_path_factory):
-    """A folder in which a model can be trained for hours."""
     folder = tmp_path_factory.mktemp("begun")
     params = (root / "params.yaml").read_text().replace("[125, 225, 250, 500, 1000, 2180]", "[1000000]")
     (folder / "params.yaml").write_text(params.split("references:")[0])

@@ -44,7 +44,6 @@ def files_of(package):
 
 
 def imported(path):
-    """The top-level names of the modules that a file imports by absolute imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -72,7 +71,6 @@ for arguments in json.loads(sys.argv[2]):
 
 @pytest.fixture(scope="module")
 def wheel(root, tmp_path_factory):
-    """The wheel of a copy without git."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "copy"
     copy.mkdir()

@@ -63,14 +63,7 @@ def rerun(before, after):
     return found - {name for name in behind if pipeline.jobs[name].kind.name in ("table", "figure", "claims")}
 
 
-def sampled(params):
-    """The runs that have jobs of their own."""
-    return [run for run in {**params.runs, **params.upsampled_runs} if params.curve_of(run) is None]
-
-
 class TestEveryScale:
-    """What holds of the graph of any params file."""
-
     def test_what_a_job_reads_another_one_writes(self, pipeline):
         written = {path for job in pipeline.jobs.values() for path in job.outputs.values()}
         read = {path for job in pipeline.jobs.values() for path in job.inputs.values()}
@@ -93,7 +86,7 @@ class TestEveryScale:
 
     def test_its_command_finds_each_job(self, pipeline):
         for name, job in pipeline.jobs.items():
-            assert pipeline.find(job.kind.verb, job.argument, job.shard) == job
+            assert pipeline.find(job.kind.verb, job.argument) == job
             assert job.name == name
             assert (job.kind.verb.replace("_", "-"), job.argument) == (
                 job.command[0],
@@ -105,19 +98,6 @@ class TestEveryScale:
     def test_triggers_are_plain(self, pipeline):
         triggers = {name: job.triggers for name, job in pipeline.jobs.items()}
         assert json.loads(json.dumps(triggers)) == triggers
-
-    def test_shards_change_sampling_alone(self, pipeline):
-        whole, cut = Pipeline(pipeline.params, 1).jobs, Pipeline(pipeline.params, 5).jobs
-        runs = sampled(pipeline.params)
-        assert whole.keys() - cut.keys() == {f"sample/{run}" for run in runs}
-        parts = {f"sample_shard/{run}/{number}-of-5" for run in runs for number in range(1, 6)}
-        assert cut.keys() - whole.keys() == parts | {f"gather/{run}" for run in runs}
-        assert all(whole[name] == cut[name] for name in whole.keys() & cut.keys())
-        for run in runs:
-            assert cut[f"gather/{run}"].out == whole[f"sample/{run}"].out
-            gathered = [cut[f"sample_shard/{run}/{number}-of-5"].out for number in range(1, 6)]
-            assert list(cut[f"gather/{run}"].artifacts["shards"].values()) == gathered
-            assert cut[f"sample_shard/{run}/2-of-5"].triggers == whole[f"sample/{run}"].triggers
 
     def test_results_can_lie_anywhere(self, pipeline, tmp_path):
         elsewhere = Pipeline(pipeline.params, root=tmp_path)
@@ -158,11 +138,6 @@ SAMPLES = "{url: 'https://a.org/a.npz', image_size: 8, num_samples: 320, referen
 TWICE = {
     "run": ("gan_runs: {scale-2: {}}", "gan_runs.scale-2", "runs.scale-2"),
     "run and published samples": (f"published: {{samples: {{gan-1: {SAMPLES}}}}}", "samples.gan-1", "gan_runs.gan-1"),
-    "folder of features": ("runs: {reference: {checkpoint: adm-128-250, num_samples: 4}}", "run 'reference'"),
-    "initial checkpoint": (
-        "published: {checkpoints: {adm-u-0: {url: 'https://a.org/a.pt', model: adm-u, iteration: 9}}}",
-        *("init/adm-u", "adopt_checkpoints/adm-u-0"),
-    ),
     "study": ("likelihoods: {neighbours-ddim: {checkpoint: adm-128, num_images: 4}}", "likelihood/", "neighbours/"),
 }
 
@@ -175,25 +150,12 @@ def test_what_two_jobs_would_write_is_refused(root, tmp_path, case):
     assert [name for name in named if name not in str(error.value)] == []
 
 
-def test_a_run_is_found_whole_and_in_any_number_of_shards(embedded):
-    pipeline, cut = Pipeline(embedded, 1), Pipeline(embedded, 4)
-    assert pipeline.find("sample", "scale-2", "2-of-4") == cut.jobs["sample_shard/scale-2/2-of-4"]
-    assert cut.find("sample", "scale-2", "2-of-3") == Pipeline(embedded, 3).jobs["sample_shard/scale-2/2-of-3"]
-    assert cut.find("sample", "scale-2") == pipeline.jobs["sample/scale-2"]
-
-
 @pytest.mark.parametrize(
-    ("verb", "argument", "shard"),
-    [
-        ("sample", "scale-99", ""),
-        ("sample", "scale-99", "1-of-2"),
-        ("train", "adm-128-0", ""),
-        ("features", "reference", ""),
-    ],
+    ("verb", "argument"), [("sample", "scale-99"), ("train", "adm-128-0"), ("features", "reference")]
 )
-def test_what_is_not_in_the_file_is_refused(embedded, verb, argument, shard):
+def test_what_is_not_in_the_file_is_refused(embedded, verb, argument):
     with pytest.raises(UserError, match=f"{verb} '{argument}'") as error:
-        Pipeline(embedded).find(verb, argument, shard)
+        Pipeline(embedded).find(verb, argument)
     assert "\n" not in str(error.value)
 
 
@@ -234,18 +196,14 @@ class TestRunAgain:
     def test_its_own(self, embedded, place, value, wanted):
         assert rerun(embedded, changed(embedded, place, value)) == wanted
 
-    def test_a_datasets(self, embedded):
+    def test_a_datasets_and_a_references(self, embedded):
         segments = {f"train/{key}" for key, segment in embedded.segments.items() if segment.dataset == "digits-64"}
-        assert len(segments) > 1
-        assert rerun(embedded, changed(embedded, "datasets.digits-64.shard_size", 7)) == {
-            "prepare/digits-64",
-            *segments,
-        }
-
-    def test_a_references(self, embedded):
         scored = {f"evaluate/{key}" for key, run in embedded.scored.items() if run.reference == "cat"}
-        assert scored
-        assert rerun(embedded, changed(embedded, "references.cat.num_images", 99)) == {"reference/cat", *scored}
+        assert min(len(segments), len(scored)) > 1
+        changes = {"datasets.digits-64.shard_size": {"prepare/digits-64", *segments}}
+        changes["references.cat.num_images"] = {"reference/cat", *scored}
+        for place, wanted in changes.items():
+            assert rerun(embedded, changed(embedded, place, 7)) == wanted
 
     @pytest.mark.parametrize("model", ["adm-64", "classifier-128"])
     def test_a_models(self, embedded, model):
@@ -304,16 +262,14 @@ class TestJudges:
             assert (other.triggers, other.inputs, other.outputs) == (job.triggers, job.inputs, job.outputs), name
 
     def test_what_a_judge_sees_is_of_its_own_features(self, judged):
-        inputs = {
-            name: str(path.relative_to("r")) for name, path in judged.jobs["judge/horse-full@second"].inputs.items()
+        inputs = judged.jobs["judge/horse-full@second"].inputs
+        its_own = {
+            "features": "horse-full",
+            "reference_features": "reference/horse",
+            "dataset_features": "dataset/horse",
         }
-        assert inputs == {
-            "samples": "samples/horse-full",
-            "features": "features/horse-full@second",
-            "reference": "references/horse",
-            "reference_features": "features/reference/horse@second",
-            "dataset_features": "features/dataset/horse@second",
-            "data": "data/horse",
+        assert {name: inputs[name] for name in its_own} == {
+            name: Path("r/features", f"{key}@second") for name, key in its_own.items()
         }
         graphs = {job.inputs["graph"] for name, job in judged.jobs.items() if "features/" in name and "@" in name}
         assert graphs == {Path("r/extractors/second")}
@@ -375,7 +331,6 @@ class TestViews:
         }
 
     def test_its_size_has_its_readers_run_again(self, params):
-        # What reads at the size of its network runs again as the network changes, which must be of the same size.
         assert rerun(params, changed(params, "datasets.small.image_size", 4)) == {
             *("extractor/told", "train/one-10", "train_gan/gan", "dataset_features/small", "reference/small")
         }
@@ -385,68 +340,58 @@ class TestViews:
 SCRIPT = """
 import json, sys
 from adm.params import load
-from adm.pipeline import Pipeline, kinds
-print(json.dumps({name: job.triggers for name, job in Pipeline(load(sys.argv[1])).jobs.items()}))
+from adm.pipeline import Pipeline
+pipelines = [Pipeline(load(name)) for name in sys.argv[1:]]
+print(json.dumps([{name: job.triggers for name, job in pipeline.jobs.items()} for pipeline in pipelines]))
 """
 
+ADDED = {
+    "config/models.py": ("    ema_warmup: bool", "    restarts: int = 0\n"),
+    "config/metrics.py": (
+        '    "kid": Metric(',
+        '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n',
+    ),
+    "config/samplers.py": ('    "ddim": Sampler(', '    "euler": Sampler("Euler", "adm.diffusion.euler:Euler"),\n'),
+}
+"""By file, where in it something is added, and what: a field, a metric, a sampler."""
 
-class TestExtensions:
-    """What is added to the package has nothing run again that it does not touch; each in a copy of the package."""
+USED = {
+    "params": ("", ""),
+    "field": ("training: {batch_size: 32,", "training: {restarts: 1, batch_size: 32,"),
+    "metric": ("metrics: [fid, inception_score, precision, recall]", "metrics: [fid, mean]"),
+}
+"""Words of the params file, and others that use what is added."""
 
-    @pytest.fixture(scope="class")
-    def extended(self, root, tmp_path_factory):
-        """A copy of the package and of the embedded scale, with a field, a metric and a sampler more."""
-        folder = tmp_path_factory.mktemp("extended")
-        package = shutil.copytree(root / "adm", folder / "adm", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(root / "params.yaml", folder)
-        self.edit(package / "config/models.py", "    ema_warmup: bool", "    restarts: int = 0\n    ema_warmup: bool")
-        (package / "metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
-        entry = '    "mean": Metric("Mean", "lower", "adm.metrics.mean:mean", ("pool",)),\n'
-        self.edit(package / "config/metrics.py", '    "kid": Metric(', f'{entry}    "kid": Metric(')
-        (package / "diffusion/euler.py").write_text("class Euler:\n    pass\n")
-        entry = '    "euler": Sampler("Euler", "adm.diffusion.euler:Euler"),\n'
-        self.edit(package / "config/samplers.py", '    "ddim": Sampler(', f'{entry}    "ddim": Sampler(')
-        return folder
 
-    @staticmethod
-    def triggers(folder):
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", SCRIPT, "params.yaml"]
-        done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
-
-    @pytest.fixture(scope="class")
-    def before(self, root):
-        return self.triggers(root)
-
-    @staticmethod
-    def edit(path: Path, old, new):
-        text = path.read_text()
-        assert text.count(old) == 1
-        path.write_text(text.replace(old, new))
-
-    def used(self, extended, before, old, new):
-        """The verbs of the jobs that are run again by an edit of the params file."""
-        text = (extended / "params.yaml").read_text()
-        self.edit(extended / "params.yaml", old, new)
-        after = self.triggers(extended)
-        (extended / "params.yaml").write_text(text)
-        assert before.keys() <= after.keys()
-        return {name.partition("/")[0] for name in before if before[name] != after[name]}
-
-    def test_what_is_added_counts_once_it_is_used(self, extended, before):
-        assert self.triggers(extended) == before
-        training = "training: {batch_size: 32,"
-        assert {"init", "train"} <= self.used(extended, before, training, training.replace("{", "{restarts: 1, "))
-        # Whoever asks for a metric has the runs scored again that are shown, and nothing sampled again.
-        metrics = "metrics: [fid, inception_score, precision, recall]"
-        found = self.used(extended, before, metrics, "metrics: [fid, mean]")
-        assert found == {"table", "evaluate", "judge", "curve"}
+def test_what_is_added_to_the_package_counts_once_it_is_used(root, tmp_path):
+    package = shutil.copytree(root / "adm", tmp_path / "adm", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, (place, added) in ADDED.items():
+        text = (package / name).read_text()
+        assert text.count(place) == 1
+        (package / name).write_text(text.replace(place, added + place))
+    (package / "metrics/mean.py").write_text("def mean(inputs):\n    return float(inputs.pool.mean())\n")
+    (package / "diffusion/euler.py").write_text("class Euler:\n    pass\n")
+    for name, (old, new) in USED.items():
+        text = (root / "params.yaml").read_text()
+        assert old in text
+        (tmp_path / f"{name}.yaml").write_text(text.replace(old, new, 1))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", SCRIPT, *(f"{name}.yaml" for name in USED)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    before = json.loads(
+        json.dumps({name: job.triggers for name, job in Pipeline(load(root / "params.yaml")).jobs.items()})
+    )
+    same, field, metric = (
+        {name.partition("/")[0] for name in before if before[name] != after[name]} for after in json.loads(done.stdout)
+    )
+    assert same == set()
+    assert {"init", "train"} <= field
+    # Whoever asks for a metric has the runs scored again that are shown, and nothing sampled again.
+    assert metric == {"table", "evaluate", "judge", "curve"}
 
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """A folder of two images, in the working folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()

@@ -17,8 +17,6 @@ LINE = re.compile(r"sample x: (\d+)/(\d+) blocks, (\S+/\S+), (\d+):(\d\d) so far
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
-
     def __init__(self):
         self.now = 1.0e9
 
@@ -27,8 +25,6 @@ class Clock:
 
 
 class Terminal(io.StringIO):
-    """What says that it is a terminal."""
-
     def isatty(self):
         return True
 
@@ -92,13 +88,6 @@ def test_work_that_breaks_off_tells_where(clock, lines):
         clock.now += 1.0
     steps.close()
     assert LINE.fullmatch(lines()[-1])[1] == "24"
-
-
-def test_bytes_and_unknown_totals_have_lines_too(clock, lines):
-    with progress(unit="B", name="file.pt") as bar:
-        clock.now += 20
-        bar.update(3_000_000)
-    assert lines()[0] == "sample x file.pt: 3.00M/? B, 150kB/s, 00:20 so far"
 
 
 def test_rows_are_counted_chunk_by_chunk(clock, lines):

@@ -24,7 +24,6 @@ def lines(root):
 
 @pytest.fixture(scope="module")
 def verbs():
-    """The options of every verb, by its name."""
     group = typer.main.get_command(app)
     return {name: {option for field in verb.params for option in field.opts} for name, verb in group.commands.items()}
 

@@ -1,6 +1,5 @@
 """The parts of the site that are written at build, without a word left out."""
 
-import csv
 import json
 import re
 from types import SimpleNamespace
@@ -58,13 +57,3 @@ def test_formulas_become_mathml_and_code_stays():
     assert made.count("<math") == 2
     assert "`$x_t$`" in made
     assert "echo $HOME $PWD" in made
-
-
-def test_the_table_of_intervals_has_a_cell_for_every_simulation(root, write):
-    rows = list(csv.DictReader((root / "docs" / "intervals.csv").read_text().splitlines()))
-    assert all(int(row["simulations"]) >= 1000 for row in rows)
-    first, *table = write("intervals").splitlines()
-    assert first.startswith(f"Of {len(rows)} cells")
-    assert sum(line.count(" %") for line in table) == len(rows)
-    lowest = min(float(row["coverage"]) for row in rows)
-    assert f"{100 * lowest:.1f} %" in first

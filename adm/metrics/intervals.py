@@ -239,8 +239,13 @@ def draws_of(blocks: Sequence[Block]) -> list[Draws]:
     Returns:
         Of each block draws (1 + POINTS, k).
 
+    Raises:
+        ValueError: A block has a single row.
+
     Source: Welch (1947); Kotz & Nadarajah (2004), Multivariate t Distributions.
     """
+    if min(len(block.values) for block in blocks) < 2:
+        raise ValueError("one measured value has no spread; an interval needs at least 2")
     df = freedom_of(blocks)
     normals, uniform = _points(sum(len(block.values) for block in blocks), POINTS)
     radius = np.sqrt(df / (2 * special.gammaincinv(df / 2, uniform)))[:, None]

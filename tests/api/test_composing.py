@@ -58,10 +58,10 @@ def test_a_sampler_with_a_classifier_samples_as_keywords_say(model, checkpoint, 
         (adm.Heun, "heun", "rho3"),
     ],
 )
-def test_every_sampler_has_its_name(model, made, sampler, steps):
-    np.testing.assert_array_equal(
-        made(model, steps).sample(LABELS, seed=1), model.sample(LABELS, steps=steps, sampler=sampler, seed=1)
-    )
+def test_every_sampler_has_its_name_and_its_own_spacing_of_a_whole_number_of_steps(model, made, sampler, steps):
+    expected = model.sample(LABELS, steps=steps, sampler=sampler, seed=1)
+    for given in (steps, int(steps[-1])):
+        np.testing.assert_array_equal(made(model, given).sample(LABELS, seed=1), expected)
 
 
 def test_a_sampler_leaves_out_what_the_file_recommends_and_who_guided_before(model, checkpoint, classifier):
@@ -128,16 +128,6 @@ def test_a_network_that_guides_is_not_changed(model, checkpoint):
     assert all(torch.equal(tensor, before[name]) for name, tensor in weak.opened.network.state_dict().items())
 
 
-def test_whole_numbers_of_steps_are_of_the_samplers_own_spacing(model):
-    for made, steps, spaced in (
-        (adm.DDPM, 5, "5"),
-        (adm.DDIM, 5, "ddim5"),
-        (adm.UniPC, 5, "logsnr5"),
-        (adm.Heun, 3, "rho3"),
-    ):
-        np.testing.assert_array_equal(made(model, steps).sample(LABELS), made(model, spaced).sample(LABELS))
-
-
 def test_another_sampler_in_the_call_keeps_its_own_order_of_clipping(model, classifier):
     guidance = adm.Classifier(classifier, 2.0)
     for made, other in ((adm.DDPM, adm.DDIM), (adm.DDIM, adm.DDPM)):
@@ -180,14 +170,6 @@ def test_another_precision_is_a_copy(model, checkpoint):
         model.to(torch.int8)
 
 
-def test_it_is_told_in_a_line(model, classifier):
-    assert repr(model) == "Model(diffusion: 8x8, 2 classes, float32, cpu)"
-    told = repr(adm.DDIM(model, 25, adm.Classifier(classifier, 2.0)))
-    assert all(part in told for part in ("classifier", "sampler='ddim'", "steps='ddim25'", "scale=2.0"))
-    assert "\n" not in told
-    assert len(told) < 200
-
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 TENSOR = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
 
@@ -201,8 +183,6 @@ KINDS = {
     "batches with labels": DataLoader(TensorDataset(TENSOR / 255, torch.arange(5)), batch_size=2),
     "a batch with labels": [TENSOR, torch.arange(5)],
     "two batches": [TENSOR[:2], TENSOR[2:]],
-    "two arrays": (PIXELS[:2], PIXELS[2:]),
-    "arrays of one image": list(PIXELS),
     "a generator of batches": (TENSOR[rows] / 255 for rows in (slice(2), slice(2, None))),
     "floats with rounding": (TENSOR / 255).double() * (1 + 1e-6),
     "PIL images that are opaque": [Image.fromarray(each).convert("RGBA") for each in PIXELS],
@@ -261,9 +241,7 @@ def test_images_come_out_as_they_are_asked_for(model):
 REFUSED = {
     "floats from -1 to 1": (lambda m, c: m.encode(TENSOR / 127.5 - 1, 0), "map what is from -1 to 1 by (x + 1) / 2"),
     "floats that are none": (lambda m, c: m.encode(TENSOR / 255 * torch.nan, 0), "images: hold NaN or infinity"),
-    "whole numbers": (lambda m, c: m.encode(TENSOR.long(), 0), "images: are a tensor of torch.int64"),
     "four channels": (lambda m, c: m.encode(torch.zeros(1, 4, 8, 8), 0), "images: are a tensor of shape (1, 4, 8, 8)"),
-    "another size": (lambda m, c: m.encode(torch.zeros(1, 3, 4, 4), 0), "images: are uint8 of shape (1, 4, 4, 3)"),
     "two sizes": (
         lambda m, c: m.encode([Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))], 0),
         "images: differ in size, 8x8 and 9x8",
@@ -273,20 +251,13 @@ REFUSED = {
         "images: a batch holds two sets of images",
     ),
     "no images": (lambda m, c: m.encode(7, 0), "images: are int; arrays, tensors, PIL images"),
-    "nothing": (lambda m, c: m.encode([], 0), "images: there are none"),
     "no kind of output": (lambda m, c: m.sample([0], steps=2, output="jpeg"), "output 'jpeg': is none"),
     "a device after a dtype": (lambda m, c: m.to(torch.bfloat16, "cpu"), "a device comes first, then a dtype"),
-    "levels as floats": (lambda m, c: m.encode(TENSOR.float(), 0), "divide them by 255"),
     "floats of numpy": (lambda m, c: m.encode(PIXELS / 255, 0), "floats may be a tensor (N, C, H, W) in [0, 1]"),
-    "no batch": (lambda m, c: m.encode(PIXELS, 0, steps=4, batch=0), "batch 0: is no number of images"),
-    "half an image": (lambda m, c: m.sample(0, num=2.5), "num 2.5: is no number of images"),
     "one step of encoding": (lambda m, c: m.encode(PIXELS, 0, steps=1), "two or more are accepted"),
-    "true as a class": (lambda m, c: m.sample([True]), "class True: is no class"),
     "numbers as latents": (lambda m, c: m.sample(0, latents=[[0.0]]), "latents: are float64 of shape (1, 1)"),
     "threads": (lambda m, c: m.sample(0, steps=2, threads=3), "threads: is an argument of `adm.load`"),
     "guidance by keyword": (lambda m, c: m.sample(0, classifier=c), "classifier: is of samplers: adm.DDIM(model"),
-    "threads of a sampler": (lambda m, c: adm.DDIM(m, 5, threads=3), "threads: is an argument of `adm.load`"),
-    "a scale in words": (lambda m, c: m.sample(0, steps=2, scale="two"), "gradient_scale: 'two' is not accepted"),
     "a scale without who guides": (lambda m, c: adm.DDIM(m, 5, scale=2.0), "does nothing without a classifier"),
     "a path as guidance": (lambda m, c: adm.DDIM(m, 5, c), "guidance: is "),
     "a path as a model": (lambda m, c: adm.DDIM(c, 5), "adm.load makes one"),

@@ -25,7 +25,6 @@ HOW = ("--steps", "3", "--seed", 7, "--threads", 1)
 
 @pytest.fixture
 def generate(adm, checkpoint, tmp_path):
-    """Generate into a folder; return what was printed."""
 
     def run(*options, out="out", expected=0, source=None):
         code, printed, err = adm("generate", source or checkpoint(), *options, "--out", tmp_path / out)
@@ -181,16 +180,6 @@ def test_images_of_another_call_are_not_touched(generate, tmp_path):
     assert files(tmp_path / "out") == {name: content for name, content in before.items() if name != "generate.json"}
 
 
-def test_latents_are_decoded(generate, checkpoint, tmp_path, dataset):
-    fresh = checkpoint(fresh=True)
-    images, labels = dataset[np.arange(3)], dataset.labels[:3]
-    latents = package.load(fresh, device="cpu").encode(images, labels, steps="ddim10")
-    np.savez(tmp_path / "latents.npz", latents)
-    classes = ",".join(map(str, labels))
-    generate("--init", tmp_path / "latents.npz", "--steps", "ddim10", "--classes", classes, source=fresh)
-    assert abs(pixels(tmp_path / "out").astype(int) - images).max() <= 1
-
-
 def test_photographs_are_changed_as_training_would_read_them(generate, checkpoint, tmp_path):
     pixels_of = np.random.default_rng(0).integers(0, 256, (2, 20, 16, 3)).astype(np.uint8)
     (tmp_path / "photos").mkdir()
@@ -260,7 +249,6 @@ TINY = UNetParams(
 
 @pytest.fixture
 def released(tmp_path, monkeypatch):
-    """A file of a tiny preset of 1000 classes."""
     for name in reversed([*PRESETS]):  # to compare with them takes seconds; reversed, so that they come back in order
         monkeypatch.delitem(PRESETS, name)
     monkeypatch.setitem(PRESETS, "tiny", TINY)
@@ -304,7 +292,6 @@ MISTAKES = {
         ("--init-image", "square.png", "--mask", "wide.png"),
         "wide.png: is 12x10, but square.png 10x10; write a mask of that, or of 8x8",
     ),
-    "no latents": (("--init", "none.npz"), "none.npz: does not exist"),
 }
 
 
@@ -337,7 +324,6 @@ def test_what_is_no_checkpoint_is_one_line(generate, tmp_path):
 
 @pytest.fixture
 def exported(adm, checkpoint, tmp_path):
-    """Export a checkpoint as one file beside a classifier's; return its path."""
 
     def file(name, *options, kind="diffusion"):
         path = tmp_path / f"{name}.safetensors"
@@ -381,16 +367,7 @@ def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, c
     told = ("--set", "sampler=ddim", "--set", "steps=ddim3", "--set", "cfg_scale=2")
     assert adm("export", checkpoint(label_dropout=0.5), file, *told)[0] == 0
     generate("-n", 2, "--threads", 1, "--fast", source=file, out="fast")
-    said = (
-        "--sampler",
-        FAST["sampler"],
-        "--steps",
-        FAST["steps"],
-        "--set",
-        f"eta={FAST['eta']}",
-        "--set",
-        "cfg_scale=2",
-    )
+    said = ("--sampler", FAST["sampler"], "--steps", FAST["steps"], "--set", f"eta={FAST['eta']}", *told[-2:])
     generate("-n", 2, "--threads", 1, *said, source=file, out="said")
     np.testing.assert_array_equal(pixels(tmp_path / "fast"), pixels(tmp_path / "said"))
     generate(source=tmp_path / "fast" / "generate.json", out="again")

@@ -1,15 +1,13 @@
 """A network's folder for a model hub: it remakes its images wherever it lies, and its card tells its scores."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 
 import numpy as np
 import pytest
 import yaml
+from making import everything_in
 
 import adm as package
 from adm.tools import hub
@@ -35,7 +33,6 @@ def network(adm, checkpoint, tmp_path):
 
 @pytest.fixture
 def published(adm, network, tmp_path, monkeypatch):
-    """Publish it."""
     monkeypatch.setattr(hub, "NUM", 3)
 
     def folder_of(by="itself", *options, **changes):
@@ -81,23 +78,14 @@ def test_images_that_are_not_remade_are_told(published, adm):
     assert adm("publish", folder, "--check")[0] == 1
 
 
-@pytest.mark.slow
-def test_other_vector_instructions_make_the_same_pixels(published, root):
-    folder, _ = published("classifier")
-    slow = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "PYTHONPATH": str(root)}
-    command = [sys.executable, "-m", "adm", "publish", folder, "--check"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | slow, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_publishing_again_keeps_hidden_files_and_gives_the_same_bytes(published, adm, tmp_path):
     folder, _ = published()
-    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = everything_in(folder)
     (folder / ".git").mkdir()
     (folder / ".git" / "HEAD").write_text("ref")
     (folder / ".gitattributes").write_text("*.safetensors filter=lfs")
     published()
-    after = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    after = everything_in(folder)
     assert (folder / ".git" / "HEAD").read_text() == "ref"
     assert {name: after[name] for name in before} == before
 
@@ -134,7 +122,6 @@ def test_the_card_tells_scores_with_intervals(adm, network, graph, tmp_path, mon
 
 @pytest.fixture
 def of_a_run(root, tmp_path):
-    """The scores of a run of the emoji scale."""
 
     def file_of(name):
         with tarfile.open(root / "results/published/emoji/scores.tar.xz") as archive:
@@ -166,47 +153,30 @@ def test_a_network_without_a_form_in_diffusers_is_written_without(published, adm
     assert adm("publish", folder, "--check")[0] == 0
 
 
-def without_card(folder):
-    (folder / "README.md").unlink()
-
-
-def without_weights(folder):
-    (folder / "model.safetensors").unlink()
-
-
-def a_pointer(folder):
-    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
-
-
-def with_notes(folder):
-    (folder / "notes.md").write_text("mine")
-
-
-def without_record(folder):
-    (folder / "samples.json").unlink()
-
-
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 MISTAKES = {
-    "no weights": (without_weights, ["--check"], "pub: lacks model.safetensors; fetch the folder whole"),
-    "no card": (without_card, ["--check"], "pub: lacks README.md"),
-    "half fetched": (a_pointer, ["--check"], "model.safetensors"),
-    "other files": (with_notes, ["--network", "emoji"], "notes.md"),
-    "somebody's card": (without_record, ["--network", "emoji"], "README.md"),
-    "nothing to check": (without_record, ["--check"], "samples.json"),
-    "nothing asked": (with_notes, [], "--network"),
-    "a classifier": (shutil.rmtree, ["--network", "emoji-classifier"], "classifier"),
-    "no scores": (shutil.rmtree, ["--network", "emoji", "--scores", "none.json"], "none.json"),
+    "no weights": ({"model.safetensors": None}, ["--check"], "pub: lacks model.safetensors; fetch the folder whole"),
+    "no card": ({"README.md": None}, ["--check"], "pub: lacks README.md"),
+    "half fetched": ({"model.safetensors": POINTER}, ["--check"], "model.safetensors"),
+    "other files": ({"notes.md": "mine"}, ["--network", "emoji"], "notes.md"),
+    "somebody's card": ({"samples.json": None}, ["--network", "emoji"], "README.md"),
+    "nothing to check": ({"samples.json": None}, ["--check"], "samples.json"),
+    "nothing asked": ({"notes.md": "mine"}, [], "--network"),
+    "a classifier": ({}, ["--network", "emoji-classifier"], "classifier"),
+    "no scores": ({}, ["--network", "emoji", "--scores", "none.json"], "none.json"),
 }
+"""What is spoiled, the options, and a word of the message."""
 
 
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_mistake_is_one_line_and_nothing_is_lost(published, refused, case):
-    spoil, options, word = MISTAKES[case]
+    spoiled, options, word = MISTAKES[case]
     folder, _ = published()
-    spoil(folder)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name, content in spoiled.items():
+        (folder / name).unlink() if content is None else (folder / name).write_text(content)
+    before = everything_in(folder)
     assert word in refused("publish", folder, *options)
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert everything_in(folder) == before
 
 
 def test_options_of_a_hub_need_a_folder(refused):

@@ -35,7 +35,6 @@ def run_of(**changes):
 
 @pytest.fixture(scope="module")
 def staged(checkpoint, tiny_model, tmp_path_factory):
-    """The images and labels of the stage `sample`."""
 
     def batch(**changes):
         folder = tmp_path_factory.mktemp("staged")
@@ -43,7 +42,7 @@ def staged(checkpoint, tiny_model, tmp_path_factory):
         make(
             sample,
             run_of(**changes),
-            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "", "cpu", 60, folder / "work"),
+            *(tiny_model(), tiny_model("classifier"), inputs, folder / "out", "cpu", 60, folder / "work"),
         )
         return read_batch(folder / "out")
 
@@ -69,7 +68,7 @@ assert "torch" in sys.modules
     [
         {},
         {"sampler": "ddim", "eta": 0.5},
-        {"gradient_at": "mean", "noise_temperature": 0.9},
+        {"noise_temperature": 0.9},
         {"sampler": "dpm_solver_pp", "steps": "logsnr5"},
     ],
 )
@@ -193,18 +192,11 @@ def test_the_seed_of_an_image_decides_what_becomes_of_it_whatever_the_batch(mode
         assert abs(together[4].astype(int) - alone[0]).max() <= 1  # another batch may change last bits
 
 
-def test_half_precision_is_near(checkpoint, model):
-    half = adm.load(checkpoint(), checkpoint("classifier"), device="cpu", precision="bfloat16")
-    found, expected = (each.sample([0, 1], steps="3", seed=SEED).astype(int) for each in (half, model))
-    assert 0 < abs(found - expected).mean() < 8
-
-
 BLACK = np.zeros((2, 8, 8, 3), np.uint8)
 
 REFUSED = {
     "a class that there is not": (lambda m: m.sample([2]), "class 2: is none"),
     "a name where there are none": (lambda m: m.sample(["tench"]), "class tench: is none; the network has 2"),
-    "more classes than images": (lambda m: m.sample([0, 1], 1), "classes: 2 given; one or more are"),
     "no steps": (lambda m: m.sample([0], steps="ddim"), "steps: 'ddim'"),
     "too many steps": (lambda m: m.sample([0], steps="51"), "steps: '51' asks for 51 steps"),
     "no sampler": (lambda m: m.sample([0], sampler="euler-maruyama"), "sampler: 'euler-maruyama' is no sampler"),
@@ -213,7 +205,7 @@ REFUSED = {
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
-    "no images": (lambda m: m.sample(num=0), "num 0: is no number of images"),
+    "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
     "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1 is not accepted"),
     "latents of another size": (
         lambda m: m.sample(latents=np.zeros((2, 3, 4, 4), np.float32)),
@@ -233,7 +225,6 @@ REFUSED = {
     "images of another size": (lambda m: m.encode(np.zeros((2, 4, 4, 3), np.uint8), 0), "images: are uint8 of shape"),
     "images without classes": (lambda m: m.encode(np.zeros((2, 8, 8, 3), np.uint8)), "classes: are missing"),
     "images with alpha": (lambda m: m.edit(np.zeros((2, 8, 8, 4), np.uint8), 0.5), "images: are uint8 of shape"),
-    "no strength": (lambda m: m.edit(BLACK, 0), "strength: 0 is not accepted"),
     "too much strength": (lambda m: m.edit(BLACK, 1.01), "strength: 1.01 is not accepted"),
     "resamplings without a mask": (lambda m: m.edit(BLACK, 0.5, resamplings=2), "unknown key 'resamplings'"),
     "no resamplings": (lambda m: m.inpaint(BLACK, corner(), resamplings=0), "resamplings: 0 is not accepted"),
@@ -262,7 +253,6 @@ def test_what_does_not_fit_is_refused_in_one_line(model, case):
 
 LOADED = {
     "a classifier of another size": ({"kind": "classifier", "image_size": 16}, "its image_size is 16, but"),
-    "a classifier of other classes": ({"kind": "classifier", "num_classes": 3}, "its num_classes is 3, but"),
     "a classifier of another schedule": ({"kind": "classifier", "schedule": "linear"}, "its schedule is 'linear', but"),
     "a diffusion model as the classifier": ({}, "is of kind 'diffusion', not 'classifier'"),
 }
@@ -274,11 +264,6 @@ def test_a_classifier_that_does_not_fit_is_refused(checkpoint, case):
     with pytest.raises(UserError) as refused:
         adm.load(checkpoint(), checkpoint(**other), device="cpu")
     assert message in str(refused.value)
-
-
-def test_without_a_classifier_a_scale_is_refused(checkpoint):
-    with pytest.raises(UserError, match=r"gradient_scale 1\.0 does nothing without a classifier"):
-        adm.load(checkpoint(), device="cpu").sample([0], scale=1.0, steps="3")
 
 
 def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(checkpoint, tiny_model):
@@ -294,7 +279,7 @@ def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(
     assert (guided.sample([1] * 4, steps=STEPS, seed=SEED, scale=20.0) != expected).any()
 
 
-@pytest.mark.parametrize("classes", [1.0, np.array([0.5]), [None], [[1]]])
+@pytest.mark.parametrize("classes", [1.0, [True], np.array([0.5]), [None], [[1]]])
 def test_a_class_is_a_whole_number_or_a_name(model, classes):
     with pytest.raises(UserError, match="is no class"):
         model.sample(classes, steps=STEPS)

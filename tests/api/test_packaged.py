@@ -49,9 +49,3 @@ def test_a_checkpoint_of_that_name_goes_first(adm, offline, tmp_path, monkeypatc
     code, _, err = adm("generate", "emoji")
     assert code == 2
     assert err.startswith("error: emoji/manifest.json")
-
-
-def test_a_name_that_nothing_has_is_told_with_the_nearest(adm, offline):
-    code, _, err = adm("generate", "emoij")
-    assert code == 2
-    assert "emoji" in err

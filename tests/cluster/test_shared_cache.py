@@ -1,7 +1,6 @@
 """A DVC remote on a server that speaks S3: what one clone pushed, others pull; what comes of a remote that fails."""
 
 import hashlib
-import json
 import socket
 import subprocess
 import sys
@@ -51,28 +50,13 @@ class Bucket:
         self.client.create_bucket(Bucket="share")
 
     @contextmanager
-    def read_only(self):
-        """Nobody may write for a while."""
-        denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::share/*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-        self.client.put_bucket_policy(Bucket="share", Policy=policy)
-        try:
-            yield
-        finally:
-            self.client.delete_bucket_policy(Bucket="share")
-
-    @contextmanager
     def damaged(self, path, damage):
-        """Other bytes, or none, for a file's for a while."""
+        """Other bytes for a file's for a while."""
         digest = hashlib.md5(path.read_bytes()).hexdigest()
         place = {"Bucket": "share", "Key": f"adm/files/md5/{digest[:2]}/{digest[2:]}"}
         content = self.client.get_object(**place)["Body"].read()
         assert content == path.read_bytes()
-        damaged = damage(content)
-        if damaged is None:
-            self.client.delete_object(**place)
-        else:
-            self.client.put_object(**place, Body=damaged)
+        self.client.put_object(**place, Body=damage(content))
         try:
             yield
         finally:
@@ -167,12 +151,6 @@ def test_a_fresh_clone_pulls_everything_and_runs_nothing(shared, second):
     assert second.artifacts() == shared.artifacts()
 
 
-def test_a_fresh_clone_that_needs_nothing_made_pulls_nothing(clone):
-    idle = clone("idle")
-    assert idle.repro("--pull", "--allow-missing") == set()
-    assert not (idle.folder / "results" / "embedded" / "metrics").exists()
-
-
 def test_the_run_cache_restores_what_no_lock_file_names(shared, clone):
     fresh = clone("unlocked")
     (fresh.folder / "dvc.lock").unlink()
@@ -195,32 +173,6 @@ def test_both_engines_run_what_was_changed_alone_and_make_the_same(shared, secon
     assert made[SHOWN] != shared.artifacts()[SHOWN]
 
 
-def test_a_remote_that_cannot_be_reached_stops_who_asks_it_and_no_one_else(shared, clone):
-    alone = clone("alone")
-    with socket.socket() as deaf:
-        deaf.bind((LOOPBACK, 0))
-        endpoint = f"http://{LOOPBACK}:{deaf.getsockname()[1]}"
-        alone.dvc("remote", "modify", "--local", "share", "endpointurl", endpoint)
-        for asking in (["pull"], ["repro", "--pull"], ["push"]):
-            printed = alone.dvc(*asking, "prepare-digits", succeeds=False)
-            assert f'Could not connect to the endpoint URL: "{endpoint}/share/adm' in printed
-            assert not (alone.folder / "results" / "embedded" / "data").exists()
-        assert "prepare/digits" in alone.repro("prepare-digits")
-    assert data_of(alone) == data_of(shared)
-
-
-def test_a_remote_that_is_read_only_refuses_a_push_and_serves_a_pull(changed, clone, bucket):
-    third, *_ = changed
-    with bucket.read_only():
-        printed = third.dvc("push", succeeds=False)
-        reader = clone("reader")
-        reader.dvc("pull", "sample-weak")
-    assert "403" in printed
-    assert "failed to push data to the cloud" in printed
-    third.dvc("push", "sample-strong")
-    assert len(list((reader.folder / "results" / "embedded" / "samples" / "weak").glob("samples.npz"))) == 1
-
-
 DAMAGES = {
     "a bit flipped": lambda content: content[:50] + bytes([content[50] ^ 1]) + content[51:],
     "cut off": lambda content: content[: len(content) // 2],
@@ -240,28 +192,6 @@ def test_a_damaged_file_does_not_land_and_is_made_again(shared, clone, bucket, d
     assert data_of(fresh) == data_of(shared)
 
 
-def test_a_lost_file_stops_who_asks_for_it_and_no_one_else(shared, clone, bucket):
-    fresh = clone("lost")
-    with bucket.damaged(images_of(shared), lambda content: None):
-        for asking in (["pull"], ["repro", "--pull"]):
-            assert "NoSuchKey" in fresh.dvc(*asking, "prepare-digits", succeeds=False)
-            assert data_of(fresh) == {}
-        assert fresh.repro("prepare-digits") == {"prepare/digits"}
-    assert data_of(fresh) == data_of(shared)
-
-
-def test_what_a_remote_lets_in_unverified_stages_refuse(shared, clone, bucket):
-    trusting = clone("trusting")
-    trusting.dvc("remote", "modify", "--local", "share", "verify", "false")
-    with bucket.damaged(images_of(shared), DAMAGES["a bit flipped"]):
-        trusting.dvc("pull", "--with-deps", "extractor-digits")
-    # DVC takes it for what it asked for: hence `verify true`.
-    assert trusting.repro("extractor-digits") == set()
-    wrong = "images-00000.npy: is not the file that was written"
-    assert wrong in trusting.run("python", "-m", "adm", "verify", "results/embedded", succeeds=False)
-    assert wrong in trusting.dvc("repro", "--force", "--single-item", "extractor-digits", succeeds=False)
-
-
 def test_snakemakes_own_cache_is_refused(shared):
     printed = shared.snakemake("--dry-run", "--cache", "sample", succeeds=False)
-    assert "--cache: would take the shards of a run for one another" in printed
+    assert "--cache: is not for these rules" in printed

@@ -256,14 +256,6 @@ def test_table_of_fifty_runs_is_few_submissions(new_project):
     assert submitted.total() <= 70
 
 
-def test_what_is_shown_waits_for_nothing_that_it_does_not_show(new_project):
-    # All jobs of a group wait until each can be run.
-    project = new_project("shown", params())
-    submitted = submissions(project, "all")
-    for rule in ("table", "figure", "claims", "sizes"):
-        assert submitted[f"rule {rule}"] == len(project.pipeline().of_kind(rule)), rule
-
-
 def submissions(project, target):
     """What would be submitted, counted by group or rule."""
     printed = project.run("snakemake", *PROFILE, "--dry-run", target)

@@ -41,7 +41,6 @@ def change():
 
 @pytest.fixture(scope="session")
 def params(root):
-    """The content of the embedded scale's params file, written out."""
     return yaml.safe_load(write(load(root / "tests" / "coloured.yaml")))
 
 

@@ -33,7 +33,6 @@ ADOPTED = "published: {checkpoints: {given: {url: 'https://a.org/a.pt', model: a
 
 @pytest.fixture
 def scale(tmp_path):
-    """Write params files by their names, and load the one called `params`."""
 
     def loaded(**files):
         for name, content in files.items():
@@ -44,7 +43,6 @@ def scale(tmp_path):
 
 
 def with_run(entry):
-    """The small file with one run more."""
     return SMALL + f"  more: {entry}\n"
 
 
@@ -95,10 +93,10 @@ def test_of_several_references_of_a_dataset_the_one_with_its_name_is_meant(scale
         scale(params=two.replace("NAME", "others"))
 
 
-BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, shards: 3}\n"
+BASE = SMALL + "paths: {results: results/of-the-base}\nexecution: {log_every: 7, save_every: 3}\n"
 CHANGES = """
 base: base.yaml
-execution: {shards: 5}
+execution: {save_every: 5}
 extractors: null
 published: {graphs: {vgg: {url: "https://a.org/a.pb"}}}
 models: {adm: {training: {seed: 4}}}
@@ -108,7 +106,7 @@ runs: {guided: null, plain: {num_samples: 9}}
 
 def test_a_file_says_what_differs_from_its_base(scale, tmp_path):
     base, params = scale(params=BASE), scale(base=BASE, params=CHANGES)
-    assert (params.execution.log_every, params.execution.shards) == (7, 5)
+    assert (params.execution.log_every, params.execution.save_every) == (7, 5)
     assert params.paths.results == f"results/{tmp_path.name}"
     assert (list(params.runs), params.runs["plain"].num_samples) == (["plain"], 9)
     assert (list(params.extractors), list(params.graphs)) == ([], ["vgg"])
@@ -135,8 +133,6 @@ def test_bases_have_bases_and_sweeps_are_taken_over_or_away(scale):
         ({"params": "base: params.yaml"}, ["params.yaml: base", "circle"]),
         ({"params": "base: a.yaml", "a": "base: b.yaml", "b": "base: params.yaml"}, ["b.yaml: base", "circle"]),
         ({"params": "base: none.yaml"}, ["params.yaml: base", "none.yaml", "No such file"]),
-        ({"params": "base: a.yaml", "a": "[1]"}, ["params.yaml: base", "a.yaml"]),
-        ({"params": "base: 5"}, ["params.yaml: base", "5"]),
         ({"params": 'base: "a\\0b"'}, ["base: 'a\\x00b' is not accepted"]),
     ],
 )
@@ -207,12 +203,10 @@ def written(entry, others=()):
         ({"sweep": {"seed": 5}}, ["runs.more.sweep.seed", "5"]),
         ({"sweep": {"seed": [{}]}}, ["runs.more.sweep.seed", "{}"]),
         ({"sweep": {"steps": ["!"]}}, ["runs.more.sweep.steps", "'!'"]),
-        ({"sweep": []}, ["runs.more.sweep", "[]"]),
         ({"sweep": {"seed": [1, 1]}}, ["runs.more-1"]),
         ({"sweep": {"seed": [3, "1.2"]}}, ["runs.more-3", "runs.more"]),
         ({"iteration": 100, "checkpoint": "adm-100"}, ["runs.more.checkpoint", "'adm-100'", "iteration"]),
         ({"iteration": 1.5}, ["runs.more.iteration", "1.5"]),
-        ({"iteration": True}, ["runs.more.iteration", "True"]),
     ],
 )
 def test_a_sweep_or_an_iteration_that_cannot_be_is_refused(entry, expected):

@@ -95,7 +95,7 @@ def test_parts_of_published_files_have_defaults_too(scale):
 def test_an_entry_is_like_another_in_depth(scale):
     params = scale("""
 models:
-  adm: {network: {depth: 3}, training: {averages: {every: 5}}}
+  adm: {network: {depth: 3}, training: {averages: [0.05]}}
   wide: {like: adm, network: {channels: 64}}
 runs:
   swept: {checkpoint: adm, sampler: ddim, sweep: {seed: [1, 2]}}
@@ -246,13 +246,7 @@ BAD = {
     "unknown section": ("runz: {plain: {num_samples: 8}}", "runz: ", "runs"),
     "default of an unknown section": ("defaults: {runz: {seed: 1}}", "defaults.runz: ", "runs"),
     "default of an unknown field": ("defaults: {runs: {num_sample: 8}}", "defaults.runs.num_sample: ", "num_samples"),
-    "default of an unknown inner field": (
-        "defaults: {models: {network: {chanels: 8}}}",
-        "defaults.models.network.chanels: ",
-        "channels",
-    ),
     "default sweep": ("defaults: {runs: {sweep: {seed: [1]}}}", "defaults.runs.sweep: "),
-    "defaults that are a number": ("defaults: {runs: 5}", "defaults.runs: 5 "),
     "like nothing": ("runs: {more: {like: plian}}", "runs.more.like: 'plian'", "plain"),
     "circle": ("runs: {a: {like: b}, b: {like: c}, c: {like: a}}", "runs.c.like: 'a' is a circle, a -> b -> c -> a"),
     "variant that is an entry": (
@@ -260,12 +254,6 @@ BAD = {
         "models.adm-a: models.adm.variants.a gives this key, too",
     ),
     "run of no model": ("runs: {more: {checkpoint: adn}}", "runs.more.checkpoint: 'adn'", "adm"),
-    "run of a checkpoint of no model": (
-        "runs: {more: {checkpoint: adn-200}}",
-        "runs.more.checkpoint: 'adn-200'",
-        "adm-200",
-    ),
-    "run of no GAN": ("gan_runs: {more: {gan: gam, num_samples: 8}}", "gan_runs.more.gan: 'gam'", "there are none"),
     "run of nothing": ("runs: {more: {seed: 1}}", "runs.more.checkpoint: is missing"),
     "variant of an unknown field": (
         "models: {adm: {variants: {a: {network.chanels: 3}}}}",
@@ -277,9 +265,7 @@ BAD = {
         "models.new.variants: {'a': None} ",
         "{}",
     ),
-    "variant that ends no key": ("models: {adm: {variants: {A b: {}}}}", "models.adm.variants: {'A b': {}} "),
     "unknown role": ("roles: {frist: plain}", "roles.frist: ", "first"),
-    "role that is a number": ("roles: {first: 3}", "roles.first: 3 "),
     "role of several where one is needed": (
         "roles: {stack: [plain, other], second: plain}",
         "roles.stack: ",
@@ -292,7 +278,6 @@ BAD = {
         "models.adm.training.learning_rate: '1e-4' ",
         "write 0.0001",
     ),
-    "steps that are no whole number": ("runs: {plain: {steps: 2.5}}", "runs.plain.steps: 2.5 ", "whole number"),
 }
 
 

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from adm.params import UserError, check, load
-from adm.params.load import write
 
 STORE = {"source": "folder", "root": "photos", "num_classes": 2, "stored": "files", "held_out": 0.2}
 MODEL = {
@@ -37,12 +36,6 @@ def test_views_are_swept_and_inherited(tmp_path):
     params = load(tmp_path / "params.yaml")
     assert {key: params.datasets[key].image_size for key in ("view-16", "view-32")} == {"view-16": 16, "view-32": 32}
     assert {dataset.root for dataset in params.datasets.values()} == {"elsewhere"}
-
-
-def test_a_file_with_views_is_written_out_and_read_again(tmp_path):
-    params = check(content(), tmp_path / "params.yaml")
-    (tmp_path / "params.yaml").write_text(write(params))
-    assert load(tmp_path / "params.yaml") == params
 
 
 SMALL = {"of": "photos", "image_size": 8}

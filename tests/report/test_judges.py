@@ -31,7 +31,6 @@ SHOWN = OwnTableParams(
 
 @pytest.fixture(scope="module")
 def two(params):
-    """The params file with a judge and a table of both extractors."""
     graph = PublishedGraphParams(url="https://example.org/net.pth", network="dinov2-vitl14")
     section = PublishedSection(graphs={"dinov2": graph})
     return params.model_copy(update={"published": section, "tables": {"two": SHOWN}})
@@ -71,16 +70,6 @@ def test_each_has_its_own_intervals(two, inputs):
     table = own_table(two, SHOWN.model_copy(update={"intervals": True}), inputs)
     assert table["FID"].tolist() == ["2.00 [1.50, 2.50]", "3.00 [2.50, 3.50]", "1.00 [0.50, 1.50]"]
     assert table["FD, dinov2"].tolist() == ["20.00 [19.50, 20.50]", "30.00 [29.50, 30.50]", "10.00 [9.50, 10.50]"]
-
-
-def test_the_table_is_made_from_its_needs_alone(two, inputs, tmp_path):
-    needs = needs_of(two, two.tables["two"])
-    assert (needs.metrics, needs.judged) == (
-        ["scale-0", "scale-2", "gan-1"],
-        [f"{run}@dinov2" for run in needs.metrics],
-    )
-    stage.run("two", SHOWN, two, inputs, tmp_path / "two")
-    assert "203.45" in (tmp_path / "two.md").read_text(encoding="utf-8")
 
 
 CLAIM = TypeAdapter(ClaimParams).validate_python(

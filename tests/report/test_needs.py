@@ -12,27 +12,7 @@ from adm.stages import figure as figure_stage
 
 
 def needed(needs):
-    """The kinds of which something is needed."""
     return {kind for kind, keys in needs.items() if keys}
-
-
-EXPECTED_KINDS = {
-    **{key: {"metrics"} for key in ("table_6", "table_8", "table_9", "table_15", "table_16", "appendix_k", "further")},
-    "table_7": {"throughput"},
-    "table_10": {"metrics", "sizes"},
-    **{key: {"sizes"} for key in ("table_11", "table_12", "table_13")},
-    "table_14": set(),
-}
-
-
-@pytest.mark.parametrize("name", EXPECTED_KINDS)
-def test_a_table_needs_what_its_rows_name_and_nothing_for_a_reason(params, name):
-    needs, shown = needs_of(params, params.tables[name]), params.tables[name]
-    assert needed(needs) == EXPECTED_KINDS[name]
-    rows = getattr(shown, "rows", getattr(shown, "models", []))
-    named = {source for source in (rows.values() if isinstance(rows, dict) else rows) if isinstance(source, str)}
-    assert {*needs.metrics, *needs.throughput} == named
-    assert len(needs.metrics) == len(set(needs.metrics))
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.

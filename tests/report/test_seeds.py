@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
-from adm.metrics.intervals import Block, draws_of, interval
+from adm.metrics.intervals import Block, draws_of, interval, with_least_spread
 from adm.params import check
 from adm.params.claims import ClaimParams, grouped
 from adm.params.needs import needs_of
@@ -75,6 +75,17 @@ def test_identical_seeds_have_no_spread(value):
     assert (found.mean, found.spread, found.half_width) == (pytest.approx(value), 0.0, 0.0)
     (draws,) = draws_of([Block(np.full((3, 2), 2.5))])
     assert (draws == 2.5).all()
+
+
+def test_shares_that_are_alike_in_every_part_get_the_error_of_one_sample_each_apart_from_the_others():
+    values = np.ones((16, 3))
+    values[:, 1] = np.random.default_rng(0).random(16)
+    block = with_least_spread(Block(values), 1 / 320)
+    assert block.mean == pytest.approx(values.mean(axis=0))
+    first, own, last = np.eye(3)
+    assert block.variance(first) == pytest.approx(1 / 320**2)
+    assert block.variance(first - last) == pytest.approx(2 / 320**2)
+    assert block.variance(own) == pytest.approx(Block(values).variance(own))
 
 
 # Claims.
@@ -166,7 +177,6 @@ tables:
   mine: {rows: {seeds: run-400, one: alone}, metrics: [fid, kid], caption: Mine.}
 figures:
   curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [run-100, run-200, run-400]}}
-  trade: {kind: trade_offs, caption: Mine., curves: {a: [gan-0_5, gan-1]}, panels: [[recall, precision]]}
 claims:
   falls: {statement: FID falls., source: A, kind: falls, metric: fid, runs: [run-100, run-200, run-400]}
   rival: {statement: It wins., source: A, kind: lower, metric: fid, run: run-400, than: gan-1}
@@ -247,13 +257,6 @@ def test_curves_go_through_means_with_bars(params, measured):
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
     assert "t-interval" in remark
-
-
-def test_a_trade_off_of_groups_has_bars_both_ways(params, measured):
-    (axes,) = ARTISTS[params.figures["trade"].kind](
-        params, params.figures["trade"], measured(needs_of(params, params.figures["trade"]))
-    ).figure.axes
-    assert len(axes.collections) == 2
 
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):

@@ -11,7 +11,6 @@ from adm.report.spent import spent, table, trained
 
 
 def journal(root, name):
-    """The journal of a job of this name."""
     return journal_of(SimpleNamespace(root=root, name=name, command=name.split("/"), code="", values={}))
 
 
@@ -32,7 +31,7 @@ def test_every_try_counts_however_it_ended(tmp_path):
     text, count = re.subn(ends, lambda _: next(told), path.read_text())
     assert count == 2
     path.write_text(text)
-    with journal(tmp_path, "sample/run/0-of-2"):
+    with journal(tmp_path, "sample/run"):
         pass
     *_, train, sample, total = table(spent(tmp_path))
     assert train == "| train | 1 | 1.5 | 90 | 400 |"

@@ -88,33 +88,16 @@ def test_every_cell_comes_back_from_html(tmp_path):
     assert [span.text for span in found.iter("span")] == ["1 < 2"]
 
 
-def test_words_stand_to_the_left_and_numbers_to_the_right(tmp_path):
-    table = pd.DataFrame(
-        {
-            "Row": ["Addition + GroupNorm", "AdaGN"],
-            "Iterations": ["250K", "4360K"],
-            "FID": [1.0, 2.0],
-            "Schedule": ["90, 60, 60, 20, 20", "50, 50, 50, 50, 50"],
-        }
-    )
-    files = written(tmp_path, table)
-    assert [cell.strip("-") for cell in markdown_cells(files["md"])[1]] == [":", ":", ":", ":"]
-    assert [cell.startswith(":") for cell in markdown_cells(files["md"])[1]] == [True, False, False, False]
-    assert r"\begin{tabular}{lrrr}" in files["tex"]
-
-
 # The embedded scale's params, with metrics by a formula: those of the n-th scored run are multiples of n.
 
 
 @pytest.fixture(scope="module")
 def fid(params):
-    """The FID of each run."""
     return {run: 1.0 + (7 * number) % 101 for number, run in enumerate(params.scored)}
 
 
 @pytest.fixture(scope="module")
 def inputs(params, fid, score, write_sizes, tmp_path_factory):
-    """All that any table reads."""
     folder = tmp_path_factory.mktemp("results")
     found = {"metrics": {}, "throughput": {}, "sizes": {"": folder / "sizes.json"}}
     for run, value in fid.items():

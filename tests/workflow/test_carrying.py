@@ -19,7 +19,7 @@ from adm.pipeline import Pipeline, carrying
 def fabricated(root, tmp_path_factory):
     """All artifacts of a scale with every kind of job, in which no stage had a part."""
     folder = tmp_path_factory.mktemp("fabricated")
-    return Pipeline(load(root / "tests" / "coloured.yaml"), 1, fabricate(root / "tests" / "coloured.yaml", folder))
+    return Pipeline(load(root / "tests" / "coloured.yaml"), fabricate(root / "tests" / "coloured.yaml", folder))
 
 
 @pytest.fixture
@@ -146,13 +146,3 @@ def test_what_an_input_is_made_from_is_looked_at_too(fabricated, carried, kept):
     # The samples are older than the record, so they are told, too; whichever is told, the table is not made.
     assert "is out of date" in carried(job)
     assert carried(fabricated.of_kind("report")[0]) == ""
-
-
-def test_a_shard_is_marked_with_what_its_run_tells(fabricated):
-    pipeline = Pipeline(fabricated.params, 2, fabricated.root)
-    shards = pipeline.of_kind("sample_shard")
-    assert shards
-    for shard in shards:
-        told = carrying.made_by(shard)
-        assert told == carrying.made_by(pipeline.jobs[f"gather/{shard.key}"])
-        assert told["params"]["run"] == shard.values["run"]

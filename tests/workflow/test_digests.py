@@ -35,13 +35,9 @@ from adm.metrics.graph import load_tensorflow
 import matplotlib.figure, matplotlib.backends.backend_pdf, pandas, scipy.stats, sklearn.datasets, torch._dynamo
 load_tensorflow()  # traced, imports of libraries would take twice as long
 
-pipeline, elsewhere, here, found = Pipeline(load("params.yaml"), 1), Path(sys.argv[1]), str(PACKAGE) + "/", {}
+pipeline, elsewhere, here, found = Pipeline(load("params.yaml")), Path(sys.argv[1]), str(PACKAGE) + "/", {}
 jobs = [job for job in pipeline.jobs.values() if job.kind.name not in ("resolve", "fetch")]
-cut, executed = Pipeline(pipeline.params, 2), set()
-gather = cut.of_kind("gather")[0]
-shards = {name: elsewhere / path.relative_to(cut.root) for name, path in gather.inputs.items() if "shards" in name}
-jobs += [job for job in cut.of_kind("sample_shard") if job.key == gather.key]
-jobs.append(replace(gather, inputs={**gather.inputs, **shards}))
+executed = set()
 
 def called(frame, event, argument):
     name = frame.f_code.co_filename
@@ -49,7 +45,7 @@ def called(frame, event, argument):
         executed.add((name.removeprefix(here), frame.f_code.co_qualname))
 
 for job in jobs:
-    kind = job.kind.name, job.shard, *rows_in(job.sections), str(getattr(job.sections.get(job.kind.name), "kind", ""))
+    kind = job.kind.name, *rows_in(job.sections), str(getattr(job.sections.get(job.kind.name), "kind", ""))
     if kind in found:
         continue
     executed.clear()
@@ -66,7 +62,7 @@ for job in jobs:
     finally:
         sys.settrace(None)
         threading.settrace(None)
-    found[kind] = job.kind.made_by, rows_in(job.sections), sorted(executed)
+    found[kind] = job.kind.verb, rows_in(job.sections), sorted(executed)
 Path(sys.argv[2]).write_text(json.dumps(list(found.values())))
 """
 
@@ -104,7 +100,7 @@ def counts(module, function):
 
 
 def test_every_function_that_a_stage_executes_is_in_its_digest(traced):
-    assert {stage for stage, _, _ in traced} >= set(verbs()) - {"resolve", "fetch", "adopt", "gather"}
+    assert {stage for stage, _, _ in traced} >= set(verbs()) - {"resolve", "fetch", "adopt"}
     for stage, rows, functions in traced:
         assert functions
         pieces = code.code_of(stage, rows)
@@ -147,7 +143,6 @@ def test_a_change_of_any_of_these_functions_changes_the_digest(traced, tmp_path,
 
 
 def named_functions(tree, within=""):
-    """The functions of a tree with their qualified names."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             name = f"{within}{node.name}"
@@ -158,7 +153,6 @@ def named_functions(tree, within=""):
 
 
 def sections_in(content):
-    """The sections in what a job reads, nested ones included."""
     if isinstance(content, Config):
         yield content
         content = {name: getattr(content, name) for name in type(content).model_fields}
@@ -217,13 +211,7 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
     assert len(seen) > 10
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        *("from theirs.helper import half", "from theirs import helper", "import theirs.helper"),
-        *("from .helper import half", "from . import helper"),
-    ],
-)
+@pytest.mark.parametrize("how", ["from theirs import helper", "import theirs.helper", "from .helper import half"])
 def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, monkeypatch):
     """Its modules count as those of this package do, and so does what they import of their own."""
     from adm.config.metrics import METRICS, Metric  # noqa: PLC0415

@@ -22,7 +22,6 @@ def profile():
 
 @pytest.fixture(scope="module")
 def granted(profile):
-    """Minutes that Snakemake grants a job of a rule, by the rule and which try it is."""
     unused = dict.fromkeys(["wildcards", "input", "async_run"])
     return {
         (rule, attempt): Resource.cli_evaluator("runtime", resources["runtime"], attempt=attempt, **unused)

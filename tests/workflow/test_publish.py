@@ -36,7 +36,6 @@ def made(by_snakemake, tmp_path_factory):
 
 @pytest.fixture
 def clone(made, tmp_path, monkeypatch):
-    """What git holds of it."""
     folder = tmp_path / "clone"
     shutil.copytree(made / "results" / "published", folder / "results" / "published")
     shutil.copy(made / "params.yaml", folder)
@@ -86,12 +85,7 @@ def test_the_same_is_published_of_the_same_results_and_again_of_the_scores_alone
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        ("tables/table_8.csv", ",0.", ",1."),
-        ("tables/table_8.md", "0.", "1."),
-        ("claims/paper.csv", "undecided", "holds"),
-    ],
+    ("name", "old", "new"), [("tables/table_8.md", "0.", "1."), ("claims/paper.csv", "undecided", "holds")]
 )
 def test_a_changed_table_or_verdict_is_found(clone, adm, name, old, new):
     text = (clone / name).read_text()
@@ -100,11 +94,6 @@ def test_a_changed_table_or_verdict_is_found(clone, adm, name, old, new):
     exit_code, out, _ = adm("publish", "--check")
     assert (exit_code, out.count("\n")) == (1, 2)
     assert out.startswith(f"results/published/embedded/{name}: does not follow")
-
-
-def test_a_table_that_was_not_made_of_these_params_is_found(clone, adm):
-    (clone / "tables" / "own.csv").unlink()
-    assert "tables/own.csv" in adm("publish", "--check")[1]
 
 
 def test_a_changed_score_is_found(clone, adm, tmp_path, refused):
@@ -171,7 +160,7 @@ def test_a_figure_of_a_study_of_another_version_stays_as_it_is(clone, adm):
     assert (clone / "figures" / "likelihood.png").read_bytes() == b"of then"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no archive", lzma.compress(b"no tar")])
+@pytest.mark.parametrize("content", [None, b"no archive", lzma.compress(b"no tar")])
 def test_an_archive_that_is_damaged_or_missing_is_named(clone, refused, content):
     (clone / publish.ARCHIVE).unlink()
     if content is not None:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from adm.dvc_file import stage_name
 from adm.params import load, read
@@ -34,9 +33,15 @@ runs: {one: {checkpoint: small, steps: "2", num_samples: 8}}
 """
 """A dataset, a model and a run, and what a run is scored by: no studies, tables, figures or claims."""
 
+ELSEWHERE = """
+base: small.yaml
+resources: {train: {memory_mb: 500}, others: {minutes: 7}}
+paths: {results: /scratch/mine}
+"""
+"""The same with other limits, on another disk."""
+
 
 def plan(folder, *arguments):
-    """What an engine plans in a folder."""
     command = [sys.executable, Path(__file__).with_name("plans.py"), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -49,26 +54,16 @@ def strings(paths):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Params files by name: those of the scales, and others."""
     folder = tmp_path_factory.mktemp("params")
-    others = {
-        "small": SMALL,
-        "in shards, with other limits, on another disk": yaml.safe_dump(
-            {
-                "base": str(ROOT / "params.yaml"),
-                "execution": {"shards": 3},
-                "resources": {"train": {"memory_mb": 500}, "others": {"minutes": 7}},
-                "paths": {"results": "/scratch/mine"},
-            }
-        ),
-    }
-    for name, text in others.items():
+    for name, text in {"small": SMALL, "elsewhere": ELSEWHERE}.items():
         (folder / f"{name}.yaml").write_text(text)
-    return {scale: ROOT / scale for scale in SCALES} | {name: folder / f"{name}.yaml" for name in others}
+    return {scale: ROOT / scale for scale in SCALES} | {
+        name: folder / f"{name}.yaml" for name in ("small", "elsewhere")
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SCALES, "small", "in shards, with other limits, on another disk"])
+@pytest.mark.parametrize("name", [*SCALES, "small", "elsewhere"])
 def test_snakemake_has_the_graphs_jobs_and_edges(files, name):
     pipeline = Pipeline(load(files[name]))
     planned = plan(ROOT, "snakemake", files[name])
@@ -131,23 +126,11 @@ def ignored_of(paths):
 def test_dvc_has_the_graphs_jobs_and_edges(in_dvc, scale, monkeypatch):
     folder, planned = in_dvc
     monkeypatch.chdir(folder)
-    check_dvc(Path(scale), Pipeline(load(Path(scale)), 1), planned[str(Path(scale).with_name("dvc.yaml"))])
-
-
-def test_dvc_has_the_jobs_of_a_small_file_on_a_base_whole(new_project, monkeypatch):
-    project = new_project("based", yaml.safe_load(SMALL))
-    monkeypatch.chdir(project.folder)
-    (folder := project.folder / "scales" / "more").mkdir(parents=True)
-    (folder / "params.yaml").write_text(
-        "{base: ../../params.yaml, execution: {shards: 2}, paths: {results: results/more}}"
-    )
-    project.run("python", "-m", "adm", "dvc", "--params", "scales/more/params.yaml")
-    file = Path("scales/more/params.yaml")
-    check_dvc(file, Pipeline(load(file), 1), plan(project.folder, "dvc")["scales/more/dvc.yaml"])
+    check_dvc(Path(scale), Pipeline(load(Path(scale))), planned[str(Path(scale).with_name("dvc.yaml"))])
 
 
 def test_dvc_refuses_results_outside_the_project_in_one_line(files, adm):
-    file = files["in shards, with other limits, on another disk"]
+    file = files["elsewhere"]
     code, _, err = adm("dvc", "--params", file)
     assert code == 2
     assert err.startswith(f"error: {file}: paths.results: /scratch/mine ")
