@@ -590,10 +590,7 @@ class Model:
             if run.guidance_interval is not None and not run.guided_steps(self.params.noise):
                 raise UserError(f"guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
             if run.cfg_scale is not None and not self.params.training.label_dropout:
-                raise UserError(
-                    f"cfg_scale {run.cfg_scale:g}: {self.opened.path} is trained without label_dropout, so it predicts "
-                    "nothing without a class; leave cfg_scale out"
-                )
+                raise UserError(f"cfg_scale {run.cfg_scale:g}: {self.opened.path} has no label_dropout; leave it out")
         return run
 
     def _scheduled(

@@ -49,8 +49,7 @@ def run(
             for field, fixed in RELEASED.items() if opened.card.preset is None else ():
                 if (value := getattr(opened.model.network, field)) != fixed:
                     raise UserError(
-                        f"{source}: cannot be written in the released format: {field} is {value!r}, and that "
-                        f"of the released code is {fixed!r}"
+                        f"{source}: {field} is {value!r}, and networks in the released format have {fixed!r}"
                     )
             if (predicts := getattr(opened.model.noise, "predicts", "eps")) != "eps":
                 raise UserError(f"{source}: predicts {predicts}, and networks in the released format predict the noise")
