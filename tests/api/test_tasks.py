@@ -166,7 +166,7 @@ def test_azula_does_what_it_has(azula):
 def test_diffusers_does_what_it_has(diffusers):
     tasks, plain, labelled = diffusers
     images = tasks.draw_a_class(labelled, LABEL, SHAPE)
-    torch.testing.assert_close(images[5:6], tasks.draw_one_again(labelled, LABEL, SHAPE), rtol=0, atol=0.02)
+    torch.testing.assert_close(images[5:6], tasks.draw_one_again(labelled, LABEL, SHAPE), rtol=0, atol=0.05)
     unguided = torch.from_numpy(tasks.solve_in_ten_steps(plain)).permute(0, 3, 1, 2)
     assert unguided.shape == (16, *SHAPE)
     guided = tasks.guide_by_a_classifier(labelled, classifier_of(20.0), LABEL, SHAPE)
