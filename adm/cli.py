@@ -351,6 +351,8 @@ def export(
         tool.run(source, out, preset, dtype, generate.fields_of(set_) if set_ else None)
     else:
         opened = open_network(source, preset)
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise UserError(f"{out}: is there already; give a new folder, or an empty one")
         export_diffusers(out, opened.network.state_dict(), opened.model)
 
 

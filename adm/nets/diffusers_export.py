@@ -63,14 +63,12 @@ def export_diffusers(out: Path, weights: Mapping[str, Tensor], model: AnyModel) 
     """Write a folder that `UNet2DModel.from_pretrained` and `DDPMScheduler.from_pretrained` load.
 
     The network of an upsampler takes the noisy image and the low-resolution one, stretched bilinearly, as 2C channels.
-    That of a model with `label_dropout` has one more class, the last, which is none. `weights` are the network's state
-    dict, under our names.
+    That of a model with `label_dropout` has one more class, the last, which is none. Other files in the folder stay;
+    `weights` are the network's state dict, under our names.
 
     Raises:
-        UserError: UNet2DModel cannot express the network; says why. Or `out` is there, and no empty folder.
+        UserError: UNet2DModel cannot express the network; says why.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"{out}: is there already; give a new folder, or an empty one")
     if isinstance(model, ClassifierModel):
         raise UserError(f"{out}: cannot be written for diffusers: it is a classifier, and UNet2DModel is none")
     if reason := inexpressible(model.network):

@@ -187,7 +187,7 @@ def _card_of_file(path: Path, preset: str | None) -> Card:
     if card.model is None and card.preset not in PRESETS:
         raise UserError(f"{path}: is of preset {card.preset!r}, which is unknown; there are {', '.join(PRESETS)}")
     if preset not in (None, card.preset):
-        raise UserError(f"{path}: is of {'preset ' * bool(card.preset)}{card.preset or 'no preset'}, not {preset!r}")
+        raise UserError(f"{path}: is of preset {card.preset or 'none'!r}, not {preset!r}")
     return card
 
 

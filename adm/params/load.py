@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from adm.config.schedules import STEPS_PATTERN
-from adm.errors import UserError, accepted, brief
+from adm.errors import UserError, about, accepted, brief
 from adm.params import checks
 from adm.params.entries import BASE, SWEEP, VARIANTS, WHOLE, Raw
 from adm.params.expansion import write_out
@@ -57,7 +57,8 @@ def read(path: Path | str, below: Sequence[Path] = ()) -> Source:
     if not isinstance(inherited.data, dict):
         raise UserError(f"{path}: base: {where} holds no sections")
     kept = {name: section for name, section in inherited.data.items() if name != "paths"}
-    return Source(_changed(kept, data, ()), [path, *inherited.files])
+    with about(path):
+        return Source(_changed(kept, data, ()), [path, *inherited.files])
 
 
 def read_yaml(path: Path) -> Any:

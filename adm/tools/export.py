@@ -41,8 +41,8 @@ def run(
                 raise UserError(f"--set {next(iter(sampling))}: is not used; {source} is a classifier")
             if sampling:
                 Model(opened, None, "float32").check_recommended(sampling)
-                if not (beside := out.parent / str(sampling.get("classifier", out.parent))).exists():
-                    raise UserError(f"--set classifier: {beside} is not there; it is to lie beside {out}")
+                if "classifier" in sampling and not (out.parent / str(sampling["classifier"])).exists():
+                    raise UserError(f"--set classifier: {sampling['classifier']} does not lie beside {out}")
             write_network(out, opened, getattr(torch, dtype), sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)

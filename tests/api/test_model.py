@@ -215,11 +215,11 @@ REFUSED = {
     "one latent in no batch": (lambda m: m.decode(np.zeros((3, 8, 8), np.float32), 0), "latents: are float32 of shape"),
     "an interval that holds no step": (
         lambda m: m.sample([0], steps="2", scale=1.0, guidance_interval=(0.4, 0.6)),
-        "guidance_interval: (0.4, 0.6) holds none of steps '2'",
+        "guidance_interval: [0.4, 0.6] holds none of steps '2'",
     ),
     "one step into latents": (lambda m: m.encode(BLACK, 0, steps=1), "steps: one encodes nothing"),
     "a scale in words": (
-        lambda m: m.decode(np.zeros((1, 3, 8, 8), np.float32), 0, scale="1"),
+        lambda m: m.decode(np.zeros((1, 3, 8, 8), np.float32), 0, scale="1", steps="5"),
         "gradient_scale: '1' is",
     ),
     "images of another size": (lambda m: m.encode(np.zeros((2, 4, 4, 3), np.uint8), 0), "images: are uint8 of shape"),

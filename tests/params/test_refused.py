@@ -121,7 +121,7 @@ REFUSED = {
     "eta without ddim": ({f"{RUN}.eta": 0.5}, RUN, "eta 0.5", "'ddim' and 'dpm_solver_pp'", "'ddpm'"),
     "scale without a classifier": ({f"{RUN}.classifier": None}, RUN, "gradient_scale 2.0"),
     "classifier without a scale": ({f"{RUN}.gradient_scale": ...}, RUN, "gradient_scale"),
-    "interpolation of one step": ({f"{PICTURE}.steps": "1"}, PICTURE, "one encodes nothing"),
+    "interpolation of one step": ({f"{PICTURE}.steps": "1"}, f"{PICTURE}.steps", "one encodes nothing"),
     "interpolation guided by nothing": ({f"{PICTURE}.classifier": None}, PICTURE, "gradient_scale 1.0"),
     "class twice": ({f"{GAN}.classes": [1, 2, 1]}, f"{GAN}.classes", "1 stands twice"),
     "class that is none": ({"datasets.cat.classes": [10]}, "datasets.cat", "10", "num_classes is 10"),

@@ -1,7 +1,11 @@
-"""The transcribed tables against each other and against the networks."""
+"""The transcribed tables against the paper's text, against each other and against the networks."""
 
+import csv
 import math
-from itertools import pairwise
+import os
+import re
+from itertools import groupby, pairwise
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +20,95 @@ TABLES = tuple(range(6, 17))
 FIGURES = (*map(str, range(5, 10)), "10a", "10b", "10c", *map(str, range(11, 28)))
 METRICS = ("fid", "sfid", "precision", "recall")
 
-
+NAMES = {
+    "Batch Size per GPU": "batch_size_per_gpu",
+    "Throughput Imgs per V100-sec": "images_per_v100_second",
+    "Utilization": "utilisation",
+    "Prec": "precision",
+    "Rec": "recall",
+}
+FOOTNOTE = re.compile(r"\^\{\\d?dagger\}|\*$")
 PRINTED = {  # heading of Tables 11-13 -> preset
     11: {"LSUN": "lsun_cat"} | {f"ImageNet {size}": f"imagenet{size}" for size in (64, 128, 256, 512)},
     12: {f"ImageNet {size}": f"classifier_imagenet{size}" for size in (64, 128, 256, 512)},
     13: {"ImageNet 64→256": "upsampler_64_256", "ImageNet 128→512": "upsampler_128_512"},
 }
+
+
+@pytest.fixture(scope="module")
+def specification():
+    path = os.environ.get("ADM_SPECIFICATION")
+    if path is None:
+        pytest.skip("the paper's text is not distributed; name its place in ADM_SPECIFICATION")
+    return Path(path).read_text(encoding="utf-8")
+
+
+def transcribed(root, stem):
+    """The csv's rows as they are, header first, split into the paper's cells and our notes."""
+    with (root / "adm" / "paper" / f"{stem}.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert len({len(row) for row in rows}) == 1
+    if rows[0][-1] != "note":
+        return rows, [""] * len(rows)
+    return [row[:-1] for row in rows], [row[-1] for row in rows]
+
+
+def printed_rows(text, number):
+    """The tab-separated rows of a table, cut to the columns that have a heading, or lead."""
+    blocks = [list(lines) for tabbed, lines in groupby(text.split("\n"), lambda line: "\t" in line) if tabbed]
+    assert len(blocks) == len(TABLES)
+    rows = [line.split("\t") for line in blocks[TABLES.index(number)]]
+    width = max(column for column, heading in enumerate(rows[0]) if heading) + 1
+    assert not any(cell for row in rows for cell in row[width:])
+    return [row[:width] for row in rows]
+
+
+def plain(cell):
+    """A cell without citation, footnote mark and LaTeX."""
+    cell = re.sub(r" \[\d+\]$", "", cell.replace("$", ""))
+    return FOOTNOTE.sub("", re.sub(r"\s*\\?r?ightarrow\s*", "→", cell)).strip()
+
+
+def grouped(number, body):
+    """The rows under their group, with the row's label next; True where a footnote mark stands."""
+    if number == 7:
+        assert len(body) % 3 == 0
+        labels = [[row[0] for row in body[start : start + 3]] for start in range(0, len(body), 3)]
+        assert all(not first and middle and not last for first, middle, last in labels)
+        return [([labels[at // 3][1], *row[1:]], False) for at, row in enumerate(body)]
+    rows, group = [], []
+    for row in body:
+        if number in (10, 16) and not any(re.fullmatch(r"\d\.\d\d", cell) for cell in row):
+            group = ["".join(row)]
+        else:
+            rows.append(([*group, *row], any(FOOTNOTE.search(cell) for cell in row)))
+    return rows
+
+
+def cell_of(number, row, cell):
+    """A cell as the csv writes it."""
+    cell = plain(cell)
+    if number == 7:
+        cell = cell.removesuffix("%")
+    if number in (7, 14) and cell == "-":
+        return ""
+    if row[0] in ("BigGAN up/downsample", "Attention pooling") and cell in ("1", "✓"):
+        return "yes"
+    return cell
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_every_cell_is_as_printed(root, specification, number):
+    heading, *body = printed_rows(specification, number)
+    rows = grouped(number, body)
+    lead = ["group", "row"] if number in (7, 10, 16) else ["row"]
+    measured = [plain(name) for name in heading[2 if number == 7 else 1 :]]
+    if number not in (11, 12, 13, 14):
+        measured = [NAMES.get(name, name.lower().replace(" ", "_")) for name in measured]
+    expected = [[cell_of(number, row, cell) for cell in row] for row, _ in rows]
+    found, notes = transcribed(root, f"table_{number}")
+    assert found == [[*lead, *measured], *expected]
+    assert all(note for note, (_, marked) in zip(notes[1:], rows, strict=True) if marked)
 
 
 @pytest.mark.parametrize("number", TABLES)

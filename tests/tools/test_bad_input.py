@@ -67,7 +67,7 @@ BAD_SAMPLES = {
     "empty folder": (lambda p: folder(p / "f"), "f: holds no image; accepted are files that end in .jpg"),
     "mixed sizes": (
         lambda p: folder(p / "f", rgb(), rgb(), rgb(), rgb(9)),
-        "03.png: is 9x9, but the images before it are 8x8",
+        "03.png: is 9x9, and those before it 8x8",
     ),
     "broken image": (lambda p: broken_image(p / "f"), "02.png: is no readable image"),
 }

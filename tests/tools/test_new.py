@@ -333,7 +333,7 @@ BROKEN = {
     "cut files": (unreadable, (), "cut-0.png"),
     "too small": (too_small, (), "low.png (64x31)"),
     "few of a class": (few_of_a_class, (), "'cat' has 2"),
-    "few": (few, (), "30 of the 40 images"),
+    "few": (few, (), "has 30 images; 40 are the fewest"),
     "size that does not halve": (None, ("--size", 36), "36"),
     "two channels": (None, ("--channels", 2), "--channels 2"),
     "too slow for the size": (large, ("--size", 512), "--hours 1"),
