@@ -29,8 +29,8 @@ class Samples(NamedTuple):
 def write_blocks(out: Path, made_by: MadeBy, count: int, blocks: Iterable[Samples], class_names: Names = None) -> None:
     """Write a whole run block by block, with one block in memory at a time.
 
-    The bytes do not depend on the block size. Images of the last block beyond `count`, the run's number of images, are
-    cut off.
+    The bytes depend on the images, and not on how many a block has. Images of the last block beyond
+    `count`, the run's number of images, are cut off.
     """
     all_labels: list[Labels] = []
 

@@ -1,7 +1,10 @@
 """A network's folder for a model hub: it remakes its images wherever it lies, and its card tells its scores."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
@@ -76,6 +79,15 @@ def test_images_that_are_not_remade_are_told(published, adm):
     off = np.where(arrays["arr_0"] > 127, arrays["arr_0"] - 2, arrays["arr_0"] + 2)
     np.savez(folder / "samples.npz", **arrays | {"arr_0": off})
     assert adm("publish", folder, "--check")[0] == 1
+
+
+@pytest.mark.slow
+def test_other_vector_instructions_make_the_same_pixels(published, root):
+    folder, _ = published("classifier")
+    slow = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "adm", "publish", folder, "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | slow, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_publishing_again_keeps_hidden_files_and_gives_the_same_bytes(published, adm, tmp_path):

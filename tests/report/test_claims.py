@@ -134,6 +134,12 @@ def test_the_order_of_runs_changes_nothing(seeds):
     assert (first.verdict, first.low, first.high) == (second.verdict, second.low, second.high)
 
 
+def test_a_run_more_in_a_claim_changes_no_difference_between_the_others():
+    scores = {run: score(value, 0.4, i, of=0) for i, (run, value) in enumerate(zip("abc", (3, 2, 1), strict=True))}
+    two, three = (metric_draws("fid", runs, Evidence(scores=scores)) for runs in ("ab", "abc"))
+    np.testing.assert_allclose((two["a"] - two["b"])[1:].std(), (three["a"] - three["b"])[1:].std(), rtol=0.02)
+
+
 def test_intervals_of_the_least_and_greatest_of_one_are_its_own():
     draws = np.random.default_rng(4).exponential(size=(1001, 1))
     for of in (interval_of_least, interval_of_greatest):
@@ -488,6 +494,13 @@ def test_what_is_measured_in_seconds_is_told_apart_from_the_papers_claims_and_fr
         assert list(content["claims"]) == groups[group]
         assert set(content["made_by"]["inputs"]) == inputs
     assert grouped({}) == {}
+
+
+def test_a_verdict_depends_on_no_other_claim(scale):
+    together = json.loads(write(scale).with_suffix(".json").read_text())["claims"]
+    for key, claim in OWN.items():
+        alone = json.loads(write(scale, {key: claim}, "alone/claims").with_suffix(".json").read_text())["claims"]
+        assert alone == {key: together[key]}
 
 
 BROKEN = {
