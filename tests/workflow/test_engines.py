@@ -114,7 +114,7 @@ def test_changed_code_runs_its_stages_again_unless_it_is_accepted(by_snakemake, 
 
 def test_another_configuration_than_the_stages_read_is_refused(by_snakemake):
     printed = by_snakemake.snakemake("--dry-run", "--config", "runs=none", succeeds=False)
-    (line,) = [line for line in printed.splitlines() if line.startswith("--config: ")]
+    (line,) = [line for line in printed.splitlines() if line.startswith("--config")]
     assert "params.yaml" in line
 
 

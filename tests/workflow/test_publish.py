@@ -179,14 +179,16 @@ def test_what_cannot_be_proven_says_so(clone, adm):
     )
 
 
-def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch, adm):
+def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch, refused):
     shutil.copytree(made, tmp_path / "stale")
     monkeypatch.chdir(tmp_path / "stale")
     table = tmp_path / "stale" / "results" / "embedded" / "tables" / "own.csv"
     table.write_text(table.read_text().replace("1", "2"))
-    exit_code, out, _ = adm("publish")
-    assert exit_code == 1
-    assert "tables/own.csv: does not follow" in out
+    before = everything_in(tmp_path / "stale" / "results" / "published")
+    message = refused("publish")
+    assert "embedded: stays as it is" in message
+    assert "tables/own.csv: does not follow" in message
+    assert everything_in(tmp_path / "stale" / "results" / "published") == before
 
 
 def test_results_that_are_not_whole_are_not_published(made, tmp_path, monkeypatch, refused):
