@@ -404,7 +404,7 @@ for (const kind of ["error", "unhandledrejection", "securitypolicyviolation"]) a
 console.error = console.warn = (...words) => found.errors.push(words.join(" "));
 </script>"""
 
-AFTER = """
+FIRST = """
 const lines = () => [...document.querySelectorAll("#table-mine table tbody tr")];
 const rows = () => lines().map((row) => row.cells[0].textContent);
 const sorted = (heading) => heading.getAttribute("aria-sort");
@@ -418,6 +418,9 @@ const interval = document.querySelector("#table-mine .interval");
 found.intervals = [getComputedStyle(interval).display];
 document.getElementById("intervals").click();
 found.intervals.push(getComputedStyle(interval).display);
+"""
+
+BOTH = """
 const colour = () => getComputedStyle(document.body).backgroundColor;
 const themes = document.getElementById("theme");
 found.colours = [colour()];
@@ -439,25 +442,59 @@ addEventListener("load", () => {
 });
 """
 
+SECOND = """
+const scores = document.querySelector("#verdicts table");
+const claims = () => [...scores.tBodies[0].rows].map((row) => row.cells[0].textContent);
+found.orders = [claims()];
+scores.querySelector("th button").click();
+found.orders.push(claims());
+const folded = [...document.querySelectorAll("details")];
+found.folded = folded.map((one) => one.open);
+for (const one of folded) one.querySelector("summary").click();
+found.folded.push(...folded.map((one) => one.open));
+"""
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
-def test_in_a_browser_as_wide_as_a_phone_headings_sort_themes_change_and_figures_grow(made):
-    text = str(document(content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})))
-    text = text.replace("<head>", BEFORE, 1).replace("</body>", f"<script>{AFTER}</script></body>", 1)
-    (made / "page.html").write_text(text, encoding="utf-8")
+
+def in_browser(text, file, *scripts):
+    after = f"<script>{''.join(scripts)}</script></body>"
+    file.write_text(str(text).replace("<head>", BEFORE, 1).replace("</body>", after, 1), encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=390,900"]
-    command = [CHROMIUM, *options, f"--user-data-dir={made / 'user'}", "--dump-dom", (made / "page.html").as_uri()]
+    options.append(f"--user-data-dir={file.with_name('user')}")
+    command = [CHROMIUM, *options, "--dump-dom", file.as_uri()]
     dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     (told,) = [one["text"] for one in Parsed(dumped).of("pre") if one.get("id") == "found"]
     found = json.loads(told)
     assert (found["errors"], found["requests"]) == ([], [])
-    assert len(found["images"]) == 4  # the enlarged one, too
     assert all(found["images"])
     light, dark, again = found["colours"]
     assert light == again != dark
     assert found["enlarged"] is True
     assert found["width"][0] <= found["width"][1]
-    orders = ["a-4", "a-9"], ["a-9", "a-4"], ["a-4", "a-9"], ["a-4", "a-9"]
-    assert found["orders"] == [*map(list, zip((None, "ascending", "descending", None), orders, strict=True))]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
+def test_in_a_browser_as_wide_as_a_phone_headings_sort_themes_change_and_figures_grow(made):
+    content = content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})
+    found = in_browser(document(content), made / "page.html", FIRST, BOTH)
+    assert len(found["images"]) == 4  # the enlarged one, too
+    assert found["orders"] == [
+        [None, ["a-4", "a-9"]],
+        ["ascending", ["a-9", "a-4"]],
+        ["descending", ["a-4", "a-9"]],
+        [None, ["a-4", "a-9"]],
+    ]
     assert found["intervals"] == ["none", "block"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
+def test_in_a_browser_two_results_sort_fold_and_change_theme(two, adm, tmp_path):
+    beside_of(two, adm, tmp_path)
+    page = tmp_path / "beside.html"
+    found = in_browser(page.read_text(encoding="utf-8"), page, BOTH, SECOND)
+    assert sorted(found["orders"][0]) == found["orders"][1]
+    before, after = np.split(np.array(found["folded"]), 2)
+    assert len(before) > 0
+    assert (before != after).all()
