@@ -80,9 +80,10 @@ Progress = Callable[[int, int], None]
 Device = str | torch.device
 
 ELSEWHERE = {
-    **dict.fromkeys(("num_samples", "micro_batch", "precision"), "given by an argument or an option of its own"),
+    **dict.fromkeys(("precision", "threads"), "an argument of `adm.load`, and an option of the command line"),
+    "num_samples": "`num` here",
+    "micro_batch": "`batch` here",
     "gradient_scale": "`scale` here",
-    "threads": "an argument of `adm.load`, and an option of the command line",
     "num_inference_steps": "`steps` here",
     "generator": "`seed` here, which takes generators, too",
     "ema_length": "of runs in a params file, whose models keep averages",
@@ -619,12 +620,11 @@ class Model:
 
     def _counted(self, classes: Any, num: int | None, latents: Latents | Tensor | None) -> int:
         if num is not None:
-            if not isinstance(num, int | np.integer) or num < 1:
+            if not isinstance(num, int | np.integer) or isinstance(num, bool) or num < 1:
                 raise UserError(f"num {num!r}: is no number of images; one or more are accepted")
             return int(num)
-        if latents is not None:
-            return len(latents) if np.ndim(latents) else 1
-        return len(classes) if np.ndim(classes) else 1
+        given = classes if latents is None else latents
+        return len(given) if np.ndim(given) else 1
 
     def _check_steps(self, steps: str | None) -> int:
         """Count the steps of a schedule, which must fit the model."""
@@ -669,9 +669,7 @@ class Model:
         """Give each of the images its mask, (M, H, W)."""
         wanted = (count, *self.image_shape[1:])
         if mask.dtype != np.bool_ or mask.shape not in (wanted, wanted[1:]):
-            raise UserError(
-                f"mask: is {mask.dtype} of shape {mask.shape}, not bool of {wanted[1:]} or {wanted}, as mask > 0 is"
-            )
+            raise UserError(f"mask: is {mask.dtype} of shape {mask.shape}, not bool of {wanted[1:]} or {wanted}")
         if not mask.any():
             raise UserError("mask: draws nothing anew; True, or white, is what is drawn anew")
         return np.broadcast_to(mask, wanted)
@@ -681,6 +679,8 @@ class Model:
         wanted = (max((*latents.shape, 1)[0], 1) if num is None else num, *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
+        if not np.isfinite(latents).all():
+            raise UserError("latents: hold NaN or infinity")
         return latents
 
     def _collected(

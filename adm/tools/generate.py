@@ -226,7 +226,7 @@ def _given(call: Call, model: Model) -> dict[str, Any]:
     if call.init_image is None or not asked:
         if call.init_image is None and not asked:
             return {}
-        raise UserError("--init-image: goes with --strength or --mask; one of them is missing")
+        raise UserError("--init-image: needs --strength or --mask" if call.init_image else "--init-image: is missing")
     path, (channels, side, _) = Path(call.init_image), model.image_shape
     given: dict[str, Any] = {} if call.strength is None else {"strength": call.strength}
     if call.mask is not None:

@@ -280,8 +280,8 @@ MISTAKES = {
     "another preset": (("--preset", "wide"), "does not fit preset 'wide'; the file fits preset tiny"),
     "no further field": (("--set", "eta"), "--set 'eta': is no KEY=VALUE"),
     "a field with an option": (("--set", "seed=1"), "--set seed: has an option of its own"),
-    "a strength of nothing": (("--strength", "0.5"), "--init-image: goes with --strength or --mask"),
-    "an image that is not changed": (("--init-image", "square.png"), "--init-image: goes with --strength or --mask"),
+    "a strength of nothing": (("--strength", "0.5"), "--init-image: is missing"),
+    "an image that is not changed": (("--init-image", "square.png"), "--init-image: needs --strength or --mask"),
     "a strength that is no number": (("--init-image", "square.png", "--strength", "nan"), "strength: nan is not"),
     "a mask of a folder of several sizes": (
         ("--init-image", "mixed", "--mask", "square.png"),

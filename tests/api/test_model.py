@@ -202,10 +202,15 @@ REFUSED = {
     "no sampler": (lambda m: m.sample([0], sampler="euler-maruyama"), "sampler: 'euler-maruyama' is no sampler"),
     "another sampler's field": (lambda m: m.sample([0], eta=0.5), "eta 0.5 is for sampler 'ddim'"),
     "no field": (lambda m: m.sample([0], steps="3", ets=0.5), "unknown key 'ets'"),
-    "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: "),
+    "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: is `batch` here"),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
     "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
+    "no number": (lambda m: m.sample(num=True), "num True: is no number of images"),
+    "latents of nothing": (
+        lambda m: m.decode(np.full((1, 3, 8, 8), np.nan, np.float32), 0, steps="5"),
+        "latents: hold",
+    ),
     "a negative scale": (lambda m: m.sample([0], scale=-1), "gradient_scale: -1 is not accepted"),
     "latents of another size": (
         lambda m: m.sample(latents=np.zeros((2, 3, 4, 4), np.float32)),
