@@ -31,7 +31,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 if read_yaml(Path(FILE)) != config:
-    raise WorkflowError(f"--config, or several --configfile: the stages read {FILE} alone, which differs; edit the file")
+    raise WorkflowError(f"--config, or several --configfile: the stages read {FILE} alone; edit that")
 
 ROOT = str(PIPELINE.root)
 
