@@ -260,7 +260,7 @@ def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, t
 def test_ways_to_sample_are_scored_and_a_second_call_goes_on(garments, called, tmp_path, monkeypatch):
     monkeypatch.setattr(front, "BATCH", 8)
     out = tmp_path / "front.csv"
-    few = ["fashion", "fashion", "--out", out, "--samples", "16", "--judge", "2", "--ways", "2m 5", "heun 5"]
+    few = ["fashion", "fashion", "--out", out, "--samples", "16", "--judge", "2", "--ways", "2m 5", "heun 7"]
     for guidances in (["none"], ["none", "1.5 in 0.1-0.6"]):
         called(front, *map(str, few), "--guidances", *guidances)
         rows = list(csv.DictReader(out.read_text().splitlines()))
