@@ -166,6 +166,13 @@ def of_model(params, model, *sections):
     return {key for key, names in used.items() if model in [params.model_of(name) for name in names if name]}
 
 
+def test_files_that_differ_in_their_endings_are_one_path_without_any(embedded):
+    pipeline = Pipeline(embedded)
+    run, table = (next(iter(pipeline.of_kind(kind))) for kind in ("sample", "table"))
+    assert run.out == run.outputs["out"]
+    assert {path.with_suffix("") for path in table.outputs.values()} == {table.out}
+
+
 def test_a_throughput_is_measured_on_the_device_of_its_section(embedded):
     name = next(iter(embedded.throughput))
     on_gpu = changed(embedded, f"throughput.{name}.device", "cuda")

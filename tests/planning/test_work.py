@@ -16,7 +16,7 @@ from adm.nets.weights import build
 from adm.paper import table_cells
 from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.sampling import GRADIENT
-from adm.planning.costs import SINGLE_SHARE, measured_shares, seconds_on, share_of
+from adm.planning.costs import SINGLE_SHARE, measured_shares, plan, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
 from adm.report.run_tables import trained_for
 
@@ -157,6 +157,20 @@ def test_what_is_not_guided_costs_no_classifier(paper, costs):
     assert len(unguided.passes) == len(other.passes) == 1
     assert guided.passes[0] == unguided.passes[0]
     assert other.flops == pytest.approx(1000 * 50_000 * network_cost(paper.models["lsun-bedroom"]).flops, rel=0.01)
+
+
+def test_an_interpolation_costs_what_its_images_are_encoded_and_decoded_by_hand(costs):
+    plain, guided = (costs[f"interpolate/interpolation{scale}"] for scale in ("-0", "-1"))
+    # 6 pairs, of which 9 points are decoded, and 256 reconstructions, each there and back three times.
+    decoded = 6 * 9 * 250 + 256 * (250 + 250 + 249)
+    assert [passes.count for passes in plain.passes] == [12 * 249 + 256 * (249 + 250 + 249) + decoded]
+    assert [passes.count for passes in guided.passes] == [plain.passes[0].count, GRADIENT * decoded]
+
+
+def test_days_are_whole_from_a_hundred_on(paper):
+    printed = [cell for line in plan(paper) for cell in map(str.strip, line.split("|")[4:-1]) if cell[:1].isdigit()]
+    assert {"." in cell for cell in printed} == {True, False}
+    assert all(("." in cell) == (float(cell) < 100) for cell in printed)
 
 
 def test_an_upsampled_run_costs_the_upsampler_alone(paper, costs):
