@@ -261,8 +261,8 @@ class Model:
         if type(t) is not int or not 0 <= t < process.num_timesteps:
             raise UserError(f"t {t!r}: is none; there are 0 to {process.num_timesteps - 1}, one for all images")
         if not isinstance(x_t, Tensor) or x_t.shape[1:] != self.image_shape or not x_t.is_floating_point():
-            found, side = f"{getattr(x_t, 'dtype', '')} of shape {tuple(np.shape(x_t))}", self.image_shape
-            raise UserError(f"x_t: is {found}; a tensor (N, {', '.join(map(str, side))}) of floats is wanted")
+            found, wanted = f"{getattr(x_t, 'dtype', '')} of shape {tuple(np.shape(x_t))}", self.image_shape
+            raise UserError(f"x_t: is {found}; a tensor (N, {', '.join(map(str, wanted))}) of floats is wanted")
         return predict(process, self.denoiser(classes, len(x_t)), x_t, t, clipping="none").x_0
 
     def sample(
@@ -676,7 +676,7 @@ class Model:
 
     def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
         latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
-        wanted = (max((*latents.shape, 1)[0], 1) if num is None else num, *self.image_shape)
+        wanted = (num or max(len(np.atleast_1d(latents)), 1), *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
         if not np.isfinite(latents).all():

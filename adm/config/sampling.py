@@ -59,8 +59,8 @@ class Batch(Config):
 class Sampling(Batch):
     """How a diffusion model samples a batch.
 
-    Seed `seed` + i makes image i. `micro_batch` images are computed together. With `compiled`,
-    torch compiles the networks first, which takes minutes and a C++ compiler: for runs that take longer.
+    Seed `seed` + i makes image i. `micro_batch` images are computed together. With `compiled`, torch compiles the
+    networks first, which takes minutes and a C++ compiler: for runs that take longer.
 
     `ema_length` takes the average of that length, of the `averages` that the model kept in training; null takes that of
     its `ema_rate`.
