@@ -56,7 +56,6 @@ from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
-from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace
 from adm.sampling.likelihood import measure
@@ -127,11 +126,6 @@ class Sampling:
     trajectory: Callable[..., tuple[Tensor, Iterator[Tensor]]]
     given: Images | None = None
     mask: Mask | None = None
-
-    @property
-    def blocks(self) -> range:
-        """The numbers of the blocks."""
-        return blocks_of(self.run.num_samples, self.run.micro_batch)
 
     def rows(self, block: int) -> range:
         """Number a block's images."""
@@ -692,13 +686,13 @@ class Model:
         **how: Any,
     ) -> Any:
         sampling = prepare(*given, **how)
-        total, done = len(sampling.blocks) * sampling.num_steps, count(1)
+        total, done = len(sampling.run.blocks) * sampling.num_steps, count(1)
 
         def stepped() -> None:
             if progress is not None:
                 progress(next(done), total)
 
-        images = np.concatenate([sampling.sample(block, stepped) for block in sampling.blocks])
+        images = np.concatenate([sampling.sample(block, stepped) for block in sampling.run.blocks])
         return as_kind(images, output, self.image_shape[0])
 
     def _weights(self, labels: Labels) -> Tensor:

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 LONGEST = 2000
 """Characters of a message; names in a file may have any length."""
 
-
 MOST_NAMED = 12
 """A message lists at most this many keys; of more keys it names those similar to the given one."""
 

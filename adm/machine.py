@@ -1,20 +1,16 @@
-"""This machine: its processor, its GPUs, and programs compiled for it."""
+"""This machine: its processor, its GPUs, and its compiler."""
 
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
-
-from platformdirs import user_cache_path
+from typing import Any
 
 from adm.errors import UserError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _taken: list[tuple[int, Any]] = []
 """The GPU of this process and its lock. The system releases the lock when the process ends in any way."""
@@ -51,28 +47,6 @@ def _processor_facts(name: str) -> str:
     information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
-
-
-def compiled(function: F) -> F:
-    """Compile a network, or another function of tensors, when it is first called, and for each shape of its arguments.
-
-    Its weights must not change any more: without gradients they become constants of the program. Code is kept in the
-    user's cache folder, from where other jobs with the same architecture and shapes take it. The program rounds
-    differently, and not alike on all kinds of processors.
-
-    Raises:
-        UserError: There is no C++ compiler.
-    """
-    if cpp_compiler() is None:
-        raise UserError("compiled true: needs a C++ compiler, g++ or what the variable CXX names; or leave it out")
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("adm") / "compiled"))
-    # Importing torch takes a second, and its compiler another one.
-    import torch  # noqa: PLC0415
-    from torch._inductor import config  # noqa: PLC0415
-
-    config.freezing = True
-    config.compile_threads = 1  # a job takes the threads that it declares
-    return cast(F, torch.compile(function, fullgraph=True, dynamic=False))
 
 
 def take_gpu(names: Sequence[str], first: int = 0) -> int:

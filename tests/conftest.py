@@ -92,10 +92,10 @@ def compiled_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def kernels(compiled_folder, monkeypatch):
-    """The folder of torch's compiler, which it fills with headers once; nothing else is shared."""
+def programs(compiled_folder, monkeypatch):
+    """List the programs in the folder of torch's compiler, which it fills with headers once."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_folder))
-    return lambda: set(compiled_folder.rglob("*.so"))
+    return lambda: set(compiled_folder.glob("*.pt2"))
 
 
 @pytest.fixture

@@ -50,17 +50,24 @@ class Evaluations(NamedTuple):
 
 
 class Batch(Config):
-    """A batch of samples: its size, and the threads that compute."""
+    """A batch of samples: seed `seed` + i makes image i, and `micro_batch` images are computed together."""
 
     num_samples: PositiveInt
     threads: PositiveInt = 1
+    micro_batch: PositiveInt = 64
+    seed: Seed = 0
+
+    @property
+    def blocks(self) -> range:
+        """Number the blocks. Block b holds seeds `seed` + [b, b + 1) x `micro_batch`; the last is computed whole."""
+        return range(-(-self.num_samples // self.micro_batch))
 
 
 class Sampling(Batch):
     """How a diffusion model samples a batch.
 
-    Seed `seed` + i makes image i. `micro_batch` images are computed together. With `compiled`, torch compiles the
-    networks first, which takes minutes and a C++ compiler: for runs that take longer.
+    With `compiled`, torch compiles the networks first, which takes a minute and a C++ compiler. Jobs of the same
+    architecture take the program from the user's cache folder later.
 
     `ema_length` takes the average of that length, of the `averages` that the model kept in training; null takes that of
     its `ema_rate`.
@@ -75,10 +82,8 @@ class Sampling(Batch):
     epsilon_temperature: EpsilonTemperature = 1.0
     clipping: Literal["static", "none"] = "static"
     order: Literal[2, 3] = 2
-    micro_batch: PositiveInt = 64
     precision: Precision = "float32"
     compiled: bool = False
-    seed: Seed = 0
 
     @model_validator(mode="after")
     def _fields_belong_to_the_sampler(self) -> Self:
@@ -188,14 +193,12 @@ class Editing(Config):
 class GanSampling(Batch):
     """How a GAN samples a batch.
 
-    Seed `seed` + i makes image i. `truncation` scales latents from a normal distribution cut at two standard
-    deviations. Labels are drawn from `classes`; null means all.
+    `truncation` scales latents from a normal distribution cut at two standard deviations. Labels are drawn from
+    `classes`; null means all.
     """
 
     truncation: Truncation = 1.0
     classes: Classes | None = None
-    micro_batch: PositiveInt = 64
-    seed: Seed = 0
 
 
 class Interpolation(Config):
@@ -203,7 +206,7 @@ class Interpolation(Config):
 
     `pairs` is the number of rows of the figure. `points` is the number of images in a row, including the
     reconstructions of both ends. `reconstructions` other images are encoded and decoded to measure the error.
-    `classifier_precision` and `compiled` are as for runs.
+    `classifier_precision` is as for runs.
     """
 
     classifier_precision: Precision = "float32"
@@ -214,7 +217,6 @@ class Interpolation(Config):
     reconstructions: PositiveInt
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
-    compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1
 
@@ -223,14 +225,12 @@ class BitsPerDimension(Config):
     """How to measure bits per dimension of images: the sum of the terms of L_vlb at the timesteps of `steps`.
 
     If `steps` is null, all T timesteps are used; fewer give a less tight bound. Each image has its own noise, which
-    does not depend on the other images: the same seed gives the same terms. No image is mirrored. `compiled` is as for
-    runs.
+    does not depend on the other images: the same seed gives the same terms. No image is mirrored.
     """
 
     num_images: PositiveInt
     micro_batch: PositiveInt = 64
     precision: Precision = "float32"
-    compiled: bool = False
     seed: Seed = 0
     threads: PositiveInt = 1
     steps: Steps | None = None

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from adm.diffusion.process import Denoiser
-from adm.diffusion.samplers import Gradient
 
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Outputs of the denoiser that is guided and of its guide, (B, C or 2C, H, W) each, for the arguments of a denoiser."""
@@ -34,24 +33,16 @@ def in_turn(guided: Denoiser, guide: Denoiser) -> Pair:
     return lambda x, timesteps: (guided(x, timesteps), guide(x, timesteps))
 
 
-def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, guided_at: Collection[int] | None = None) -> Denoiser:
+def extrapolated(pair: Pair, scale: float) -> Denoiser:
     """Build the denoiser of eps = eps_guide + s (eps_guided - eps_guide), with the variance of the guided one.
 
     Scale 1 is the guided denoiser and 0 its guide. Ho & Salimans write s = 1 + w.
-
-    Args:
-        denoiser: The guided denoiser alone, for timesteps that are not guided.
-        pair: The outputs of both.
-        scale: s.
-        guided_at: The timesteps that are guided; None is all of them. All images are at one timestep.
 
     Source: Ho & Salimans (2022), equation 6, where the guide is the same network without the class; Karras et al.
     (2024), autoguidance, where it is a weaker network.
     """
 
     def denoised(x: Tensor, timesteps: Tensor) -> Tensor:
-        if not _is_guided(timesteps, guided_at):
-            return denoiser(x, timesteps)
         output, of_guide = pair(x, timesteps)
         channels = x.shape[1]
         eps = torch.lerp(of_guide[:, :channels], output[:, :channels], scale)
@@ -60,21 +51,18 @@ def extrapolated(denoiser: Denoiser, pair: Pair, scale: float, guided_at: Collec
     return denoised
 
 
-def limited(gradient: Gradient, guided_at: Collection[int] | None) -> Gradient:
-    """Build the gradient that is zero at timesteps that are not guided, where its classifier is not run.
+def within(
+    guided_at: Collection[int] | None, guided: Denoiser, plain: Denoiser = lambda x, timesteps: torch.zeros_like(x)
+) -> Denoiser:
+    """Build the denoiser, or the gradient, that is guided in a part of the process; what guides is not run elsewhere.
 
     Args:
-        gradient: s grad_x log p(y | x).
         guided_at: The timesteps that are guided; None is all of them. All images are at one timestep.
+        guided: Its values there.
+        plain: Its values at the others; a gradient is zero there.
 
     Source: Kynkäänniemi et al. (2024).
     """
-
-    def gradient_or_zero(x: Tensor, timesteps: Tensor) -> Tensor:
-        return gradient(x, timesteps) if _is_guided(timesteps, guided_at) else torch.zeros_like(x)
-
-    return gradient_or_zero
-
-
-def _is_guided(timesteps: Tensor, guided_at: Collection[int] | None) -> bool:
-    return guided_at is None or int(timesteps[0]) in guided_at
+    if guided_at is None:
+        return guided
+    return lambda x, timesteps: (guided if int(timesteps[0]) in guided_at else plain)(x, timesteps)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from adm.config.models import Precision
 from adm.determinism import allow_tf32
-from adm.machine import compiled as compile_
 from adm.nets.layers import Convolution, TokenLinear
+from adm.nets.programs import compiled as compile_
 
 DTYPES: dict[Precision, torch.dtype] = {
     "bfloat16": torch.bfloat16,
@@ -45,6 +45,7 @@ class Forward:
         in_last = self.device.type == "cuda" and precision != "float32"
         self.layout = torch.channels_last if in_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.function: Callable[..., Tensor] = partial(network, torso=self.torso)
 
     @classmethod
     def frozen(cls, network: nn.Module, precision: Precision = "float32", compiled: bool = False) -> "Forward":
@@ -59,7 +60,7 @@ class Forward:
                 if isinstance(module, Convolution | TokenLinear):
                     module.to(forward.torso)
         if compiled:
-            forward.network = compile_(forward.network)
+            forward.function = compile_(forward.function, network)
         return forward
 
     def __call__(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class Forward:
     def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
         """Run the network, and change no setting."""
         seen = x.to(self.full, memory_format=self.layout)
-        output: Tensor = self.network(seen, t, torso=self.torso, **conditions)
+        output: Tensor = self.function(seen, t, **conditions)
         return output.to(x.dtype)
 
     def allow_tf32(self) -> None:

@@ -1,12 +1,11 @@
 """Kinds of jobs that sample diffusion models, stacks that upsample them, and GANs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.params.runs import RunParams, SamplingParams
 from adm.pipeline.jobs import Job, Kind, Passes
-from adm.sampling.blocks import blocks_of
 
 if TYPE_CHECKING:
     from adm.pipeline.graph import Pipeline
@@ -28,21 +27,16 @@ def sampled(
     model: DiffusionModel | UpsamplerModel,
     classifier: ClassifierModel | None = None,
     guide: DiffusionModel | None = None,
-) -> Iterable[Passes]:
+) -> Iterator[Passes]:
     """Count the passes of sampling a run, with the sections of its networks."""
     # The last block of a run is computed as a whole.
-    images = len(blocks_of(run.num_samples, run.micro_batch)) * run.micro_batch
+    images = len(run.blocks) * run.micro_batch
     evaluations = run.evaluations(model.noise)
     yield Passes(model, images * evaluations.denoiser, run.precision)
     if isinstance(run, RunParams) and classifier is not None and evaluations.classifier:
         yield Passes(classifier, GRADIENT * images * evaluations.classifier, run.classifier_precision)
     if evaluations.guide:
         yield Passes(guide or model, images * evaluations.guide, run.precision)
-
-
-def _sample_cost(job: Job) -> Iterator[Passes]:
-    read = job.sections
-    yield from sampled(read["run"], read["model"], read.get("classifier_model"), read.get("guide_model"))
 
 
 def _of_gans(graph: "Pipeline") -> Iterator[Job]:
@@ -57,7 +51,9 @@ SAMPLE = Kind(
     help="Sample a run; goes on where an earlier try stopped.",
     outputs={"out": "samples/{key}/"},
     jobs=_of_diffusion,
-    cost=_sample_cost,
+    cost=lambda job: sampled(
+        job.sections["run"], job.sections["model"], *map(job.sections.get, ("classifier_model", "guide_model"))
+    ),
     libraries=("torch",),
     resources="sample",
     in_several=True,

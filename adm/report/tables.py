@@ -81,7 +81,8 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         cell = "mean ± half the width of its 95 % t-interval (standard deviation)"
         caption = f"{caption} Here, a metric over seeds of training is: {cell}."
     printed = table.map(_print)
-    words = [_is_text(table[column]) for column in table]
+    # A column holds words if one of its texts is long, and is aligned to the left then.
+    words = [any(isinstance(x, str) and x[:1].isalpha() and len(x) > 10 for x in table[column]) for column in table]
     alignment = ["left" if is_words else "right" for is_words in words]
     values = {
         str(name): ["" if pd.isna(value) else f"{value:.6g}" for value in column]
@@ -198,8 +199,3 @@ def _print(value: Any) -> str:
 
 def _in_latex(text: object) -> str:
     return str(text).translate(LATEX)
-
-
-def _is_text(column: pd.Series) -> bool:
-    """Tell by the length of its texts whether a column holds words, and so is aligned to the left."""
-    return any(isinstance(value, str) and value[:1].isalpha() and len(value) > 10 for value in column)

@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel
 from adm.config.samplers import SAMPLERS
-from adm.config.sampling import GuidedSampling, Interpolation, Sampling
+from adm.config.sampling import GuidedSampling, Sampling
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
-from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
+from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, within
 from adm.diffusion.process import Denoiser, Diffusion
 from adm.diffusion.samplers import Gradient, Noise, Sampler, Slope, classifier_gradient, last, sample, slope_of
-from adm.machine import compiled
 from adm.nets.forward import Forward
+from adm.nets.programs import compiled
 from adm.nets.unet import NO_CLASS
 from adm.parallel import CPU
 from adm.sampling.batch import Labels, Samples
@@ -119,21 +119,24 @@ def block_trajectories(
 
     def trajectory(block: int, denoise: Denoising | None = None) -> tuple[Tensor, Iterator[Tensor]]:
         first = block * run.micro_batch
-        rows = partial(_rows, first=first, count=run.micro_batch)
+
+        def rows(whole: NDArray[Any]) -> Tensor:
+            # Copies of the last row fill a block beyond the end.
+            return torch.from_numpy(whole[np.minimum(np.arange(first, first + run.micro_batch), len(whole) - 1)])
+
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
-            drawn = noise.labels(num_classes)
-            y = drawn if labels is None else rows(labels)
+            classes = noise.labels(num_classes)
+            y = classes if labels is None else rows(labels)
         else:
             y = rows(base.labels)
             seen = {"low_resolution": to_unit_range(rows(base.images), channels).to(device)}
         y = y.to(device)
         step = _sampler(run, diffusion, *guided(y, **seen))
         draw = partial(noise.normal, channels, size, size)
-        x_T = draw()
-        if latents is not None:
-            x_T = rows(latents).to(device)
+        drawn = draw()
+        x_T = drawn if latents is None else rows(latents).to(device)
         return y, sample(step, x_T, draw) if denoise is None else denoise(step, x_T, draw, rows)
 
     return trajectory
@@ -151,42 +154,36 @@ def guidance(
     guided_at, scale = run.guided_at(timesteps), run.denoiser_scale
     slope = weak = None
     if classifier is not None and run.gradient_scale:
-        slope = classifier_slope(run, classifier)
+        slope = classifier_slope(classifier, run.classifier_precision, run.compiled)
     if guide is not None and scale is not None:
         weak = Forward.frozen(guide, run.precision, run.compiled)
 
     def guided(y: Tensor, **seen: Tensor) -> tuple[Denoiser, Gradient | None]:
         denoiser, gradient = network.conditioned(y, **seen), None
         if slope is not None:
-            gradient = limited(classifier_gradient(slope, y, run.gradient_scale), guided_at)
+            gradient = within(guided_at, classifier_gradient(slope, y, run.gradient_scale))
         if scale is None:
             return denoiser, gradient
         if weak is not None:
             pair = in_turn(denoiser, weak.conditioned(y))
         else:
             pair = in_one_batch(network.conditioned(torch.cat([y, torch.full_like(y, NO_CLASS)])))
-        return extrapolated(denoiser, pair, scale, guided_at), gradient
+        return within(guided_at, extrapolated(pair, scale), denoiser), gradient
 
     return guided
 
 
-def classifier_slope(how: GuidedSampling | Interpolation, classifier: nn.Module) -> Slope:
-    """Build the slope of a classifier's log p, in the precision asked for, compiled if asked for."""
-    forward = Forward.frozen(classifier, how.classifier_precision)
-    if not how.compiled:
-        return slope_of(forward)
-    program = compiled(slope_of(forward.compute))
+def classifier_slope(classifier: nn.Module, precision: Precision, is_compiled: bool = False) -> Slope:
+    """Build the slope of a classifier's log p, in a precision, compiled if asked for."""
+    forward = Forward.frozen(classifier, precision)
+    slope = slope_of(forward.compute)
+    program = compiled(slope, classifier) if is_compiled else slope
 
-    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
+    def allowed(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
         forward.allow_tf32()
         return program(x, timesteps, y)
 
-    return slope
-
-
-def _rows(whole: NDArray[Any], first: int, count: int) -> Tensor:
-    """Take the rows of a block; copies of the last one fill a block beyond the end."""
-    return torch.from_numpy(whole[np.minimum(np.arange(first, first + count), len(whole) - 1)])
+    return allowed
 
 
 def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:

@@ -42,11 +42,11 @@ class LatentSpace:
     def of(cls, params: Interpolation, model: DiffusionModel, network: nn.Module, classifier: nn.Module | None) -> Self:
         """Build the latent space of a model's networks."""
         diffusion = Diffusion.of(model.noise, params.steps)
-        forward = Forward.frozen(network, params.precision, params.compiled)
+        forward = Forward.frozen(network, params.precision)
         diffusion.to(forward.device)
         gradient = None
         if classifier is not None and params.gradient_scale:
-            slope = classifier_slope(params, classifier)
+            slope = classifier_slope(classifier, params.classifier_precision)
             gradient = partial(classifier_gradient, slope, scale=params.gradient_scale)
         return cls(diffusion, forward.conditioned, gradient)
 

@@ -42,7 +42,7 @@ def measure(
 
     Source: equations 8-11.
     """
-    forward = Forward.frozen(network, study.precision, study.compiled)
+    forward = Forward.frozen(network, study.precision)
     diffusion = Diffusion.of(model.noise, study.steps).to(forward.device)
     sums = np.zeros(diffusion.num_timesteps)
     bits, prior, losses = [], [], []

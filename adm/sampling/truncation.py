@@ -32,22 +32,19 @@ def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
     return (truncation * normal).float()
 
 
-def sample_blocks(
-    run: GanSampling, network: Generator, classes: Sequence[int], blocks: range
-) -> Iterator[tuple[Images, Labels]]:
-    """Sample blocks of a run, one after the other; seed `run.seed` + i makes image i.
+def sample_blocks(run: GanSampling, network: Generator, classes: Sequence[int]) -> Iterator[tuple[Images, Labels]]:
+    """Sample the blocks of a run, one after the other, whole.
 
     Args:
         run: How to sample.
         network: The generator.
         classes: Labels to draw from, with equal probabilities.
-        blocks: Which blocks of `run.micro_batch` seeds. The run's last block is not cut to size.
 
     Yields:
         Images (B, H, W, 3) uint8 and labels (B,) int64 of each block.
     """
     among = torch.tensor(classes)
-    for block in blocks:
+    for block in run.blocks:
         first = run.seed + block * run.micro_batch
         draws = [generator(seed) for seed in range(first, first + run.micro_batch)]
         y = among[torch.stack([torch.randint(len(among), (), generator=g) for g in draws])]

@@ -10,7 +10,6 @@ from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_batch, write_blocks
-from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
 
@@ -38,7 +37,6 @@ def run(
         UserError: A checkpoint is of another network, or another process is sampling the same job.
     """
     make_deterministic(run.threads)
-    blocks = blocks_of(run.num_samples, run.micro_batch)
     num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
         base = read_batch(inputs["base"], group.rank_slice) if "base" in inputs else None
@@ -49,6 +47,6 @@ def run(
         group.barrier()
         sampled = block_sampler(run, model, network, classifier, num_classes, base, guide)
         with block_store(work, {**made_by, "device": group.device.type}, group) as store:
-            store.fill(blocks, sampled)
+            store.fill(run.blocks, sampled)
             if group.is_main:
-                write_blocks(out, made_by, run.num_samples, map(store.read, blocks), names_for_run(inputs))
+                write_blocks(out, made_by, run.num_samples, map(store.read, run.blocks), names_for_run(inputs))

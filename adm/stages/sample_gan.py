@@ -14,7 +14,6 @@ from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
 from adm.progress import progress
 from adm.sampling.batch import Samples, write_blocks
-from adm.sampling.blocks import blocks_of
 from adm.sampling.truncation import sample_blocks
 
 
@@ -32,8 +31,7 @@ def run(
     network.load_state_dict(read_tensors(inputs["gan"] / WEIGHTS, network.state_dict()))
     network.eval().requires_grad_(False)
     classes = run.classes or range(dataset.num_classes)
-    blocks = blocks_of(run.num_samples, run.micro_batch)
-    parts = list(progress(sample_blocks(run, network, classes, blocks), len(blocks), "block"))
+    parts = list(progress(sample_blocks(run, network, classes), len(run.blocks), "block"))
     # The run's last block is computed as a whole, like every block, and cut to size here.
     images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
     write_blocks(out, made_by, run.num_samples, [Samples(images, labels)], names_for_run(inputs))

@@ -284,14 +284,13 @@ def _files(sampling: Sampling, names: Names) -> list[str]:
 
 def _complete(folder: Path, files: list[str], sampling: Sampling) -> None:
     """Sample the blocks of which an image is missing or damaged, and write their images."""
-    missing = [
-        block for block in sampling.blocks if not _is_whole([folder / files[row] for row in sampling.rows(block)])
-    ]
+    paths = {block: [folder / files[row] for row in sampling.rows(block)] for block in sampling.run.blocks}
+    missing = [block for block in paths if not _is_whole(paths[block])]
     with progress(total=len(missing) * sampling.num_steps, name=folder.name) as bar:
         for block in missing:
             images = sampling.sample(block, bar.update)
-            with new_files(*(folder / files[row] for row in sampling.rows(block))) as paths:
-                for path, image in zip(paths, images, strict=True):
+            with new_files(*paths[block]) as new:
+                for path, image in zip(new, images, strict=True):
                     Image.fromarray(image).save(path, format="PNG")
 
 
@@ -310,7 +309,10 @@ def _write(out: Path, files: list[str], sampling: Sampling, names: Names) -> Non
     """Write the grid, and all images in the released format, which holds labels of a model with classes."""
     labels = sampling.labels
     arrays: dict[str, Any] = {
-        "arr_0": (len(files), (_read(out / FINAL, [files[row] for row in sampling.rows(b)]) for b in sampling.blocks))
+        "arr_0": (
+            len(files),
+            (_read(out / FINAL, [files[row] for row in sampling.rows(b)]) for b in sampling.run.blocks),
+        )
     }
     if names is not None:
         arrays["arr_1"] = (len(labels), [labels])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adm.config.sampling import GuidedSampling
-from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, limited
+from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, within
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
 
@@ -58,7 +58,7 @@ def test_classifier_free_guidance_is_guidance_of_the_unconditional_model_by_the_
     x, y = batch
     steps = torch.full((6,), t)
     pair = in_one_batch(denoiser(torch.cat([y, NONE])))
-    found = extrapolated(denoiser(y), pair, scale)(x, steps)
+    found = extrapolated(pair, scale)(x, steps)
     gradient = classifier_gradient(slope_of(log_joint), y, scale)(x, steps)
     noise = mean_and_variance(steps)[2]
     torch.testing.assert_close(found, denoiser(NONE)(x, steps) - noise * gradient)
@@ -73,7 +73,7 @@ def test_a_wider_gaussian_guides_a_gaussian_to_the_gaussian_of_their_quotient(ba
     def score(variance):
         return lambda x, t: (x - mean) / variance  # eps at a noise level of one
 
-    found = extrapolated(score(own), in_turn(score(own), score(wide)), scale)(x, torch.zeros(6))
+    found = extrapolated(in_turn(score(own), score(wide)), scale)(x, torch.zeros(6))
     precision = scale / own - (scale - 1) / wide
     torch.testing.assert_close(found, precision * (x - mean))
 
@@ -85,7 +85,7 @@ def test_the_variance_is_that_of_the_guided_denoiser_whatever_the_guide_learned(
     steps = torch.zeros(6)
     for of_guide in (guide, guide[:, :3]):
         pair = in_turn(lambda x, t: guided, lambda x, t, found=of_guide: found)
-        found = extrapolated(lambda x, t: guided, pair, 2.0)(x, steps)
+        found = extrapolated(pair, 2.0)(x, steps)
         assert torch.equal(found[:, 3:], guided[:, 3:])
         torch.testing.assert_close(found[:, :3], 2 * guided[:, :3] - guide[:, :3])
 
@@ -111,13 +111,13 @@ def test_outside_the_interval_no_guide_and_no_classifier_is_called(batch, sample
     x, y = batch
     process = Diffusion.from_schedule("cosine", T, "10", variance="beta")
     interval = guided_at(0.3, 0.6)
-    within = [t for t in process.timesteps.tolist() if 15 <= t <= 30]
-    assert 0 < len(within) < 10
+    seen = [t for t in process.timesteps.tolist() if 15 <= t <= 30]
+    assert 0 < len(seen) < 10
     main, guide, classifier = Counted(denoiser(y)), Counted(denoiser(NONE)), Counted(log_joint)
-    guided = extrapolated(main, in_turn(main, guide), 2.0, interval)
-    step = sampler(process, guided, limited(classifier_gradient(slope_of(classifier), y, 1.0), interval))
+    guided = within(interval, extrapolated(in_turn(main, guide), 2.0), main)
+    step = sampler(process, guided, within(interval, classifier_gradient(slope_of(classifier), y, 1.0)))
     last(sample(step, x, lambda: torch.zeros_like(x)))
-    assert guide.seen == classifier.seen == within[::-1]
+    assert guide.seen == classifier.seen == seen[::-1]
     assert main.seen == process.timesteps.tolist()[::-1]
 
 

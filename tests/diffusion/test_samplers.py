@@ -12,7 +12,8 @@ from denoising import Draws, wavy
 from adm.config.schedules import SCHEDULES
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, sample, slope_of
-from adm.machine import compiled, cpp_compiler
+from adm.machine import cpp_compiler
+from adm.nets.programs import compiled
 
 M = torch.tensor([-0.2, 0.0, 0.3]).view(1, 3, 1, 1)
 S = 0.1
@@ -222,19 +223,19 @@ def test_a_sampler_that_needs_noise_says_so_when_it_has_no_source():
 @pytest.mark.slow
 @pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
-@pytest.mark.usefixtures("kernels")
+@pytest.mark.usefixtures("programs")
 def test_the_compiled_slope_is_that_of_the_classifier():
     """Also of one that is sure of a class."""
     draws = Draws((2, 3, 4, 4), seed=4)
-    weights, x, timesteps = torch.randn(48, 5, generator=draws.generator), draws(), torch.tensor([30, 30])
-    favoured = torch.zeros(5)
+    layer, x, timesteps = torch.nn.Linear(48, 5).requires_grad_(False), draws(), torch.tensor([30, 30])
 
     def logits(x, timesteps):
-        return torch.tanh(x.flatten(1)) @ weights + favoured + timesteps[:, None] / 100
+        return layer(torch.tanh(x.flatten(1))) + timesteps[:, None] / 100
 
-    program, y = compiled(slope_of(logits)), torch.tensor([1, 4])
+    y = torch.tensor([1, 4])
     for sure in (0.0, 40.0):
-        favoured[1] = sure
+        layer.bias[1] = sure
+        program = compiled(slope_of(logits), layer)
         with torch.no_grad():
             expected, found = slope_of(logits)(x, timesteps, y), program(x, timesteps, y)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.sampling.blocks import blocks_of
 from adm.sampling.guided import Samples, block_sampler
 
 SAMPLING = {
@@ -61,9 +60,8 @@ def sampled(tiny_model, randomised):
         called = {} if calls is None else {"network": network, "classifier": classifier, "weaker": other}
         hooks = [counting(calls.setdefault(key, []), one) for key, one in called.items() if one is not None]
         params = RunParams.model_validate(RUN | changes)
-        blocks = blocks_of(params.num_samples, params.micro_batch)
         sampler = block_sampler(params, model, network, classifier if guided else None, 2, guide=other)
-        found = joined(map(sampler, blocks), params.num_samples)
+        found = joined(map(sampler, params.blocks), params.num_samples)
         for hook in hooks:
             hook.remove()
         return found
@@ -86,9 +84,8 @@ def upsampled(tiny_model, randomised):
         model = tiny_model("upsampler", num_classes=num_classes)
         network = randomised(model, seed=3).eval().requires_grad_(False)
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
-        blocks = blocks_of(params.num_samples, params.micro_batch)
         sampler = block_sampler(params, model, network, None, 2, Samples(base.images, base.labels))
-        return joined(map(sampler, blocks), None if whole else params.num_samples)
+        return joined(map(sampler, params.blocks), None if whole else params.num_samples)
 
     return run
 

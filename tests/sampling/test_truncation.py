@@ -9,7 +9,6 @@ from scipy import stats
 from adm.nets.gan import Generator
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
-from adm.sampling.blocks import blocks_of
 from adm.sampling.truncation import sample_blocks, truncated_normal
 
 GAN = {"dataset": "d", "latent": 6, "channels": 8, "iterations": 1, "batch_size": 4}
@@ -41,7 +40,7 @@ def network():
 def sampled(network, classes=range(NUM_CLASSES), **changes):
     """Images and labels of a run, with whatever its last block has beyond the run's end."""
     run = GanRunParams.model_validate(RUN | changes)
-    parts = list(sample_blocks(run, network, classes, blocks_of(run.num_samples, run.micro_batch)))
+    parts = list(sample_blocks(run, network, classes))
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 

@@ -1,0 +1,80 @@
+"""Programs that torch compiles of networks ahead of time, and keeps for other jobs."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from platformdirs import user_cache_path
+from torch import Tensor, nn
+from torch.nn.utils.stateless import _reparametrize_module
+
+from adm.errors import UserError
+from adm.machine import cpp_compiler, processor_name, vector_instructions
+
+
+def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..., Tensor]:
+    """Compile a function of tensors and of a network's weights when it is first called with arguments of some shapes.
+
+    The program takes the weights as arguments. So all jobs with the same architecture, shapes, threads, torch, compiler
+    and instructions of the processor share it, from the user's cache folder. It rounds differently from the function,
+    and not alike on all kinds of processors.
+
+    Args:
+        function: Of tensors, positional or named. What it computes follows no value of theirs.
+        network: It holds all other tensors of the function, which must not change any more.
+
+    Raises:
+        UserError: There is no C++ compiler.
+    """
+    if cpp_compiler() is None:
+        raise UserError("compiled true: needs a C++ compiler, g++ or what the variable CXX names; or leave it out")
+    held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    # The program convolves channels last; weights of another layout would be copied at each call.
+    last = partial(Tensor.contiguous, memory_format=torch.channels_last)
+    weights = {name: (last(each) if each.ndim == 4 else each).detach() for name, each in held.items()}
+    programs: dict[Any, Callable[..., Tensor]] = {}
+
+    def program(*given: Tensor, **named: Tensor) -> Tensor:
+        def flat(*tensors: Tensor) -> Tensor:
+            values, rest = tensors[: len(weights)], tensors[len(weights) :]
+            with _reparametrize_module(network, dict(zip(weights, values, strict=True))):
+                return function(*rest[: len(given)], **dict(zip(named, rest[len(given) :], strict=True)))
+
+        tensors = (*weights.values(), *given, *named.values())
+        kind = *named, *((each.shape, each.stride(), each.dtype) for each in tensors[len(weights) :])
+        if kind not in programs:
+            programs[kind] = _kept(flat, tensors)
+        return programs[kind](*tensors)
+
+    return program
+
+
+def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """Take the program of a function from the cache folder, else compile it; its name says all that it depends on."""
+    # Their imports take a second.
+    from torch._inductor import aoti_compile_and_package, aoti_load_package, config  # noqa: PLC0415
+    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415
+
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("adm") / "compiled"))
+    graph = make_fx(function, tracing_mode="fake")(*example)
+    text = graph.print_readable(print_output=False, include_stride=True, include_device=True)
+    constants = {key: value.tolist() for key, value in graph.state_dict().items()}
+    machine = torch.cuda.get_device_name() if example[0].is_cuda else f"{processor_name()} {vector_instructions()}"
+    versions = torch.__version__, cpp_compiler(), torch.get_num_threads()
+    name = sha256(repr((text, constants, machine, versions)).encode()).hexdigest()
+    path = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / f"{name}.pt2"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A job takes the threads that it declares; what calls the kernels need not be fast.
+        changes = {"compile_threads": 1, "aot_inductor.compile_wrapper_opt_level": "O0"}
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder, config.patch(changes), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exported = torch.export.export(graph, example)
+            Path(aoti_compile_and_package(exported, package_path=f"{folder}/{name}.pt2")).replace(path)
+    return cast("Callable[..., Tensor]", aoti_load_package(str(path)))

@@ -1,0 +1,93 @@
+"""Compiled programs: that they compute what they are compiled from, and who shares them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from adm.machine import cpp_compiler
+from adm.nets import programs as module
+from adm.nets.programs import compiled
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("compiler"),  # on one worker, which tries once what the compiler can
+    pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler"),
+]
+
+
+class Small(nn.Module):
+    """A convolution, a norm and a constant, which is no weight."""
+
+    def __init__(self, seed):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.convolution, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(2, 8)
+        self.requires_grad_(False)
+
+    def forward(self, x, t, shift=None):
+        features = F.silu(self.norm(self.convolution(x)) + t[:, None, None, None] * torch.tensor([0.5]))
+        return features if shift is None else features + shift
+
+
+def arguments(batch=2):
+    draws = torch.Generator().manual_seed(batch)
+    return torch.randn(batch, 3, 5, 5, generator=draws), torch.rand(batch, generator=draws)
+
+
+def test_networks_of_an_architecture_share_a_program_and_each_computes_by_its_own_weights(programs):
+    before = programs()
+    for seed in range(3):
+        network = Small(seed)
+        torch.testing.assert_close(compiled(network, network)(*arguments()), network(*arguments()))
+    assert len(programs() - before) == 1
+
+
+def test_shapes_layouts_and_named_arguments_have_programs_of_their_own(programs):
+    network, before = Small(0), programs()
+    program = compiled(network, network)
+    x, t = arguments()
+    turned = x.to(memory_format=torch.channels_last)
+    shift = torch.randn(8, 1, 1)
+    for given, named in (((x, t), {}), ((turned, t), {}), ((x, t), {"shift": shift})):
+        torch.testing.assert_close(program(*given, **named), network(*given, **named))
+    assert len(programs() - before) in (2, 3)  # the first one may be of the test before
+
+
+@pytest.mark.parametrize("fact", ["vector_instructions", "cpp_compiler"])
+def test_a_program_of_another_processor_or_compiler_is_not_taken(programs, monkeypatch, fact):
+    network = Small(0)
+    expected = compiled(network, network)(*arguments())
+    before = programs()
+    monkeypatch.setattr(module, fact, lambda: "another one")
+    assert torch.equal(compiled(network, network)(*arguments()), expected)
+    assert len(programs() - before) == 1
+
+
+def test_a_function_of_tensors_that_are_neither_arguments_nor_weights_is_refused(programs):
+    network, other = Small(0), torch.ones(8, 1, 1)
+    with pytest.raises(AssertionError, match="FakeTensor"):
+        compiled(lambda x, t: network(x, t) + other, network)(*arguments())
+
+
+def test_a_process_that_is_killed_while_it_compiles_leaves_no_program(programs, tmp_path):
+    """The compiler that it calls kills it; the next one finds nothing, and compiles."""
+    kills = tmp_path / "c++"
+    kills.write_text('#!/bin/sh\ncase "$*" in *.wrapper.cpp*) kill -9 $PPID;; *) exec g++ "$@";; esac\n')
+    kills.chmod(0o755)
+    code = "from test_programs import *; n = Small(0); compiled(n, n)(*arguments(4))"
+    environment = os.environ | {"CXX": str(kills), "PYTHONPATH": str(Path(__file__).parent)}
+    before = programs()
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert programs() == before
+    network = Small(0)
+    torch.testing.assert_close(compiled(network, network)(*arguments(4)), network(*arguments(4)))
+    assert len(programs() - before) == 1
