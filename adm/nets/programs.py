@@ -57,8 +57,7 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
 
 def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Callable[..., Tensor]:
     """Take the program of a function from the cache folder, else compile it; its name says all that it depends on."""
-    # Their imports take a second.
-    from torch._inductor import aoti_compile_and_package, aoti_load_package, config  # noqa: PLC0415
+    from torch._inductor import aoti_compile_and_package, aoti_load_package, config  # noqa: PLC0415 -- takes a second
     from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415
 
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("adm") / "compiled"))
