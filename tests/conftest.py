@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from platformdirs import user_cache_path
 
 from adm import cli
 from adm.data.batches import Batches
@@ -93,9 +94,10 @@ def compiled_folder(tmp_path_factory):
 
 @pytest.fixture
 def programs(compiled_folder, monkeypatch):
-    """List the programs in the folder of torch's compiler, which it fills with headers once."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_folder))
-    return lambda: set(compiled_folder.glob("*.pt2"))
+    """List the programs in the cache folder; torch's compiler fills its own with headers once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(compiled_folder))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_folder / "torch"))
+    return lambda: set(user_cache_path("adm").glob("compiled/*.pt2"))
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """Programs that torch compiles of networks ahead of time, and keeps for other jobs."""
 
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -14,7 +11,8 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _reparametrize_module
 
-from adm.errors import UserError
+from adm.artifacts.writing import new_file
+from adm.errors import UserError, brief
 from adm.machine import cpp_compiler, processor_name, vector_instructions
 
 
@@ -30,7 +28,7 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
         network: It holds all other tensors of the function, which must not change any more.
 
     Raises:
-        UserError: There is no C++ compiler.
+        UserError: There is no C++ compiler; or, when the program is called, it cannot be compiled or loaded.
     """
     if cpp_compiler() is None:
         raise UserError("compiled true: needs a C++ compiler, g++ or what the variable CXX names; or leave it out")
@@ -60,20 +58,20 @@ def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Calla
     from torch._inductor import aoti_compile_and_package, aoti_load_package, config  # noqa: PLC0415 -- takes a second
     from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415
 
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache_path("adm") / "compiled"))
     graph = make_fx(function, tracing_mode="fake")(*example)
     text = graph.print_readable(print_output=False, include_stride=True, include_device=True)
     constants = {key: value.tolist() for key, value in graph.state_dict().items()}
     machine = torch.cuda.get_device_name() if example[0].is_cuda else f"{processor_name()} {vector_instructions()}"
     versions = torch.__version__, cpp_compiler(), torch.get_num_threads()
     name = sha256(repr((text, constants, machine, versions)).encode()).hexdigest()
-    path = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / f"{name}.pt2"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A job takes the threads that it declares; what calls the kernels need not be fast.
-        changes = {"compile_threads": 1, "aot_inductor.compile_wrapper_opt_level": "O0"}
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder, config.patch(changes), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exported = torch.export.export(graph, example)
-            Path(aoti_compile_and_package(exported, package_path=f"{folder}/{name}.pt2")).replace(path)
-    return cast("Callable[..., Tensor]", aoti_load_package(str(path)))
+    path = user_cache_path("adm") / "compiled" / f"{name}.pt2"
+    # A job takes the threads that it declares; what calls the kernels need not be fast.
+    changes = {"compile_threads": 1, "aot_inductor.compile_wrapper_opt_level": "O0"}
+    try:
+        if not path.exists():
+            with new_file(path) as new, config.patch(changes), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                aoti_compile_and_package(torch.export.export(graph, example), package_path=str(new))
+        return cast("Callable[..., Tensor]", aoti_load_package(str(path)))
+    except RuntimeError as error:
+        raise UserError(f"{path}: cannot be compiled or loaded, so remove it: {brief(error)}") from error

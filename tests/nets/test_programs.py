@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from adm.errors import UserError
 from adm.machine import cpp_compiler
 from adm.nets import programs as module
 from adm.nets.programs import compiled
@@ -75,6 +76,31 @@ def test_a_function_of_tensors_that_are_neither_arguments_nor_weights_is_refused
     network, other = Small(0), torch.ones(8, 1, 1)
     with pytest.raises(AssertionError, match="FakeTensor"):
         compiled(lambda x, t: network(x, t) + other, network)(*arguments())
+
+
+def test_a_damaged_program_is_named_in_one_line(programs):
+    network = Small(0)
+    compiled(network, network)(*arguments())
+    damaged = {path: path.read_bytes() for path in programs()}
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"\.pt2: cannot be compiled or loaded, so remove it: "):
+        compiled(network, network)(*arguments())
+    for path, content in damaged.items():
+        path.write_bytes(content)
+
+
+def test_a_compiler_that_fails_is_told_in_one_line(programs, monkeypatch):
+    from torch._inductor.exc import CppCompileError  # its import takes seconds
+
+    def failing(*_, **__):
+        raise CppCompileError(["c++", "program.cpp"], "no space left")
+
+    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", failing)
+    network, before = Small(0), programs()
+    with pytest.raises(UserError, match=r"\.pt2: cannot be compiled or loaded, so remove it: C\+\+ compile error"):
+        compiled(network, network)(*arguments(5))
+    assert programs() == before
 
 
 def test_a_process_that_is_killed_while_it_compiles_leaves_no_program(programs, tmp_path):
