@@ -66,8 +66,8 @@ class Batch(Config):
 class Sampling(Batch):
     """How a diffusion model samples a batch.
 
-    With `compiled`, torch compiles the networks first, which takes a minute and a C++ compiler. Later jobs
-    with the same architecture, batch, precision and threads take the program from the user's cache folder.
+    With `compiled`, torch compiles the networks first, which takes a minute and a C++ compiler. Later jobs of the same
+    architecture, batch, precision and threads take the program from the user's cache folder.
 
     `ema_length` takes the average of that length, of the `averages` that the model kept in training; null takes that of
     its `ema_rate`.

@@ -91,7 +91,7 @@ def test_a_damaged_program_is_named_in_one_line(programs):
 
 
 def test_a_compiler_that_fails_is_told_in_one_line(programs, monkeypatch):
-    from torch._inductor.exc import CppCompileError  # its import takes seconds
+    from torch._inductor.exc import CppCompileError  # noqa: PLC0415 -- its import takes seconds
 
     def failing(*_, **__):
         raise CppCompileError(["c++", "program.cpp"], "no space left")
