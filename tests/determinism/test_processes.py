@@ -225,7 +225,7 @@ def test_two_processes_follow_the_losses_of_one(project, losses_of_one, trained_
 def test_one_and_two_go_on_where_the_other_stopped(project, losses_of_one, before, after):
     results = f"from-{before}-to-{after}"
     job = project.begin(results, f"train {SEGMENT}", before)
-    saved = wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
+    saved = wait_for(lambda: list((project.at(results) / "work").glob("train/*/*/step-000000004")), job)
     end_family(project, job)
     assert saved
     assert not (project.at(results) / "checkpoints" / SEGMENT).exists()
@@ -265,11 +265,14 @@ def training_for_ever(project, losses_of_one, request):
     shutil.copytree(project.at("by-one") / trained, project.at(results) / trained)
     are_forks = getattr(request, "param", "anew") == "forks"
     job = project.begin(*verb, **limits) if are_forks else project.start(command, project.forks)
-    wait_for(lambda: list((project.at(results) / "work").rglob("step-*")), job)
-    ranks = [process for number in "01" for process in project.family(RANK=number)]
-    assert len(ranks) == 2
-    yield job, ranks
-    end_family(project, job)
+    try:
+        # Not rglob: it would walk into folders that training removes meanwhile.
+        wait_for(lambda: list((project.at(results) / "work").glob("train/*/*/step-*")), job)
+        ranks = [process for number in "01" for process in project.family(RANK=number)]
+        assert len(ranks) == 2
+        yield job, ranks
+    finally:
+        end_family(project, job)
 
 
 @pytest.mark.parametrize("training_for_ever", ["forks"], indirect=True)
@@ -377,7 +380,7 @@ def test_a_node_that_dies_ends_the_job_within_a_minute_and_is_named(project, wit
     results = f"without-{lost}"
     command = project.command(results, f"train {SEGMENT}", nodes=2, timeout_seconds=600)
     job = project.start(command, within_slurm)
-    assert wait_for(lambda: list((project.at(results) / "work").rglob("step-000000004")), job)
+    assert wait_for(lambda: list((project.at(results) / "work").glob("train/*/*/step-000000004")), job)
     gone = project.family(SLURMD_NODENAME=lost)
     ranks = [process.environ()["RANK"] for process in gone if "RANK" in process.environ()]
     for process in gone:
