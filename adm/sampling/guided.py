@@ -127,16 +127,16 @@ def block_trajectories(
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
-            classes = noise.labels(num_classes)
-            y = classes if labels is None else rows(labels)
+            drawn = noise.labels(num_classes)
+            y = drawn if labels is None else rows(labels)
         else:
             y = rows(base.labels)
             seen = {"low_resolution": to_unit_range(rows(base.images), channels).to(device)}
         y = y.to(device)
         step = _sampler(run, diffusion, *guided(y, **seen))
         draw = partial(noise.normal, channels, size, size)
-        drawn = draw()
-        x_T = drawn if latents is None else rows(latents).to(device)
+        normal = draw()
+        x_T = normal if latents is None else rows(latents).to(device)
         return y, sample(step, x_T, draw) if denoise is None else denoise(step, x_T, draw, rows)
 
     return trajectory
@@ -176,14 +176,14 @@ def guidance(
 def classifier_slope(classifier: nn.Module, precision: Precision, is_compiled: bool = False) -> Slope:
     """Build the slope of a classifier's log p, in a precision, compiled if asked for."""
     forward = Forward.frozen(classifier, precision)
-    slope = slope_of(forward.compute)
-    program = compiled(slope, classifier) if is_compiled else slope
+    plain = slope_of(forward.compute)
+    program = compiled(plain, classifier) if is_compiled else plain
 
-    def allowed(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
-        forward.allow_tf32()
+    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
+        forward.allow_tf32()  # not of the program: it changes a setting of the process
         return program(x, timesteps, y)
 
-    return allowed
+    return slope
 
 
 def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:
