@@ -34,8 +34,8 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
         raise UserError("compiled true: needs a C++ compiler, g++ or what the variable CXX names; or leave it out")
     held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     # The program convolves channels last; weights of another layout would be copied at each call.
-    last = partial(Tensor.contiguous, memory_format=torch.channels_last)
-    weights = {name: (last(each) if each.ndim == 4 else each).detach() for name, each in held.items()}
+    channels_last = partial(Tensor.contiguous, memory_format=torch.channels_last)
+    weights = {name: (channels_last(each) if each.ndim == 4 else each).detach() for name, each in held.items()}
     programs: dict[Any, Callable[..., Tensor]] = {}
 
     def program(*given: Tensor, **named: Tensor) -> Tensor:
@@ -74,4 +74,5 @@ def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Calla
                 aoti_compile_and_package(torch.export.export(graph, example), package_path=str(new))
         return cast("Callable[..., Tensor]", aoti_load_package(str(path)))
     except RuntimeError as error:
-        raise UserError(f"{path}: cannot be compiled or loaded, so remove it: {brief(error)}") from error
+        wrong = "loaded, so remove it" if path.exists() else "compiled"
+        raise UserError(f"{path}: cannot be {wrong}: {brief(error)}") from error
