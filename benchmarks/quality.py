@@ -9,10 +9,11 @@ A second is one of processor time in updates. What an update takes is measured f
 FILE.csv; a budget is as many updates as fit. What falls to zero at the end, as a rate of diffusers does, is trained
 anew for each budget. Samples are drawn from the average of weights and from the last ones.
 
-Everyone is sampled by our fast sampler, and the first seed at the last budget by its own default. One judge, trained
-before on the same images and used for nothing else, scores all: FID to training and to held-out images, KID to held-out
-ones; of Fashion-MNIST these are the 10,000 of its test set, which chose nothing here. A call that was stopped goes on
-with what is missing in FILE.csv. `python -m benchmarks.quality --show FILE.csv` prints the table.
+Everyone is sampled by our fast sampler, and the first seed at the last budget by its own default, beside as few by
+ours. One judge, trained before on the same images and used for nothing else, scores all: FID to training and to
+held-out images, KID to held-out ones; of Fashion-MNIST these are the 10,000 of its test set, which chose nothing here.
+A call that was stopped goes on with what is missing in FILE.csv. `python -m benchmarks.quality --show FILE.csv` prints
+the table.
 """
 
 import argparse
@@ -469,6 +470,8 @@ def made(name: str, task: Task, seed: int) -> Contender:
     return CONTENDERS[name].make(task, seed)
 
 
+OWN, AS_FEW = "its own", "fast, as few"
+
 FIELDS = ("contender", "seed", "seconds", "updates", "weights", "sampler", "fid", "fid_held_out", "kid_held_out")
 
 
@@ -501,12 +504,11 @@ def rows_of(
     """Train a contender, and score its samples at each budget."""
     found: list[dict[str, Any]] = []
 
-    def score(contender: Contender, budget: float, updates: int, weights: Weights, by: str) -> None:
-        draw = contender.fast_samples if by == "fast" else contender.own_samples
-        count = options.samples if by == "fast" else options.own_samples
+    def score(contender: Contender, budget: float, weights: Weights, by: str, count: int) -> None:
+        draw = contender.own_samples if by == OWN else contender.fast_samples
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
-        about = (name, seed, budget, updates // contender.accumulated, weights.name, by)
+        about = (name, seed, budget, done // contender.accumulated, weights.name, by)
         found.append(dict(zip(FIELDS, about, strict=False)) | judge.scores(images))
         print(found[-1], flush=True)
 
@@ -521,10 +523,12 @@ def rows_of(
             update(contender, draws, total)
         done = total
         for weights in contender.weights():
-            score(contender, budget, total, weights, "fast")
+            score(contender, budget, weights, "fast", options.samples)
     if found and options.own_samples and seed == options.seeds[0] and not CONTENDERS[name].ours:
         for weights in contender.weights():
-            score(contender, budget, total, weights, "its own")
+            # FID falls with the number of samples.
+            for by in (OWN, AS_FEW):
+                score(contender, budget, weights, by, options.own_samples)
     return found
 
 
@@ -554,9 +558,9 @@ def show(path: Path) -> None:
         when = f"after {reached[0]:g} s" if len(reached) else "not yet"
         print(f"\n{rivals.idxmin()} ends with {rivals.min():.2f} after {end:g} s; {ours} has it {when}.")
     at_end = rows[(rows.seconds == end) & (rows.seed == rows.seed.iloc[0])]
-    print("\n| contender | weights | sampler | FID | FID, held out | KID x 1000, held out |\n|:--|:--|:--|--:|--:|--:|")
+    print("\n| contender | weights | sampler | FID | FID, held out | KID, held out |\n|:--|:--|:--|--:|--:|--:|")
     for row in at_end.sort_values(["contender", "weights"]).itertuples():
-        scores = f"{row.fid:.2f} | {row.fid_held_out:.2f} | {1000 * row.kid_held_out:.2f}"
+        scores = f"{row.fid:.2f} | {row.fid_held_out:.2f} | {row.kid_held_out:.3g}"
         print(f"| {row.contender} | {row.weights} | {row.sampler} | {scores} |")
 
 
