@@ -21,7 +21,7 @@ import csv
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import DiffusionModel, TargetName, VarianceKind
+from adm.config.models import DiffusionModel, TargetName, TrainingParams, VarianceKind
 from adm.config.sampling import GuidedSampling
 from adm.config.schedules import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
@@ -51,6 +51,7 @@ from adm.nets.forward import Forward
 from adm.nets.weights import build
 from adm.planning.recipe import LABEL_DROPOUT, STEPS
 from adm.sampling.guided import guidance
+from adm.training.inputs import Noise, dropped_labels
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -162,17 +163,29 @@ class Contender(ABC):
 class AdmNew(Contender):
     """What `adm new` writes, sampled as it samples; with classes it may guide itself."""
 
-    def __init__(self, task: Task, seed: int, labelled: bool = True, scale: float | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        seed: int,
+        labelled: bool = True,
+        scale: float | None = None,
+        change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
+    ) -> None:
         super().__init__(task, seed)
         dropout = {"label_dropout": LABEL_DROPOUT} if labelled else {}
-        self.model = task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout)
+        self.model = change(task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout))
         self.batch = self.model.training.batch_size
         self.state = TrainingState(build(self.model), build_task(self.model), self.model.training)
         self.scale = scale
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
         """Make one update."""
-        train_step(self.state, self.model.training, x_0, y)
+        self.update(self.model.training, x_0, y)
+
+    def update(self, training: TrainingParams, x_0: Tensor, y: Tensor, noise: Noise | None = None) -> None:
+        """Make one update as training says, which drops classes before it."""
+        y = dropped_labels(y, training.label_dropout, training.seeds.noise, self.state.step, range(len(y)))
+        train_step(self.state, training, x_0, y, noise=noise)
 
     def weights(self) -> list[Weights]:
         """The average."""
@@ -409,8 +422,8 @@ CONTENDERS = {
 class Judge:
     """Scores samples against a task's images and held-out ones."""
 
-    def __init__(self, task: Task, unseen: Images, iterations: int) -> None:
-        self.network = judge_of(task.images, task.labels, iterations, JUDGE_SEED)
+    def __init__(self, task: Task, unseen: Images, iterations: int, seed: int) -> None:
+        self.network = judge_of(task.images, task.labels, iterations, seed)
         self.rows = features_of(self.network, unseen)
         self.real = feature_statistics(features_of(self.network, task.images))
         self.unseen = feature_statistics(self.rows)
@@ -440,13 +453,13 @@ def update(contender: Contender, draws: torch.Generator, total: int) -> float:
     return time.process_time() - began
 
 
-def seconds_an_update(task: Task, names: Sequence[str], file: Path) -> dict[str, float]:
+def seconds_an_update(task: Task, entries: Mapping[str, Entry], file: Path) -> dict[str, float]:
     """Measure what an update takes, a second of each in turns, median over turns; what the file has is kept."""
     known = dict(pd.read_csv(file).itertuples(index=False)) if file.exists() else {}
     contenders: dict[str, Contender] = {}
-    for name in filter(lambda name: name not in known, names):
+    for name in filter(lambda name: name not in known, entries):
         try:
-            contenders[name] = made(name, task, 0)
+            contenders[name] = made(entries[name], task, 0)
         except ModuleNotFoundError as error:
             if error.name not in RIVALS:
                 raise
@@ -455,19 +468,20 @@ def seconds_an_update(task: Task, names: Sequence[str], file: Path) -> dict[str,
     draws = generator(0)
     for _ in range(ROUNDS):
         for name, contender in contenders.items():
-            taken = [update(contender, draws, 1000)]
+            # Of few updates in all, so that those of all sizes are among them.
+            taken = [update(contender, draws, 3)]
             while sum(taken) < LEAST:
-                taken.append(update(contender, draws, 1000))
+                taken.append(update(contender, draws, 3))
             turns[name].append(float(np.mean(taken)))
     known |= {name: float(np.median(each[1:])) for name, each in turns.items()}
     pd.DataFrame(known.items(), columns=["contender", "seconds"]).to_csv(file, index=False)
     return known
 
 
-def made(name: str, task: Task, seed: int) -> Contender:
+def made(entry: Entry, task: Task, seed: int) -> Contender:
     """Make a contender; its library draws from torch's own generator."""
     torch.manual_seed(seed)
-    return CONTENDERS[name].make(task, seed)
+    return entry.make(task, seed)
 
 
 OWN, AS_FEW = "its own", "fast, as few"
@@ -475,31 +489,33 @@ OWN, AS_FEW = "its own", "fast, as few"
 FIELDS = ("contender", "seed", "seconds", "updates", "weights", "sampler", "fid", "fid_held_out", "kid_held_out")
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Append what is missing in the file of results."""
+def measure(options: argparse.Namespace, entries: Mapping[str, Entry], judge_seed: int) -> None:
+    """Append what is missing in the file of results, of some entries or those that are named."""
     images, labels, unseen, _, channels = read(options.source, 32, keeps_alike=True)
-    if options.source == "fashion":
+    if options.source == "fashion" and judge_seed == JUDGE_SEED:
         grey = read_idx(next(Path(FASHION["root"]).glob("t10k-images-idx3-ubyte*")), 3)
         unseen = np.repeat(grey[..., None], 3, axis=3)
     task = Task(images, labels, channels)
-    names = options.names or [*CONTENDERS]
-    speeds = seconds_an_update(task, names, options.out.with_suffix(".speeds.csv"))
-    judge = Judge(task, unseen, options.judge)
+    chosen = {name: entries[name] for name in options.names or entries}
+    speeds = seconds_an_update(task, chosen, options.out.with_suffix(".speeds.csv"))
+    judge = Judge(task, unseen, options.judge, judge_seed)
     done = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=FIELDS)
     with options.out.open("a", newline="") as file:
         table = csv.DictWriter(file, FIELDS)
         if not file.tell():
             table.writeheader()
         for seed in options.seeds:
-            for name in filter(speeds.__contains__, names):
+            for name in filter(speeds.__contains__, chosen):
                 if not ((done.contender == name) & (done.seed == seed)).any():
                     # Written at once, so that a contender that was stopped begins anew.
-                    table.writerows(rows_of(name, task, seed, judge, speeds[name], options))
+                    print(f"{name}, seed {seed}:", flush=True)
+                    found = rows_of(entries[name], task, seed, judge, speeds[name], options)
+                    table.writerows({"contender": name, **row} for row in found)
                     file.flush()
 
 
 def rows_of(
-    name: str, task: Task, seed: int, judge: Judge, seconds: float, options: argparse.Namespace
+    entry: Entry, task: Task, seed: int, judge: Judge, seconds: float, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Train a contender, and score its samples at each budget."""
     found: list[dict[str, Any]] = []
@@ -508,23 +524,23 @@ def rows_of(
         draw = contender.own_samples if by == OWN else contender.fast_samples
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
-        about = (name, seed, budget, done // contender.accumulated, weights.name, by)
-        found.append(dict(zip(FIELDS, about, strict=False)) | judge.scores(images))
+        about = (seed, budget, done // contender.accumulated, weights.name, by)
+        found.append(dict(zip(FIELDS[1:], about, strict=False)) | judge.scores(images))
         print(found[-1], flush=True)
 
-    contender, draws, done = made(name, task, seed), generator(seed), 0
+    contender, draws, done = made(entry, task, seed), generator(seed), 0
     for budget in options.budgets:
         total = int(budget / seconds)
         if not total:
             continue  # the first update would take longer
         if contender.annealed and done:
-            contender, draws, done = made(name, task, seed), generator(seed), 0
+            contender, draws, done = made(entry, task, seed), generator(seed), 0
         for _ in range(done, total):
             update(contender, draws, total)
         done = total
         for weights in contender.weights():
             score(contender, budget, weights, "fast", options.samples)
-    if found and options.own_samples and seed == options.seeds[0] and not CONTENDERS[name].ours:
+    if found and not entry.ours and options.own_samples and seed == options.seeds[0]:
         for weights in contender.weights():
             # FID falls with the number of samples.
             for by in (OWN, AS_FEW):
@@ -582,7 +598,7 @@ def main() -> None:
     if not options.source or not options.out:
         parser.error("a source and --out are needed, or --show")
     make_deterministic(1)
-    return measure(options)
+    return measure(options, CONTENDERS, JUDGE_SEED)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def train_step(
         state: Changed in place.
         training: How to optimise.
         x_0: (B, C, H, W) float32 in [-1, 1], this process's share of the batch, on its device.
-        y: (B,) int64, its labels.
+        y: (B,) int64, its labels, NO_CLASS where they are dropped.
         group: The processes that share the batch.
         noise: The share's noise, if it was drawn before; None draws it now.
     """

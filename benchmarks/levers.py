@@ -1,0 +1,205 @@
+"""Levers of short trainings: FID after equal seconds of training, with one thing changed of what `adm new` does.
+
+Run as `python -m benchmarks.levers fashion|FOLDER [NAME ...] --out FILE.csv`. Seconds, samples and scores are those of
+`benchmarks.quality`, with other seeds, another judge and other held-out images, so that what wins here can be judged
+there. A call that was stopped goes on with what is missing. `python -m benchmarks.levers --show FILE.csv` prints each
+lever's FID, and its ratio to that of `adm new` with the same seed: a geometric mean, and its interval over seeds.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from adm.config.models import DiffusionModel
+from adm.determinism import make_deterministic
+from adm.training.inputs import Noise
+from benchmarks.objectives import OBJECTIVES
+from benchmarks.quality import AdmNew, Entry, Task, measure
+
+JUDGE_SEED = 0
+"""Of the judge, which is that of `benchmarks.objectives`."""
+
+BASE = "adm new"
+
+
+def _log_normal(u: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Draw timesteps as EDM draws log sigma, a normal with mean -1.2 and standard deviation 1.2, where images have 0.5.
+
+    Here images have about 1, so the mean is higher by log 2.
+    """
+    log_sigma = torch.special.ndtri(u.double()) * 1.2 - 1.2 + np.log(2)
+    rising = 0.5 * torch.log((1 - alpha_bar) / alpha_bar)
+    return torch.searchsorted(rising, log_sigma).clamp(max=len(alpha_bar) - 1)
+
+
+def _stratified(u: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Draw one timestep in each of as many equal parts as the batch has images."""
+    return ((u[0] + torch.arange(len(u)) / len(u)) % 1 * len(alpha_bar)).long()
+
+
+def _middle(u: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Draw timesteps more often in the middle: a logit-normal of t / T, with a standard deviation of 1."""
+    return (torch.sigmoid(torch.special.ndtri(u)) * len(alpha_bar)).long().clamp(max=len(alpha_bar) - 1)
+
+
+@dataclass(frozen=True)
+class Lever:
+    """What is changed.
+
+    Attributes:
+        model: Fields of the model's section.
+        network: Fields of its network.
+        training: Fields of its training.
+        batches: Sizes of batches, in turn over equal numbers of updates.
+        warm_up: Updates over which the learning rate rises.
+        falls: Whether it falls along a cosine to zero at the end.
+        beta_2: Of AdamW.
+        timesteps: Chooses them from u (B,), uniform in [0, 1), and alpha_bar (T,); None as u T.
+        mirrored: Whether half of the images are mirrored.
+        tells: Whether a mirrored image has a class of its own, so that samples are not mirrored.
+    """
+
+    model: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    batches: tuple[int, ...] = (16,)
+    warm_up: int = 0
+    falls: bool = False
+    beta_2: float = 0.999
+    timesteps: Callable[[Tensor, Tensor], Tensor] | None = None
+    mirrored: bool = False
+    tells: bool = False
+
+    def of(self, model: DiffusionModel) -> DiffusionModel:
+        """The model, changed."""
+        network = {**model.network.values(), **self.network}
+        if self.tells:
+            network["num_classes"] *= 2
+        training = {**model.training.values(), "batch_size": max(self.batches), **self.training}
+        return DiffusionModel.model_validate({**model.values(), **self.model, "network": network, "training": training})
+
+
+def _objective(name: str) -> dict[str, Any]:
+    changed = {"objective": "hybrid", "min_snr": None, **OBJECTIVES[name]}
+    return {**changed, "noise": {"schedule": "cosine", **changed.get("noise", {})}}
+
+
+LEVERS = {
+    BASE: Lever(),
+    "without label dropout": Lever(training={"label_dropout": 0.0}),
+    "batch 8": Lever(batches=(8,)),
+    "batch 32": Lever(batches=(32,)),
+    "batch 8, then 16, then 32": Lever(batches=(8, 16, 32)),
+    "rate 5e-4": Lever(training={"learning_rate": 5.0e-4}),
+    "rate 2e-3": Lever(training={"learning_rate": 2.0e-3}),
+    "warm-up of 100": Lever(warm_up=100),
+    "rate 2e-3, warm-up of 100": Lever(training={"learning_rate": 2.0e-3}, warm_up=100),
+    "rate falls": Lever(falls=True),
+    "rate 2e-3, falls": Lever(training={"learning_rate": 2.0e-3}, falls=True),
+    "beta_2 0.99": Lever(beta_2=0.99),
+    "average 0.98": Lever(training={"ema_rate": 0.98}),
+    "average 0.995": Lever(training={"ema_rate": 0.995}),
+    "eps": Lever(_objective("eps, simple")),
+    "v": Lever(_objective("v, simple")),
+    "v, EDM's timesteps": Lever(_objective("v, simple"), timesteps=_log_normal),
+    "x_0, L_hybrid": Lever(_objective("x_0, min-SNR 5")),
+    "min-SNR 1": Lever({"min_snr": 1.0}),
+    "min-SNR 20": Lever({"min_snr": 20.0}),
+    "EDM's timesteps": Lever(timesteps=_log_normal),
+    "timesteps of the middle": Lever(timesteps=_middle),
+    "stratified timesteps": Lever(timesteps=_stratified),
+    "half the channels at full size": Lever(network={"channel_multiplier": [0.5, 1, 2], "groups": 4}),
+    "48 channels": Lever(network={"channels": 48, "head_channels": 48, "groups": 12}),
+    "twice the channels below": Lever(network={"channel_multiplier": [1, 2, 4]}),
+    "depth 2": Lever(network={"depth": 2}),
+    "no attention but in the middle": Lever(network={"attention_resolutions": []}),
+    "4 groups": Lever(network={"groups": 4}),
+    "16 groups": Lever(network={"groups": 16}),
+    "resampling by convolutions": Lever(network={"resampling": "convolution"}),
+    "float32": Lever(training={"precision": "float32"}),
+    "mirrored": Lever(mirrored=True),
+    "mirrored, told": Lever(mirrored=True, tells=True),
+}
+
+
+class Tried(AdmNew):
+    """What `adm new` writes, with a lever."""
+
+    def __init__(self, task: Task, seed: int, lever: Lever) -> None:
+        super().__init__(task, seed, change=lever.of)
+        self.lever = lever
+        self.annealed = lever.falls or len(lever.batches) > 1
+        for group in self.state.optimizer.param_groups:
+            group["betas"] = (0.9, lever.beta_2)
+
+    def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
+        """Make one update of so many."""
+        lever, training, made = self.lever, self.model.training, self.state.step
+        # What an update takes is measured beyond the end, too.
+        size = lever.batches[made * len(lever.batches) // total % len(lever.batches)]
+        x_0, y = x_0[:size], y[:size]
+        if lever.mirrored:
+            turned = torch.rand(len(y), generator=self.draws) < 0.5
+            x_0 = torch.where(turned[:, None, None, None], x_0.flip(-1), x_0)
+            y = y + self.task.classes * turned if lever.tells else y
+        factor = min(1.0, (made + 1) / (lever.warm_up + 1)) * (1 + np.cos(np.pi * made / total)) ** lever.falls
+        rate = training.learning_rate * factor / 2**lever.falls
+        training = training.model_copy(update={"learning_rate": rate, "batch_size": size})
+        diffusion = self.state.task.diffusion
+        noise = Noise.of(training.seeds.noise, made, range(size), x_0.shape[1:], diffusion.num_timesteps)
+        if lever.timesteps:
+            u = (noise.t + 0.5) / diffusion.num_timesteps
+            alpha_bar = torch.from_numpy(np.cumprod(1 - diffusion.training_betas))
+            noise = noise._replace(t=lever.timesteps(u, alpha_bar))
+        self.update(training, x_0, y, noise)
+
+
+def show(path: Path) -> None:
+    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`."""
+    rows = pd.read_csv(path)
+    print("| lever | seconds | updates | FID, held out | ratio (95 %) |\n|:--|--:|--:|:--|--:|")
+    for seconds, of_budget in rows.groupby("seconds"):
+        fids = of_budget.pivot(index="contender", columns="seed", values="fid_held_out")
+        updates = of_budget.groupby("contender").updates.max()
+        for name in filter(fids.index.__contains__, LEVERS):
+            logs = np.log(fids.loc[name] / fids.loc[BASE]).dropna().to_numpy()
+            ratio = f"{np.exp(logs.mean()):.2f}"
+            if len(logs) > 1 and name != BASE:
+                half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
+                ratio += f" ({np.exp(logs.mean() - half):.2f}-{np.exp(logs.mean() + half):.2f})"
+            each = ", ".join(f"{fid:.2f}" for fid in fids.loc[name].dropna())
+            print(f"| {name} | {seconds:g} | {updates[name]} | {each} | {ratio} |")
+
+
+def main() -> None:
+    """Measure, or print what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.levers", description=__doc__)
+    parser.add_argument("source", nargs="?", help="fashion, or a folder")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(LEVERS)} (default: all)")
+    parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
+    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
+    parser.add_argument("--budgets", type=float, nargs="+", default=[120.0], help="seconds, in order")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    options = parser.parse_args()
+    if options.show:
+        return show(options.show)
+    if not options.source or not options.out:
+        parser.error("a source and --out are needed, or --show")
+    make_deterministic(1)
+    entries = {name: Entry(partial(Tried, lever=lever), ours=True) for name, lever in LEVERS.items()}
+    return measure(options, entries, JUDGE_SEED)
+
+
+if __name__ == "__main__":
+    main()
