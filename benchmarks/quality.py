@@ -468,9 +468,9 @@ def seconds_an_update(task: Task, entries: Mapping[str, Entry], file: Path) -> d
     draws = generator(0)
     for _ in range(ROUNDS):
         for name, contender in contenders.items():
-            # Of few updates in all, so that those of all sizes are among them.
-            taken = [update(contender, draws, 3)]
-            while sum(taken) < LEAST:
+            taken: list[float] = []
+            # Trainings of three updates, so that batches of all sizes are among them.
+            while sum(taken) < LEAST or len(taken) % 3:
                 taken.append(update(contender, draws, 3))
             turns[name].append(float(np.mean(taken)))
     known |= {name: float(np.median(each[1:])) for name, each in turns.items()}
