@@ -1,24 +1,27 @@
 """What fine-tuning is worth: FID against held-out images after equal training, from a trained network and from scratch.
 
 Run as `python -m benchmarks.finetuning fashion|FOLDER`. A network learns garments at 28x28, as
-`python -m benchmarks.objectives` trains them. With "fashion" it has seen nine classes of them and is taught the tenth,
+`python -m benchmarks.levers` trains them. With "fashion" it has seen nine classes of them and is taught the tenth,
 ankle boots, of which it gets few images; with a folder, which holds a folder of images a class, it has seen all, and is
 taught the folder's images in colour. Either way the other network begins at random and learns at `--slower` times the
 rate, by default as `adm new` without and with `--from`. An iteration takes both the same time.
 """
 
 import argparse
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from adm.config.models import DiffusionModel
 from adm.config.sampling import GuidedSampling
-from adm.determinism import make_deterministic
+from adm.data.batches import to_unit_range
+from adm.determinism import generator, make_deterministic
 from adm.metrics.features import Features
 from adm.metrics.intervals import Interval, block_of, draws_of, interval
 from adm.metrics.scores import MetricInputs, with_intervals
@@ -27,7 +30,13 @@ from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.nets.weights import build, transferred
 from adm.planning.recipe import SLOWER
 from adm.sampling.guided import block_sampler
-from benchmarks.objectives import BLOCK, OBJECTIVES, Images, Labels, features_of, judge_of, read, section, trained
+from adm.training.loop import train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+from benchmarks.short_training import OBJECTIVES, Images, Labels, features_of, judge_of, read, section
+
+BLOCK = 50
+"""Images that are sampled together."""
 
 TAUGHT = 9
 """The class of Fashion-MNIST that is taught: ankle boots, beside sneakers and sandals."""
@@ -40,6 +49,25 @@ class Lesson(NamedTuple):
     labels: Labels
     unseen: Images
     unseen_labels: Labels
+
+
+def trained(
+    model: DiffusionModel, images: Images, labels: Labels, budgets: list[int], network: nn.Module | None = None
+) -> Iterator[tuple[int, float, nn.Module]]:
+    """Train, and yield each number of iterations, the seconds of a processor so far, and the averaged network."""
+    state = TrainingState(network or build(model), build_task(model), model.training)
+    draws, batch = generator(model.training.seeds.data), model.training.batch_size
+    spent = 0.0
+    for step in range(1, budgets[-1] + 1):
+        rows = torch.randint(len(images), (batch,), generator=draws).numpy()
+        x_0, y = to_unit_range(images[rows], model.network.image_channels), torch.from_numpy(labels[rows])
+        began = time.process_time()
+        train_step(state, model.training, x_0, y)
+        spent += time.process_time() - began
+        if step in budgets:
+            averaged = build(model)
+            averaged.load_state_dict(state.ema)
+            yield step, spent, averaged
 
 
 def lessons(source: str, few: int) -> tuple[Lesson, Lesson, int]:

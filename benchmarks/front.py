@@ -25,7 +25,7 @@ from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.intervals import block_of, t_interval
 from adm.metrics.jackknife import jackknife, parts_of, sets_left_out
 from adm.metrics.statistics import feature_statistics
-from benchmarks.objectives import features_of, judge_of, read
+from benchmarks.short_training import features_of, judge_of, read
 
 BATCH = 50
 """Images that are sampled together."""

@@ -22,11 +22,11 @@ from torch import Tensor
 from adm.config.models import DiffusionModel
 from adm.determinism import make_deterministic
 from adm.training.inputs import Noise
-from benchmarks.objectives import OBJECTIVES
 from benchmarks.quality import AdmNew, Entry, Task, measure
+from benchmarks.short_training import OBJECTIVES
 
 JUDGE_SEED = 0
-"""Of the judge, which is that of `benchmarks.objectives`."""
+"""Of the judge."""
 
 BASE = "adm new"
 
@@ -108,6 +108,8 @@ LEVERS = {
     "beta_2 0.99": Lever(beta_2=0.99),
     "average 0.98": Lever(training={"ema_rate": 0.98}),
     "average 0.995": Lever(training={"ema_rate": 0.995}),
+    "eps, L_hybrid": Lever(_objective("eps")),
+    "v, L_hybrid": Lever(_objective("v")),
     "eps": Lever(_objective("eps, simple")),
     "v": Lever(_objective("v, simple")),
     "v, EDM's timesteps": Lever(_objective("v, simple"), timesteps=_log_normal),

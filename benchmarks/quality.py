@@ -29,9 +29,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -50,13 +52,14 @@ from adm.metrics.statistics import feature_statistics
 from adm.nets.forward import Forward
 from adm.nets.weights import build
 from adm.planning.recipe import LABEL_DROPOUT, STEPS
+from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 from adm.sampling.guided import guidance
 from adm.training.inputs import Noise, dropped_labels
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
-from benchmarks.objectives import FASHION, OBJECTIVES, Images, Labels, features_of, judge_of, read, section
 from benchmarks.plain import PlainTraining, plain
+from benchmarks.short_training import FASHION, OBJECTIVES, Images, Labels, features_of, judge_of, read, section
 from benchmarks.table import RIVALS
 
 BUDGETS = (60.0, 120.0, 300.0)
@@ -66,7 +69,7 @@ ROUNDS, LEAST = 6, 1.0
 """Turns in which it is measured what an update takes, for so many seconds; the first one does not count."""
 
 JUDGE_SEED = 1
-"""Of the judge, another one than that of `benchmarks.objectives`, by which `adm new` was chosen."""
+"""Of the judge, another one than that of `benchmarks.levers`, by which `adm new` was chosen."""
 
 BATCH = 50
 """Images that are sampled together."""
@@ -470,7 +473,7 @@ def seconds_an_update(task: Task, entries: Mapping[str, Entry], file: Path) -> d
         for name, contender in contenders.items():
             taken: list[float] = []
             # Trainings of three updates, so that batches of all sizes are among them.
-            while sum(taken) < LEAST or len(taken) % 3:
+            while not taken or sum(taken) < LEAST or len(taken) % 3:
                 taken.append(update(contender, draws, 3))
             turns[name].append(float(np.mean(taken)))
     known |= {name: float(np.median(each[1:])) for name, each in turns.items()}
@@ -485,6 +488,14 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 
 OWN, AS_FEW = "its own", "fast, as few"
+
+OURS = ("#9C1C1C", "#D55E00", "#E69F00")
+
+COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
+"""Colours of curves, ours first and warm."""
+
+TITLES = {"quality_fashion": "Garments, 28×28", "quality_emoji": "Emoji, 32×32"}
+"""Titles of panels by the file's name; of others the name itself."""
 
 FIELDS = ("contender", "seed", "seconds", "updates", "weights", "sampler", "fid", "fid_held_out", "kid_held_out")
 
@@ -548,14 +559,52 @@ def rows_of(
     return found
 
 
+def over_seeds_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return FID to held-out images of the better weights, by contender and seconds: median, min and max over seeds."""
+    fast = rows[rows.sampler == "fast"].groupby(["contender", "seconds", "seed"]).fid_held_out.min()
+    return fast.groupby(["contender", "seconds"]).agg(["median", "min", "max"])
+
+
+def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
+    """Draw a panel a file: FID over seconds, ours in full lines, and what has classes with filled markers."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(3.9 * len(tables), 4.6), layout="constrained")
+        panels = figure.subplots(1, len(tables), squeeze=False)[0]
+        for axes, (title, rows) in zip(panels, tables.items(), strict=True):
+            over_seeds = over_seeds_of(rows)
+            for number, (name, entry) in enumerate(CONTENDERS.items()):
+                if name not in over_seeds.index:
+                    continue
+                found = over_seeds.loc[name]
+                color = COLORS_OF_ALL[number]
+                axes.plot(
+                    found.index,
+                    found["median"],
+                    label=name,
+                    color=color,
+                    marker=MARKERS[number % len(MARKERS)],
+                    markerfacecolor=color if entry.labelled else "white",
+                    linewidth=2.2 if entry.ours else 1.2,
+                    linestyle="-" if entry.ours else LINES[1],
+                )
+                axes.fill_between(found.index, found["min"], found["max"], color=color, alpha=0.15, linewidth=0)
+            axes.set(title=title, xscale="log", yscale="log", xlabel="Seconds of a core in training")
+            budgets = over_seeds.index.unique("seconds")
+            axes.set_xticks(budgets, [f"{each:g}" for each in budgets])
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
+        panels[0].set_ylabel(axis_label("fid"))
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.savefig(path, metadata={"Software": None})
+
+
 def show(path: Path) -> None:
     """Print FID to held-out images of the better weights over seconds, and how much sooner ours has the best rival's.
 
     Each cell is the median over seeds, and the lowest and highest. What is given classes is compared with ours that is.
     """
     rows = pd.read_csv(path)
-    fast = rows[rows.sampler == "fast"].groupby(["contender", "seconds", "seed"]).fid_held_out.min()
-    over_seeds = fast.groupby(["contender", "seconds"]).agg(["median", "min", "max"])
+    over_seeds = over_seeds_of(rows)
     medians = over_seeds["median"].unstack()
     updates = rows.groupby("contender").updates.max()
     print(f"| contender | updates | {' | '.join(f'{each:g} s' for each in medians)} |")
@@ -586,15 +635,20 @@ def main() -> None:
     parser.add_argument("source", nargs="?", help="fashion, or a folder")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(CONTENDERS)} (default: all)")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
-    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
+    parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.csv", help="print the tables of files")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the files of --show, a panel each")
     parser.add_argument("--seeds", type=int, nargs="+", default=[201, 202, 203])
     parser.add_argument("--budgets", type=float, nargs="+", default=BUDGETS, help="seconds, in order")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--own-samples", type=int, default=100, help="by a contender's own sampler; 0 leaves it out")
     parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
     options = parser.parse_args()
+    for path in options.show or ():
+        show(path)
+    if options.picture:
+        draw({TITLES.get(path.stem, path.stem): pd.read_csv(path) for path in options.show}, options.picture)
     if options.show:
-        return show(options.show)
+        return None
     if not options.source or not options.out:
         parser.error("a source and --out are needed, or --show")
     make_deterministic(1)

@@ -15,18 +15,32 @@ import torch
 from PIL import Image
 
 from adm.config.metrics import METRICS
+from adm.determinism import generator
 from adm.diffusion.process import Diffusion
 from adm.diffusion.samplers import DDIM, DDPM, classifier_gradient, last, sample, slope_of
 from adm.metrics.executors import TorchGraph
 from adm.metrics.frechet import frechet_distance
 from adm.nets.forward import Forward
+from adm.nets.unet import NO_CLASS
 from adm.pipeline import kinds
+from adm.planning.recipe import LABEL_DROPOUT
 from adm.report.compute import A100, H100, V100
 from adm.training.tasks import build_task
-from benchmarks import features, finetuning, frechet, front, gpu, intervals, objectives, quality, recipes, stopping
+from benchmarks import (
+    features,
+    finetuning,
+    frechet,
+    front,
+    gpu,
+    intervals,
+    levers,
+    quality,
+    recipes,
+    short_training,
+    stopping,
+)
 from benchmarks.cases import SMALLEST
 from benchmarks.features import network
-from benchmarks.objectives import OBJECTIVES
 from benchmarks.plain import PlainTraining, plain, plain_sampling
 from benchmarks.recipes import RECIPES
 from benchmarks.table import HEADER, NAMES, RIVALS, show
@@ -190,22 +204,6 @@ def test_every_checkpoint_of_a_recipe_is_scored(called, kept, kind, iterations):
         assert 0 <= min(precision, recall) <= max(precision, recall) <= 1
 
 
-@pytest.mark.slow
-def test_objectives_are_trained_and_scored(called, tmp_path, monkeypatch):
-    monkeypatch.setattr(objectives, "BLOCK", 10)
-    draws = np.random.default_rng(0)
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        for number in range(40):
-            Image.fromarray(draws.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{number}.png")
-    few = {"--seeds": 7, "--iterations": 1, "--size": 8, "--batch": 4, "--samples": 10, "--judge": 2}
-    names = [*OBJECTIVES][::4]
-    printed = called(objectives, tmp_path, *names, *(part for pair in few.items() for part in pair))
-    rows = cells(printed.splitlines()[4:])
-    assert [row[:3] for row in rows] == [[name, "7", "1"] for name in names]
-    assert all(float(fid) > 0 for row in rows for fid in row[4:])
-
-
 @pytest.mark.parametrize("clustered", [False, True])
 def test_checkpoints_that_copy_half_of_their_samples_are_found_and_none_where_none_does(clustered):
     rng = np.random.default_rng(0)
@@ -224,8 +222,8 @@ def garments(tmp_path, monkeypatch):
     ):
         header = struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape)
         (tmp_path / name).write_bytes(header + array.tobytes())
-    for module in (objectives, quality):
-        monkeypatch.setattr(module, "FASHION", {**objectives.FASHION, "root": str(tmp_path)})
+    for module in (short_training, quality):
+        monkeypatch.setattr(module, "FASHION", {**short_training.FASHION, "root": str(tmp_path)})
 
 
 @pytest.mark.slow
@@ -251,8 +249,62 @@ def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, t
     before = out.read_text()
     quality.main()
     assert out.read_text() == before
-    quality.show(out)
+    picture = tmp_path / "quality.png"
+    monkeypatch.setattr(sys, "argv", ["quality", "--show", str(out), "--picture", str(picture)])
+    quality.main()
     assert name in capsys.readouterr().out
+    assert Image.open(picture).size[0] > 600
+
+
+@pytest.fixture
+def task():
+    draws = np.random.default_rng(0)
+    images = draws.integers(0, 256, (40, 8, 8, 3), np.uint8)
+    return quality.Task(images, np.repeat(np.arange(4), 10), 1)
+
+
+def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
+    """Guidance of a network by itself would otherwise use what was never trained."""
+    seen = []
+
+    def train_step(state, training, x_0, y, noise):
+        seen.extend(y.tolist())
+        state.step += 1
+
+    monkeypatch.setattr(quality, "train_step", train_step)
+    contender, draws = quality.AdmNew(task, 7), generator(0)
+    for _ in range(40):
+        quality.update(contender, draws, 40)
+    assert seen.count(NO_CLASS) / len(seen) == pytest.approx(LABEL_DROPOUT, abs=0.05)
+    assert set(seen) == {NO_CLASS, 0, 1, 2, 3}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_levers_are_trained_scored_and_compared_with_adm_new(garments, called, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(quality, "BATCH", 4)
+    monkeypatch.setattr(quality, "ROUNDS", 2)
+    monkeypatch.setattr(quality, "LEAST", 0.0)
+    names = [levers.BASE, "batch 8, then 16, then 32", "rate 2e-3, falls", "v, EDM's timesteps", "mirrored, told"]
+    out = tmp_path / "levers.csv"
+    few = ["--out", out, "--budgets", "3", "--samples", "4", "--judge", "2", "--seeds", "7", "8"]
+    called(levers, "fashion", *names, *few)
+    rows = cells(called(levers, "--show", out).splitlines()[2:])
+    assert [row[0] for row in rows] == names
+    assert rows[0][4] == "1.00"
+    assert all(float(row[4].split()[0]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("name", levers.LEVERS)
+def test_a_lever_makes_a_model_that_is_accepted(task, name):
+    """Timesteps that it chooses are some of the process, and the early ones come first."""
+    model = levers.LEVERS[name].of(task.model("x_0, simple, min-SNR 5", 7))
+    if (choose := levers.LEVERS[name].timesteps) is not None:
+        alpha_bar = torch.linspace(0.9999, 0.0001, model.noise.timesteps, dtype=torch.float64)
+        t = choose(torch.linspace(0.001, 0.999, 16), alpha_bar)
+        assert t.min() >= 0
+        assert t.max() < model.noise.timesteps
+        assert len(t.unique()) > 8
 
 
 @pytest.mark.slow
