@@ -80,7 +80,7 @@ onstart:
     # On a cluster, and in containers, jobs start by themselves; a few start sooner so.
     alone = not workflow.local_exec or workflow.deployment_settings.deployment_method
     if not alone and sum(1 for _ in workflow.dag.needrun_jobs()) >= MANY:
-        fork_server.start()
+        fork_server.start(FILE)
     # Here no rate of jobs needs a limit. With one, each job that ends has the scheduler look at all others again every
     # few seconds, for ever: after 530 of 1,500 jobs it held half a core.
     if workflow.local_exec:

@@ -28,7 +28,7 @@ from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load, read
 from adm.params.load import write
 from adm.params.schema import ProcessResources
-from adm.pipeline import Job, Kind, Pipeline, carrying, kinds
+from adm.pipeline import Job, Kind, Pipeline, carrying, kinds, pipeline_of
 
 START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Score", "Share", "Stages"
 """Purposes of verbs, in the order of the help."""
@@ -122,7 +122,7 @@ def resolve(
     dvc: Annotated[Path | None, typer.Option(help="A dvc.yaml that must be of this params file.")] = None,
 ) -> None:
     """Write out the params file, and a trigger file for each job."""
-    pipeline = Pipeline(load(params))
+    pipeline = pipeline_of(params)
     if dvc is not None:
         from adm.dvc_file import check_stages
 
@@ -385,7 +385,7 @@ def accept(
 
     if not reason.strip():
         raise UserError("--reason: is empty; say why today's code computes the same")
-    tool.accept(Pipeline(load(params)), verb, reason)
+    tool.accept(pipeline_of(params), verb, reason)
 
 
 @app.command(rich_help_panel=LOOK)
@@ -468,7 +468,7 @@ def publish(
 
     if given := [name for name, value in {"network": network, "scores": scores, "license": license_}.items() if value]:
         raise UserError(f"--{given[0]}: goes with FOLDER, as in: adm publish FOLDER --network NAME")
-    pipeline = Pipeline(load(params))
+    pipeline = pipeline_of(params)
     if not check:
         print(tool.again(pipeline) if again else tool.run(pipeline))
         return
@@ -518,7 +518,7 @@ def check(
     if file and params != Path("params.yaml"):
         raise UserError(f"{file} and --params {params}: give one of them")
     params = file or params
-    pipeline, stages = Pipeline(load(params)), params.with_name(NAME)
+    pipeline, stages = pipeline_of(params), params.with_name(NAME)
     if dvc:
         check_stages(stages, params, pipeline)
     count, untested = len(pipeline.params.claims), not_tested(pipeline.params.claims)
@@ -537,7 +537,7 @@ def dvc(params: ParamsFile = Path("params.yaml")) -> None:
     """Write the dvc.yaml of a params file beside it: the stages for DVC."""
     from adm.dvc_file import GENERATED, NAME, render
 
-    text, stages = render(params, read(params).files, Pipeline(load(params))), params.with_name(NAME)
+    text, stages = render(params, read(params).files, pipeline_of(params)), params.with_name(NAME)
     if stages.is_file() and not stages.read_text(encoding="utf-8").startswith(GENERATED):
         raise UserError(f"{stages}: is not one that was generated; move it away, or merge the two by hand")
     with new_file(stages) as path:
@@ -589,7 +589,7 @@ def carry_out(file: Path, verb: str, key: str, is_current: bool = True) -> None:
     Raises:
         UserError: There is no such job, or its stage fails.
     """
-    pipeline = Pipeline(load(file))
+    pipeline = pipeline_of(file)
     job = pipeline.find(verb, key)
     taken = pipeline.resources(job)
     may_launch = job.kind.in_several and "WORLD_SIZE" not in os.environ

@@ -42,13 +42,16 @@ LENGTH_BYTES = 4
 """Bytes of a number between the processes: of a length, a PID or an exit code."""
 
 
-def start() -> None:
-    """Start the process; jobs that this process starts from now on find it. It ends when this process and they have."""
+def start(*params: str) -> None:
+    """Start the process; jobs that this process starts from now on find it. It ends when this process and they have.
+
+    It reads params files before, whose jobs need not read and check them again.
+    """
     folder = tempfile.mkdtemp(prefix="adm-")
     os.environ[PLACE] = str(Path(folder) / "socket")
     # Its input stays open as long as this process lives. It has a session of its own: a terminal's Ctrl-C reaches the
     # callers, which hand it on.
-    command = [sys.executable, "-m", "adm.fork_server"]
+    command = [sys.executable, "-m", "adm.fork_server", *params]
     STARTED.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
 
 
@@ -76,6 +79,9 @@ def serve() -> None:
     path = os.environ.pop(PLACE)
     for module in MODULES:
         import_module(module)
+    for params in sys.argv[1:]:
+        with suppress(import_module("adm.errors").UserError):  # a job tells of it
+            _ = import_module("adm.pipeline").pipeline_of(Path(params)).jobs
     # Else every job's garbage collector walks through, and thus copies, all that was imported: a quarter of a second.
     gc.collect()
     gc.freeze()

@@ -120,6 +120,12 @@ LEVERS = {
     "timesteps of the middle": Lever(timesteps=_middle),
     "stratified timesteps": Lever(timesteps=_stratified),
     "half the channels at full size": Lever(network={"channel_multiplier": [0.5, 1, 2], "groups": 4}),
+    "half at full size, batch 8": Lever(network={"channel_multiplier": [0.5, 1, 2], "groups": 4}, batches=(8,)),
+    "half at full size, depth 2": Lever(network={"channel_multiplier": [0.5, 1, 2], "groups": 4, "depth": 2}),
+    "half at full size, half more below": Lever(
+        network={"channel_multiplier": [0.5, 1.5, 3], "groups": 4, "head_channels": 48}
+    ),
+    "a quarter at full size": Lever(network={"channel_multiplier": [0.25, 1, 2], "groups": 4}),
     "48 channels": Lever(network={"channels": 48, "head_channels": 48, "groups": 12}),
     "twice the channels below": Lever(network={"channel_multiplier": [1, 2, 4]}),
     "depth 2": Lever(network={"depth": 2}),

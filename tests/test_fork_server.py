@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 STARTER = """
 import os, sys, time
 from adm import fork_server
-fork_server.start()
+fork_server.start("params.yaml")
 while not os.path.exists(os.environ[fork_server.PLACE]):
     time.sleep(0.01)
 print(os.environ[fork_server.PLACE], flush=True)
@@ -23,14 +24,20 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(scope="module")
-def starter(root):
+@contextmanager
+def started(folder):
     """The process that started the other, and the environment of its jobs."""
     with subprocess.Popen(
-        [sys.executable, "-c", STARTER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", STARTER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process, {**os.environ, "ADM_FORK_SERVER": process.stdout.readline().strip()}
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def starter(root):
+    with started(root) as found:
+        yield found
 
 
 def adm(*arguments, folder, environment):
@@ -53,6 +60,17 @@ def test_a_fork_is_in_its_callers_folder_with_its_callers_environment(starter, r
     for folder in (root, tmp_path):
         done = adm("jobs", folder=folder, environment={**environment, "COLUMNS": "40"})
         assert done == adm("jobs", folder=folder, environment={**os.environ, "COLUMNS": "40"})
+
+
+def test_a_params_file_that_has_changed_is_read_again(root, tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(text := (root / "params.yaml").read_text())
+    with started(tmp_path) as (_, environment):
+        before = adm("jobs", folder=tmp_path, environment=environment)
+        params.write_text(text.replace("schedule: cosine", "schedule: cosines", 1))
+        after = adm("jobs", folder=tmp_path, environment=environment)
+    assert (before[0], after[0]) == (0, 2)
+    assert "cosines" in after[2]
 
 
 def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):

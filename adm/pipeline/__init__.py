@@ -6,7 +6,7 @@ sampling, scoring, report. Snakemake's rules, the dvc.yaml files, the command li
 stage's code.
 """
 
-from adm.pipeline.graph import Pipeline, kinds
+from adm.pipeline.graph import Pipeline, kinds, pipeline_of
 from adm.pipeline.jobs import Job, Kind
 
-__all__ = ["Job", "Kind", "Pipeline", "kinds"]
+__all__ = ["Job", "Kind", "Pipeline", "kinds", "pipeline_of"]

@@ -14,6 +14,7 @@ from adm.config.registry import rows_in
 from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
+from adm.params.load import load, read
 from adm.params.needs import Needs, needs_of
 from adm.params.references import Named, references
 from adm.params.runs import ThroughputParams
@@ -50,6 +51,20 @@ def kinds() -> dict[str, Kind]:
     """
     own = [kind for chapter in (data, training, sampling, scoring, report) for kind in chapter.KINDS]
     return {kind.name: kind for kind in (*own, *declared())}
+
+
+def pipeline_of(file: Path) -> "Pipeline":
+    """Read a params file and make its pipeline, or take what this process, or the one it is a fork of, made of it.
+
+    Raises:
+        UserError: The file breaks the schema.
+    """
+    return _pipeline_of(repr(read(file).data), file, Path.cwd())
+
+
+@cache
+def _pipeline_of(content: str, file: Path, folder: Path) -> "Pipeline":
+    return Pipeline(load(file))
 
 
 class Pipeline:
