@@ -33,6 +33,17 @@ def both_rates(rate: float) -> dict[str, float]:
 
 RECIPES: dict[str, dict[str, Changes]] = {
     "adm": {
+        "kept": {"checkpoints": [500, 1000, 2180]},
+        "half as wide at 8x8": {
+            "checkpoints": [500, 1000, 2180], "network": {"channels": 16, "channel_multiplier": [1, 2]},
+        },
+        "half as wide at 8x8, 4 groups": {
+            "checkpoints": [500, 1000, 2180], "network": {"channels": 16, "channel_multiplier": [1, 2], "groups": 4},
+        },
+        "batch 16": {"checkpoints": [500, 1000, 2180], "training": {"batch_size": 16}},
+        "batch 16, rate 1e-3": {
+            "checkpoints": [500, 1000, 2180], "training": {"batch_size": 16, "learning_rate": 1.0e-3},
+        },
         "batch 64": {"checkpoints": [500], "training": {"batch_size": 64}},
         "batch 64, annealed": {"checkpoints": [500], "training": {"batch_size": 64, "annealing": 500}},
         "batch 64, rate 4e-3": {"checkpoints": [500], "training": {"batch_size": 64, "learning_rate": 4.0e-3}},
