@@ -63,8 +63,8 @@ OBJECTIVE = {"objective": "simple", "min_snr": 5}
 NOISE = {"predicts": "x_0", "variance": "beta"}
 """What a network learns from scratch: what wins over short trainings (docs/recipes.md, "What a network predicts")."""
 
-STEPS = 25
-"""Steps of sampling by SDE-DPM-Solver++; more of them have no lower FID (findings, "solvers")."""
+STEPS = 12
+"""Steps of sampling by SDE-DPM-Solver++; in more of them FID is no lower (docs/speed.md, "Soon and good")."""
 
 FEWEST_UPDATES = 80
 """Minimum number of updates."""
