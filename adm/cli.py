@@ -35,9 +35,6 @@ START, LOOK, IMAGES, SCORE, SHARE, STAGES = "Start", "Look", "Make images", "Sco
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The params file.")]
 
-RENAMED = {"diff": "adm compare", "identify": "adm export FILE", "convert": "adm export", "gather": "adm sample"}
-"""Today's names of earlier verbs."""
-
 MISUSE: type[Exception] = typer.BadParameter.__bases__[0]
 """The errors of a command's words, whose own class typer does not export."""
 
@@ -49,9 +46,7 @@ class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a verb; an earlier one is told what it is called now, and a misspelt one the nearest."""
-        if cmd_name in RENAMED:
-            raise UserError(f"{cmd_name}: is now `{RENAMED[cmd_name]}`")
+        """Find a verb; of a misspelt one the nearest is told."""
         if cmd_name not in self.commands:
             raise UserError(f"{cmd_name}: is no verb of adm; {accepted(self.commands, cmd_name)}")
         return super().get_command(ctx, cmd_name)

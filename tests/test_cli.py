@@ -110,7 +110,6 @@ MISTAKES = {
     "missing params file": ("prepare digits --params none.yaml", "none.yaml: cannot be read"),
     "nowhere to write": ("schema --out file/out.json", "file/out.json: cannot be made: "),
     "a schema that is no JSON": ("schema --out out.yaml", "out.yaml: ends in no .json"),
-    "an earlier verb": ("gather scale-2", "gather: is now `adm sample`"),
     "code accepted without a reason": ("accept train --reason=", "--reason: is empty"),
     "a place for a file of the params file": ("fetch graphs/inception --to a", "--to 'a': "),
 }

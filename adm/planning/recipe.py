@@ -78,7 +78,7 @@ FEWEST_SAMPLES = 50
 LABEL_DROPOUT = 0.1
 """The share of images whose class is not told in training, so that the model guides itself, without a classifier."""
 
-SCALES, GUIDE_SCALES = (1, 1.5, 2, 3, 4), (1, 1.25, 1.5, 2)
+SCALES, GUIDE_SCALES = (1, 1.25, 1.5, 2, 3), (1, 1.25, 1.5, 2)
 """Scales of the sweep, without a classifier or of a source that guides; of each the first is no guidance."""
 
 SLOWER, MOST_TUNING_PASSES = 4, 1000
