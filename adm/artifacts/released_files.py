@@ -16,7 +16,6 @@ FOLDER = "ADM_FILES"
 PACKAGED = {path.stem: path for path in (Path(__file__).parents[1] / "networks").glob("*.safetensors")}
 """Small networks that come with the package, by name."""
 
-
 WEIGHTS, RECORD = "model.safetensors", "samples.json"
 """Files of a network's folder for a model hub: its weights, and what made the images beside them."""
 

@@ -53,7 +53,6 @@ INCEPTION = PublishedFile(
 )
 """The Inception graph of 2015. Source: the released evaluator, which fetches this file."""
 
-
 CHECKPOINTS = {
     "64x64_diffusion": "imagenet64",
     "128x128_diffusion": "imagenet128",

@@ -12,7 +12,6 @@ Need = Literal["pool", "spatial", "logits", "real", "pool_statistics", "spatial_
 """Inputs of metrics: features of the samples by layer, pooled features of the reference's images ("real"), statistics
 of the reference's features, and pooled features of held-out images ("held_out")."""
 
-
 RETRAINING = 3.2
 """The standard deviation of an FID over trainings, in those over draws of samples, at ImageNet's scale.
 

@@ -12,7 +12,6 @@ from adm.config.schedules import SCHEDULES, respaced_timesteps, sigmas_of
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 """Precision of arithmetic; "tf32" is float32 whose products a GPU rounds to TensorFloat-32, and float32 on a CPU."""
 
-
 VarianceKind = Literal["learned_range", "beta", "beta_tilde"]
 TargetName = Literal["eps", "v", "x_0"]
 

@@ -57,6 +57,5 @@ FAST = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr12"}
 USUAL = "ddpm"
 """The sampler that printed descriptions of runs do not mention."""
 
-
 SamplerName = Annotated[str, OneOf(SAMPLERS)]
 """The name of a sampler."""

@@ -14,7 +14,6 @@ from adm.metrics.features import FloatArray
 CHUNK = 4096
 """Number of rows summed at once; a constant, because the order of summation affects the last bits."""
 
-
 STATISTICS = ("mu", "sigma", "mu_s", "sigma_s")
 """Arrays with the statistics of a whole training set: mean and covariance of pooled and of spatial features."""
 

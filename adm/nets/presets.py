@@ -21,7 +21,6 @@ _CHANNEL_MULTIPLIER = {
 }
 """Width of each level, by image size; only the upsampler to 512 deviates (Table 13, footnote)."""
 
-
 _CHANNELS = {UNetParams: 256, UpsamplerParams: 192, ClassifierParams: 128}
 
 

@@ -35,7 +35,6 @@ FEWEST_DRAWS = 2
 SAME_IMAGES = {"curve", "micro_batch", "compiled", "threads"}
 """Fields of runs that change no image, or no more than its rounding."""
 
-
 IMAGES = ("image_size", "channels", "num_classes")
 """Fields that images and a network have in common."""
 

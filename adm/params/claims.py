@@ -169,7 +169,6 @@ AnyClaim = (
 
 ClaimParams = Annotated[AnyClaim, Field(discriminator="kind")]
 
-
 CLASSES: dict[str, type[Section]] = {
     kind: one for one in get_args(AnyClaim) for kind in get_args(one.model_fields["kind"].annotation)
 }

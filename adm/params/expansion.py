@@ -33,7 +33,6 @@ ROOT = "root"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 """The begin of a whole URL; other URLs of published files are paths under the section's `root`."""
 
-
 GROUPS = "groups"
 """The section that names groups of runs."""
 

@@ -98,7 +98,6 @@ def _source(value: Any) -> Any:
 OrNone = BeforeValidator(_source)
 """Marks a place of a paper's table: the key of its source, or the reason why this scale has none."""
 
-
 Named = marks.Named[Ref]
 """A reference: the field that it stands in, what its type says, the key, and whether it is one of a list."""
 

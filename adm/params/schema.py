@@ -40,7 +40,6 @@ from adm.params.tables import TableParams
 ScoredSection = RunParams | UpsampledRunParams | GanRunParams | PublishedSamplesParams
 ReferenceSection = ReferenceParams | PublishedReferenceParams
 
-
 Groups = dict[Key, Annotated[list[Scored], Field(min_length=1), Distinct]]
 """Runs that differ only in the seed of training and in that of sampling, by a key that tables, curves and claims may
 name in place of a run. `seeds` of models and GANs make them."""

@@ -26,7 +26,6 @@ from adm.pipeline.jobs import Job, Kind
 Read = tuple[dict[str, Path], dict[str, Any]]
 """Things that a job reads: artifacts, and sections of the params file, by the names that its stage has for them."""
 
-
 STUDY = "interpolate"
 """One of the kinds of studies, which share a folder."""
 

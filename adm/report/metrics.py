@@ -22,7 +22,6 @@ from adm.params.section import judged, parts
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
 
-
 SKILLED = 0.75
 """The way from chance to certainty that an extractor has to go, lest its distances are rough."""
 
