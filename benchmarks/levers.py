@@ -93,8 +93,6 @@ def _objective(name: str) -> dict[str, Any]:
     return {**changed, "noise": {"schedule": "cosine", **changed.get("noise", {})}}
 
 
-HALF = {"channel_multiplier": [0.5, 1, 2], "groups": 4}
-
 LEVERS = {
     BASE: Lever(),
     "without label dropout": Lever(training={"label_dropout": 0.0}),
@@ -121,26 +119,14 @@ LEVERS = {
     "EDM's timesteps": Lever(timesteps=_log_normal),
     "timesteps of the middle": Lever(timesteps=_middle),
     "stratified timesteps": Lever(timesteps=_stratified),
-    "half at full size": Lever(network=HALF),
-    "half at full size, batch 8": Lever(network=HALF, batches=(8,)),
-    "half at full size, batch 32": Lever(network=HALF, batches=(32,)),
-    "half at full size, depth 2": Lever(network={**HALF, "depth": 2}),
-    "half at full size, half more below": Lever(
-        network={**HALF, "channel_multiplier": [0.5, 1.5, 3], "head_channels": 48}
-    ),
-    "half at full size, average 0.995": Lever(network=HALF, training={"ema_rate": 0.995}),
-    "half at full size, EDM's timesteps": Lever(network=HALF, timesteps=_log_normal),
-    "half at full size, stratified timesteps": Lever(network=HALF, timesteps=_stratified),
-    "half at full size, rate 5e-4": Lever(network=HALF, training={"learning_rate": 5.0e-4}),
-    "half at full size, beta_2 0.99": Lever(network=HALF, beta_2=0.99),
-    "half at full size, v": Lever(_objective("v, simple"), network=HALF),
-    "a quarter at full size": Lever(network={**HALF, "channel_multiplier": [0.25, 1, 2]}),
-    "48 channels": Lever(network={"channels": 48, "head_channels": 48, "groups": 12}),
-    "twice the channels below": Lever(network={"channel_multiplier": [1, 2, 4]}),
+    "as wide at full size": Lever(network={"channel_multiplier": [1, 2, 2], "groups": 8}),
+    "a quarter at full size": Lever(network={"channel_multiplier": [0.25, 1, 2]}),
+    "half as wide again below": Lever(network={"channel_multiplier": [0.5, 1.5, 3], "head_channels": 48}),
+    "twice as wide below": Lever(network={"channel_multiplier": [0.5, 2, 4]}),
     "depth 2": Lever(network={"depth": 2}),
     "no attention but in the middle": Lever(network={"attention_resolutions": []}),
-    "4 groups": Lever(network={"groups": 4}),
-    "16 groups": Lever(network={"groups": 16}),
+    "2 groups": Lever(network={"groups": 2}),
+    "8 groups": Lever(network={"groups": 8}),
     "resampling by convolutions": Lever(network={"resampling": "convolution"}),
     "float32": Lever(training={"precision": "float32"}),
     "mirrored": Lever(mirrored=True),

@@ -1,9 +1,9 @@
 """Time to quality: FID against the seconds of one core that training took, ours and other libraries'.
 
 Run as `python -m benchmarks.quality fashion|FOLDER --out FILE.csv`. A folder holds a folder of images a class. Each
-contender trains as its own documentation says, with the layers of the narrowest network of `adm new` or its library's
-like of it, and again with ours in the place of what is meant for days: rate, batch, average, bfloat16, nothing mirrored
-("our settings"). All read the same images from memory, on one thread.
+contender trains as its own documentation says, with 32 channels on three levels or its library's like of it, and again
+with ours in the place of what is meant for days: rate, batch, average, bfloat16, nothing mirrored ("our settings"). All
+read the same images from memory, on one thread.
 
 A second is one of processor time in updates. What an update takes is measured first, of all in turns, and kept beside
 FILE.csv; a budget is as many updates as fit. What falls to zero at the end, as a rate of diffusers does, is trained
@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adm.config.models import DiffusionModel, TargetName, TrainingParams, VarianceKind
+from adm.config.networks import UNetParams
 from adm.config.sampling import GuidedSampling
 from adm.config.schedules import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
@@ -74,6 +75,9 @@ JUDGE_SEED = 1
 BATCH = 50
 """Images that are sampled together."""
 
+NETWORK = {"channel_multiplier": [0.5, 1, 2], "groups": 4}
+"""Levels of the narrowest network of `adm new`; others have [1, 2, 2], which it had when they were settled."""
+
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) in [-1, 1], timesteps: (B,), classes: (B,)); (B, C or 2C, H, W)."""
 
@@ -93,7 +97,7 @@ class Task(NamedTuple):
     def model(
         self, objective: str, seed: int, labelled: bool = True, batch: int = 16, **training: Any
     ) -> DiffusionModel:
-        """The narrowest model of `adm new`, with an objective and changes of its training."""
+        """A model of 32 channels on three levels, with an objective and changes of its training."""
         classes = self.classes if labelled else None
         whole = section(self.images.shape[1], self.channels, classes, batch, OBJECTIVES[objective], seed)
         return whole.model_copy(update={"training": whole.training.model_copy(update=training)})
@@ -176,7 +180,9 @@ class AdmNew(Contender):
     ) -> None:
         super().__init__(task, seed)
         dropout = {"label_dropout": LABEL_DROPOUT} if labelled else {}
-        self.model = change(task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout))
+        model = task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout)
+        network = UNetParams.model_validate({**model.network.values(), **NETWORK})
+        self.model = change(model.model_copy(update={"network": network}))
         self.batch = self.model.training.batch_size
         self.state = TrainingState(build(self.model), build_task(self.model), self.model.training)
         self.scale = scale

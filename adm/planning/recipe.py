@@ -251,13 +251,15 @@ def _measured(model: dict[str, Any], device: str, over: float = 3.0) -> float:
 
 def _model(wanted: Request, width: Width) -> dict[str, Any]:
     multiplier = channel_multiplier(wanted.image_size)
-    if width.channels * multiplier[0] % 32:
+    if width == WIDTHS[-1]:  # half as wide at each level, it learns twice as fast (docs/recipes.md)
+        multiplier = [0.5, *multiplier[:-1]]
+    elif width.channels * multiplier[0] % 32:
         multiplier[0] = 1
     sides = [wanted.image_size >> level for level in range(1, len(multiplier))]
     network = {
         "image_size": wanted.image_size,
         "channels": width.channels,
-        **({"groups": width.channels // LEAST_GROUP} if width.channels < 32 * LEAST_GROUP else {}),
+        **({"groups": int(width.channels * multiplier[0]) // LEAST_GROUP} if width.channels < 32 * LEAST_GROUP else {}),
         "channel_multiplier": multiplier,
         "depth": width.depth,
         "attention_resolutions": [side for side in sides if side <= 16],
