@@ -32,7 +32,6 @@ class Width(NamedTuple):
 WIDTHS = (
     Width(192, 2, 1.0e-4, 20_000),
     Width(128, 2, 2.0e-4, 2000),
-    Width(96, 2, 3.0e-4, 2000),
     Width(64, 2, 5.0e-4, 200),
     Width(64, 1, 5.0e-4, 200),
     Width(32, 1, 1.0e-3, 0),
@@ -253,8 +252,6 @@ def _model(wanted: Request, width: Width) -> dict[str, Any]:
     multiplier = channel_multiplier(wanted.image_size)
     if width == WIDTHS[-1]:  # half as wide at each level, it learns twice as fast (docs/recipes.md)
         multiplier = [0.5, *multiplier[:-1]]
-    elif width.channels * multiplier[0] % 32:
-        multiplier[0] = 1
     sides = [wanted.image_size >> level for level in range(1, len(multiplier))]
     network = {
         "image_size": wanted.image_size,
