@@ -43,10 +43,7 @@ LENGTH_BYTES = 4
 
 
 def start(*params: str) -> None:
-    """Start the process; jobs that this process starts from now on find it. It ends when this process and they have.
-
-    It reads params files before, whose jobs need not read and check them again.
-    """
+    """Start the process, which reads params files; later jobs of this one find it. It ends after this one and them."""
     folder = tempfile.mkdtemp(prefix="adm-")
     os.environ[PLACE] = str(Path(folder) / "socket")
     # Its input stays open as long as this process lives. It has a session of its own: a terminal's Ctrl-C reaches the

@@ -1,7 +1,7 @@
 """What fine-tuning is worth: FID against held-out images after equal training, from a trained network and from scratch.
 
-Run as `python -m benchmarks.finetuning fashion|FOLDER`. A network learns garments at 28x28, as
-`python -m benchmarks.levers` trains them. With "fashion" it has seen nine classes of them and is taught the tenth,
+Run as `python -m benchmarks.finetuning fashion|FOLDER`. A network of 32 channels learns garments at
+28x28. With "fashion" it has seen nine classes of them and is taught the tenth,
 ankle boots, of which it gets few images; with a folder, which holds a folder of images a class, it has seen all, and is
 taught the folder's images in colour. Either way the other network begins at random and learns at `--slower` times the
 rate, by default as `adm new` without and with `--from`. An iteration takes both the same time.

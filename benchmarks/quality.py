@@ -9,7 +9,7 @@ A second is one of processor time in updates. What an update takes is measured f
 FILE.csv; a budget is as many updates as fit. What falls to zero at the end, as a rate of diffusers does, is trained
 anew for each budget. Samples are drawn from the average of weights and from the last ones.
 
-Everyone is sampled by our fast sampler, and the first seed at the last budget by its own default, beside as few by
+Everyone is sampled by our fast sampler, and the first seed at the last budget by its own default, beside as many by
 ours. One judge, trained before on the same images and used for nothing else, scores all: FID to training and to
 held-out images, KID to held-out ones; of Fashion-MNIST these are the 10,000 of its test set, which chose nothing here.
 A call that was stopped goes on with what is missing in FILE.csv. `python -m benchmarks.quality --show FILE.csv` prints
@@ -76,7 +76,7 @@ BATCH = 50
 """Images that are sampled together."""
 
 NETWORK = {"channel_multiplier": [0.5, 1, 2], "groups": 4}
-"""Levels of the narrowest network of `adm new`; others have [1, 2, 2], which it had when they were settled."""
+"""Levels of the narrowest network of `adm new`; others have [1, 2, 2], and "as wide as others" tells what that is."""
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A network of (x_t: (B, C, H, W) in [-1, 1], timesteps: (B,), classes: (B,)); (B, C or 2C, H, W)."""
@@ -176,12 +176,13 @@ class AdmNew(Contender):
         seed: int,
         labelled: bool = True,
         scale: float | None = None,
+        levels: Mapping[str, Any] = NETWORK,
         change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
     ) -> None:
         super().__init__(task, seed)
         dropout = {"label_dropout": LABEL_DROPOUT} if labelled else {}
         model = task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout)
-        network = UNetParams.model_validate({**model.network.values(), **NETWORK})
+        network = UNetParams.model_validate({**model.network.values(), **levels})
         self.model = change(model.model_copy(update={"network": network}))
         self.batch = self.model.training.batch_size
         self.state = TrainingState(build(self.model), build_task(self.model), self.model.training)
@@ -247,7 +248,7 @@ class Released(Contender):
 
 
 class Diffusers(Contender):
-    """diffusers' example of unconditional generation, as its README calls it, with the layers of `adm new`.
+    """diffusers' example of unconditional generation, as its README calls it, with 32 channels on three levels.
 
     The average is the example's, whose warm-up fits short trainings.
     """
@@ -418,6 +419,8 @@ CONTENDERS = {
     "adm new --unlabelled": Entry(partial(AdmNew, labelled=False), ours=True),
     "adm new": Entry(AdmNew, ours=True, labelled=True),
     GUIDED: Entry(partial(AdmNew, scale=1.5), ours=True, labelled=True),
+    "adm new --unlabelled, as wide as others": Entry(partial(AdmNew, labelled=False, levels={}), ours=True),
+    "adm new, as wide as others": Entry(partial(AdmNew, levels={}), ours=True, labelled=True),
     "released code": Entry(Released, labelled=True),
     "released code, our settings": Entry(partial(Released, is_ours=True), labelled=True),
     "diffusers": Entry(Diffusers),
@@ -495,7 +498,7 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 OWN, AS_FEW = "its own", "fast, as few"
 
-OURS = ("#9C1C1C", "#D55E00", "#E69F00")
+OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080")
 
 COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
 """Colours of curves, ours first and warm."""
@@ -600,7 +603,8 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
             axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
         panels[0].set_ylabel(axis_label("fid"))
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        curves = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend([*curves.values()], [*curves], loc="outside lower center", ncols=2)
         figure.savefig(path, metadata={"Software": None})
 
 
@@ -651,6 +655,8 @@ def main() -> None:
     options = parser.parse_args()
     for path in options.show or ():
         show(path)
+    if options.picture and not options.show:
+        parser.error("--picture draws what --show names")
     if options.picture:
         draw({TITLES.get(path.stem, path.stem): pd.read_csv(path) for path in options.show}, options.picture)
     if options.show:

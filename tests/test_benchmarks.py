@@ -297,7 +297,7 @@ def test_levers_are_trained_scored_and_compared_with_adm_new(garments, called, t
 
 @pytest.mark.parametrize("name", levers.LEVERS)
 def test_a_lever_makes_a_model_that_is_accepted(task, name):
-    """Timesteps that it chooses are some of the process, and the early ones come first."""
+    """Timesteps that it chooses are some of the process, and many of them."""
     model = levers.LEVERS[name].of(task.model("x_0, simple, min-SNR 5", 7))
     if (choose := levers.LEVERS[name].timesteps) is not None:
         alpha_bar = torch.linspace(0.9999, 0.0001, model.noise.timesteps, dtype=torch.float64)

@@ -62,15 +62,21 @@ def test_a_fork_is_in_its_callers_folder_with_its_callers_environment(starter, r
         assert done == adm("jobs", folder=folder, environment={**os.environ, "COLUMNS": "40"})
 
 
-def test_a_params_file_that_has_changed_is_read_again(root, tmp_path):
-    params = tmp_path / "params.yaml"
-    params.write_text(text := (root / "params.yaml").read_text())
+@pytest.mark.parametrize("changed", ["params.yaml", "base.yaml"])
+def test_a_params_file_that_has_changed_is_read_again(root, tmp_path, changed):
+    shutil.copy(root / "params.yaml", tmp_path / "base.yaml")
+    (tmp_path / "params.yaml").write_text("base: base.yaml\nmodels: {adm-128: {training: {seed: 7}}}\n")
+
+    def check(environment):
+        return adm("check", folder=tmp_path, environment=environment)
+
     with started(tmp_path) as (_, environment):
-        before = adm("jobs", folder=tmp_path, environment=environment)
-        params.write_text(text.replace("schedule: cosine", "schedule: cosines", 1))
-        after = adm("jobs", folder=tmp_path, environment=environment)
+        before = check(environment)
+        with (tmp_path / changed).open("a") as file:
+            file.write("misspelt: {}\n")
+        after = check(environment)
     assert (before[0], after[0]) == (0, 2)
-    assert "cosines" in after[2]
+    assert after == check(os.environ)
 
 
 def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):

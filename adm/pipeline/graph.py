@@ -14,7 +14,7 @@ from adm.config.registry import rows_in
 from adm.errors import accepted
 from adm.params import Params, UserError
 from adm.params.claims import grouped
-from adm.params.load import load, read
+from adm.params.load import check, read
 from adm.params.needs import Needs, needs_of
 from adm.params.references import Named, references
 from adm.params.runs import ThroughputParams
@@ -41,6 +41,10 @@ NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studie
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
 
 
+KEPT: dict[Any, "Pipeline"] = {}
+"""Pipelines by the content of their params files."""
+
+
 @cache
 def kinds() -> dict[str, Kind]:
     """List every kind of job by its name, in the order of the pipeline: those of packages beside this one last.
@@ -58,12 +62,11 @@ def pipeline_of(file: Path) -> "Pipeline":
     Raises:
         UserError: The file breaks the schema.
     """
-    return _pipeline_of(repr(read(file).data), file, Path.cwd())
-
-
-@cache
-def _pipeline_of(content: str, file: Path, folder: Path) -> "Pipeline":
-    return Pipeline(load(file))
+    data = read(file).data
+    key = repr(data), file, Path.cwd()
+    if key not in KEPT:
+        KEPT[key] = Pipeline(check(data, file))
+    return KEPT[key]
 
 
 class Pipeline:

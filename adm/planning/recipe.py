@@ -63,7 +63,7 @@ NOISE = {"predicts": "x_0", "variance": "beta"}
 """What a network learns from scratch: what wins over short trainings (docs/recipes.md, "What a network predicts")."""
 
 STEPS = 12
-"""Steps of sampling by SDE-DPM-Solver++; in more of them FID is no lower (docs/speed.md, "Soon and good")."""
+"""Steps of sampling by SDE-DPM-Solver++; FID in 25 is not told apart (docs/speed.md, "Soon and good")."""
 
 FEWEST_UPDATES = 80
 """Minimum number of updates."""
@@ -250,7 +250,7 @@ def _measured(model: dict[str, Any], device: str, over: float = 3.0) -> float:
 
 def _model(wanted: Request, width: Width) -> dict[str, Any]:
     multiplier = channel_multiplier(wanted.image_size)
-    if width == WIDTHS[-1]:  # half as wide at each level, it learns twice as fast (docs/recipes.md)
+    if width.depth == 1:  # half as wide at full size, where most of the time goes, and so on below
         multiplier = [0.5, *multiplier[:-1]]
     sides = [wanted.image_size >> level for level in range(1, len(multiplier))]
     network = {

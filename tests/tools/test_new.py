@@ -99,6 +99,7 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     assert params.datasets["images"].root == "images"
     assert params.datasets["images"].num_classes == params.models["model"].network.num_classes == 2
     assert [params.runs[f"scale-{end}"].cfg_scale for end in ("1", "1_25", "1_5", "2", "3")] == [1, 1.25, 1.5, 2, 3]
+    assert params.models["model"].network.level_channels[:2] == [16, 32]  # in minutes, narrow at full size
     assert params.models["model"].training.label_dropout > 0
     assert params.figures["grid"].classes == [0, 1]
     assert params.references["images"].extractor in params.extractors
