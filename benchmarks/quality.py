@@ -519,7 +519,9 @@ def measure(options: argparse.Namespace, entries: Mapping[str, Entry], judge_see
     chosen = {name: entries[name] for name in options.names or entries}
     speeds = seconds_an_update(task, chosen, options.out.with_suffix(".speeds.csv"))
     judge = Judge(task, unseen, options.judge, judge_seed)
-    done = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=FIELDS)
+    # A call that was stopped before its first row has left an empty file.
+    is_begun = options.out.exists() and options.out.stat().st_size
+    done = pd.read_csv(options.out) if is_begun else pd.DataFrame(columns=FIELDS)
     with options.out.open("a", newline="") as file:
         table = csv.DictWriter(file, FIELDS)
         if not file.tell():
