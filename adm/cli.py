@@ -144,9 +144,6 @@ def start(
     tool.run(released_folder(), lambda *job: resolve(job[0]) if job[1] == "resolve" else carry_out(*job))
 
 
-KEY = typer.Argument(help="Its key in the params file.")
-
-
 def _fetch(
     key: Annotated[
         str,
@@ -205,7 +202,9 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
 
         return single
 
-    def keyed(key: Annotated[str, KEY], params: ParamsFile = Path("params.yaml")) -> None:
+    def keyed(
+        key: Annotated[str, typer.Argument(help="Its key in that file.")], params: ParamsFile = Path("params.yaml")
+    ) -> None:
         carry_out(params, verb, key)
 
     return keyed

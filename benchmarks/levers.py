@@ -7,7 +7,6 @@ prints each lever's FID, and its ratio to that of `adm new` with the same seed: 
 seeds.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +22,7 @@ from torch import Tensor
 from adm.config.models import DiffusionModel
 from adm.determinism import make_deterministic
 from adm.training.inputs import Noise
-from benchmarks.quality import AdmNew, Entry, Task, measure
+from benchmarks.quality import AdmNew, Entry, Task, measure, parser_of, task_of
 from benchmarks.short_training import OBJECTIVES
 
 JUDGE_SEED = 0
@@ -114,7 +113,7 @@ LEVERS = {
     "eps": Lever(_objective("eps, simple")),
     "v": Lever(_objective("v, simple")),
     "v, EDM's timesteps": Lever(_objective("v, simple"), timesteps=_log_normal),
-    "x_0, L_hybrid": Lever(_objective("x_0, min-SNR 5")),
+    "x_0, L_hybrid, min-SNR 5": Lever(_objective("x_0, min-SNR 5")),
     "min-SNR 1": Lever({"min_snr": 1.0}),
     "min-SNR 20": Lever({"min_snr": 20.0}),
     "EDM's timesteps": Lever(timesteps=_log_normal),
@@ -186,23 +185,18 @@ def show(path: Path) -> None:
 
 def main() -> None:
     """Measure, or print what was measured."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.levers", description=__doc__)
-    parser.add_argument("source", nargs="?", help="fashion, or a folder")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(LEVERS)} (default: all)")
-    parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
-    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
-    parser.add_argument("--budgets", type=float, nargs="+", default=[120.0], help="seconds, in order")
-    parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    about = {"prog": "python -m benchmarks.levers", "description": __doc__}
+    parser = parser_of(LEVERS, [101, 102, 103], [120.0], **about)
     options = parser.parse_args()
+    for path in options.show or ():
+        show(path)
     if options.show:
-        return show(options.show)
+        return None
     if not options.source or not options.out:
         parser.error("a source and --out are needed, or --show")
     make_deterministic(1)
     entries = {name: Entry(partial(Tried, lever=lever), ours=True) for name, lever in LEVERS.items()}
-    return measure(options, entries, JUDGE_SEED)
+    return measure(options, entries, *task_of(options.source), JUDGE_SEED)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import csv
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -168,7 +170,7 @@ class Contender(ABC):
 
 
 class AdmNew(Contender):
-    """What `adm new` writes, sampled as it samples; with classes it may guide itself."""
+    """What `adm new` writes, but for the rate of the average, which goes by its hours; it may guide itself."""
 
     def __init__(
         self,
@@ -496,7 +498,7 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
     return entry.make(task, seed)
 
 
-OWN, AS_FEW = "its own", "fast, as few"
+OWN, AS_MANY = "its own", "fast, as many"
 
 OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080")
 
@@ -509,13 +511,22 @@ TITLES = {"quality_fashion": "Garments, 28×28", "quality_emoji": "Emoji, 32×32
 FIELDS = ("contender", "seed", "seconds", "updates", "weights", "sampler", "fid", "fid_held_out", "kid_held_out")
 
 
-def measure(options: argparse.Namespace, entries: Mapping[str, Entry], judge_seed: int) -> None:
-    """Append what is missing in the file of results, of some entries or those that are named."""
-    images, labels, unseen, _, channels = read(options.source, 32, keeps_alike=True)
-    if options.source == "fashion" and judge_seed == JUDGE_SEED:
-        grey = read_idx(next(Path(FASHION["root"]).glob("t10k-images-idx3-ubyte*")), 3)
-        unseen = np.repeat(grey[..., None], 3, axis=3)
-    task = Task(images, labels, channels)
+def task_of(source: str) -> tuple[Task, Images]:
+    """Read what all train on, and held-out images."""
+    images, labels, unseen, _, channels = read(source, 32, keeps_alike=True)
+    return Task(images, labels, channels), unseen
+
+
+def tested_garments() -> Images:
+    """Read the 10,000 garments of the test set."""
+    grey = read_idx(next(Path(FASHION["root"]).glob("t10k-images-idx3-ubyte*")), 3)
+    return np.repeat(grey[..., None], 3, axis=3)
+
+
+def measure(
+    options: argparse.Namespace, entries: Mapping[str, Entry], task: Task, unseen: Images, judge_seed: int
+) -> None:
+    """Append what is missing in the file of results, of all entries or those that are named."""
     chosen = {name: entries[name] for name in options.names or entries}
     speeds = seconds_an_update(task, chosen, options.out.with_suffix(".speeds.csv"))
     judge = Judge(task, unseen, options.judge, judge_seed)
@@ -529,9 +540,9 @@ def measure(options: argparse.Namespace, entries: Mapping[str, Entry], judge_see
         for seed in options.seeds:
             for name in filter(speeds.__contains__, chosen):
                 if not ((done.contender == name) & (done.seed == seed)).any():
-                    # Written at once, so that a contender that was stopped begins anew.
                     print(f"{name}, seed {seed}:", flush=True)
                     found = rows_of(entries[name], task, seed, judge, speeds[name], options)
+                    # Written at once, so that a contender that was stopped begins anew.
                     table.writerows({"contender": name, **row} for row in found)
                     file.flush()
 
@@ -565,7 +576,7 @@ def rows_of(
     if found and not entry.ours and options.own_samples and seed == options.seeds[0]:
         for weights in contender.weights():
             # FID falls with the number of samples.
-            for by in (OWN, AS_FEW):
+            for by in (OWN, AS_MANY):
                 score(contender, budget, weights, by, options.own_samples)
     return found
 
@@ -602,6 +613,7 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
             axes.set(title=title, xscale="log", yscale="log", xlabel="Seconds of a core in training")
             budgets = over_seeds.index.unique("seconds")
             axes.set_xticks(budgets, [f"{each:g}" for each in budgets])
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
         panels[0].set_ylabel(axis_label("fid"))
@@ -641,19 +653,26 @@ def show(path: Path) -> None:
         print(f"| {row.contender} | {row.weights} | {row.sampler} | {scores} |")
 
 
-def main() -> None:
-    """Measure, or print the table of what was measured."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+def parser_of(names: Iterable[str], seeds: Sequence[int], budgets: Sequence[float], **about: Any) -> ArgumentParser:
+    """Make the parser of a benchmark that trains what has names."""
+    parser = ArgumentParser(**about)
     parser.add_argument("source", nargs="?", help="fashion, or a folder")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(CONTENDERS)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(names)} (default: all)")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
     parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.csv", help="print the tables of files")
-    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the files of --show, a panel each")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[201, 202, 203])
-    parser.add_argument("--budgets", type=float, nargs="+", default=BUDGETS, help="seconds, in order")
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    parser.add_argument("--budgets", type=float, nargs="+", default=budgets, help="seconds, in order")
     parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--own-samples", type=int, default=100, help="by a contender's own sampler; 0 leaves it out")
     parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    return parser
+
+
+def main() -> None:
+    """Measure, or print the table of what was measured."""
+    about = {"prog": "python -m benchmarks.quality", "description": __doc__}
+    parser = parser_of(CONTENDERS, [201, 202, 203], BUDGETS, **about)
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the files of --show, a panel each")
+    parser.add_argument("--own-samples", type=int, default=100, help="by a contender's own sampler; 0 leaves it out")
     options = parser.parse_args()
     for path in options.show or ():
         show(path)
@@ -666,7 +685,8 @@ def main() -> None:
     if not options.source or not options.out:
         parser.error("a source and --out are needed, or --show")
     make_deterministic(1)
-    return measure(options, CONTENDERS, JUDGE_SEED)
+    task, unseen = task_of(options.source)
+    return measure(options, CONTENDERS, task, tested_garments() if options.source == "fashion" else unseen, JUDGE_SEED)
 
 
 if __name__ == "__main__":

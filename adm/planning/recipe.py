@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from adm.config.samplers import FAST
 from adm.errors import UserError
 from adm.nets.cost import network_cost
 from adm.nets.opening import LoadedNetwork
@@ -49,8 +50,8 @@ TRAINING, BESIDE, SAMPLING, JUDGE = 0.65, 0.05, 0.25, 0.05
 jobs at a time, training has the share `BESIDE`, too, and beside it go the judge and earlier samples."""
 
 MEASURED, LEAST_MEASURED, MOST_MEASURED = 1 / 30, 6.0, 30.0
-"""The share of the hours for which the update that is planned with is measured, and its bounds in seconds: the speed of
-a machine that others share comes and goes within half a minute. What is compared alone is measured for three."""
+"""The share of the hours for which an update is measured, and its bounds in seconds: a shared machine's speed comes and
+goes within half a minute. What is compared alone is measured for three."""
 
 STARTING = 1.0
 """Seconds that a job takes to start, beside what it computes and what runs beside it."""
@@ -62,7 +63,7 @@ OBJECTIVE = {"objective": "simple", "min_snr": 5}
 NOISE = {"predicts": "x_0", "variance": "beta"}
 """What a network learns from scratch: what wins over short trainings (docs/recipes.md, "What a network predicts")."""
 
-STEPS = 12
+STEPS = int(str(FAST["steps"]).removeprefix("logsnr"))
 """Steps of sampling by SDE-DPM-Solver++; FID in 25 is not told apart (docs/speed.md, "Soon and good")."""
 
 FEWEST_UPDATES = 80
