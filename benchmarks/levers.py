@@ -101,6 +101,7 @@ LEVERS = {
     "batch 8, then 16, then 32": Lever(batches=(8, 16, 32)),
     "rate 5e-4": Lever(training={"learning_rate": 5.0e-4}),
     "rate 2e-3": Lever(training={"learning_rate": 2.0e-3}),
+    "AdamW": Lever(training={"optimizer": "adamw"}),
     "warm-up of 100": Lever(warm_up=100),
     "rate 2e-3, warm-up of 100": Lever(training={"learning_rate": 2.0e-3}, warm_up=100),
     "rate falls": Lever(falls=True),

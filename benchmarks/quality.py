@@ -182,8 +182,8 @@ class AdmNew(Contender):
         change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
     ) -> None:
         super().__init__(task, seed)
-        dropout = {"label_dropout": LABEL_DROPOUT} if labelled else {}
-        model = task.model("x_0, simple, min-SNR 5", seed, labelled, **dropout)
+        training = {"optimizer": "muon"} | ({"label_dropout": LABEL_DROPOUT} if labelled else {})
+        model = task.model("x_0, simple, min-SNR 5", seed, labelled, **training)
         network = UNetParams.model_validate({**model.network.values(), **levels})
         self.model = change(model.model_copy(update={"network": network}))
         self.batch = self.model.training.batch_size

@@ -34,6 +34,9 @@ def both_rates(rate: float) -> dict[str, float]:
 RECIPES: dict[str, dict[str, Changes]] = {
     "adm": {
         "kept": {"checkpoints": [500, 1000, 2180]},
+        "Muon": {"checkpoints": [500, 1000], "training": {"optimizer": "muon"}},
+        "Muon, rate 4e-3": {"checkpoints": [500, 1000], "training": {"optimizer": "muon", "learning_rate": 4.0e-3}},
+        "Muon, batch 16": {"checkpoints": [500, 1000], "training": {"optimizer": "muon", "batch_size": 16}},
         "half as wide at 8x8": {
             "checkpoints": [500, 1000, 2180], "network": {"channels": 16, "channel_multiplier": [1, 2]},
         },

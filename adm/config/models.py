@@ -76,6 +76,9 @@ def is_seed(value: Any) -> bool:
 class TrainingParams(Config):
     """How to optimise a model: AdamW with beta_1 = 0.9, beta_2 = 0.999 (Appendix K).
 
+    With `optimizer` "muon" the weights of convolutions and attention between feature maps have steps whose singular
+    values are alike (Jordan et al. 2024), and AdamW updates the others; `learning_rate` is of both.
+
     `accumulation` splits a batch into that many micro-batches. `annealing` is the iteration at which the linearly
     falling learning rate reaches zero; null keeps the rate constant. With `ema_warmup` the moving average of the
     weights is short at first: update i uses the rate (1 + i) / (10 + i) until that exceeds `ema_rate`. With
@@ -96,6 +99,7 @@ class TrainingParams(Config):
 
     batch_size: PositiveInt
     accumulation: PositiveInt = 1
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
     annealing: PositiveInt | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -275,6 +275,7 @@ def _training(wanted: Request, learning_rate: float) -> dict[str, Any]:
     on_cuda = wanted.device == "cuda"
     return {
         "batch_size": min((128 if wanted.image_size <= 64 else 32) if on_cuda else 16, wanted.num_images),
+        **({} if wanted.source else {"optimizer": "muon"}),
         "learning_rate": learning_rate,
         "ema_rate": EMA_RATES[0][1],
         "ema_warmup": True,

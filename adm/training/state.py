@@ -14,6 +14,7 @@ from adm.nets.checkpoints import AVERAGES
 from adm.nets.forward import Forward
 from adm.nets.weights import read_tensors, write_tensors
 from adm.training.averages import PowerAverages
+from adm.training.muon import Muon, is_matrix
 from adm.training.tasks import Task
 from adm.training.updates import LossScale
 
@@ -42,8 +43,8 @@ class TrainingState:
 
     @cached_property
     def optimizer(self) -> torch.optim.Optimizer:
-        """AdamW, made at first use, because making it imports torch's compiler."""
-        return torch.optim.AdamW(
+        """AdamW or Muon, made at first use, because making it imports torch's compiler."""
+        return (Muon if self._training.optimizer == "muon" else torch.optim.AdamW)(
             self.network.parameters(),
             lr=self._training.learning_rate,
             betas=(0.9, 0.999),
@@ -99,15 +100,13 @@ class TrainingState:
                     yield f"{moment}.{name}", value
 
     def _load_moments(self, path: Path) -> None:
-        like = {
-            f"{moment}.{name}": parameter.detach()
-            for name, parameter in self.network.named_parameters()
-            for moment in MOMENTS
-        }
-        moments = read_tensors(path, like)
-        for name, parameter in self.network.named_parameters():
+        parameters, muon = dict(self.network.named_parameters()), self._training.optimizer == "muon"
+        moments = {name: MOMENTS[: 1 if muon and is_matrix(each) else 2] for name, each in parameters.items()}
+        like = {f"{moment}.{name}": parameters[name].detach() for name in parameters for moment in moments[name]}
+        read = read_tensors(path, like)
+        for name, parameter in parameters.items():
             self.optimizer.state[parameter] = {
                 "step": torch.tensor(float(self.step), device=parameter.device),
                 # The fused optimiser walks through memory, so a moment needs its parameter's memory layout.
-                **{m: torch.empty_like(parameter.detach()).copy_(moments[f"{m}.{name}"]) for m in MOMENTS},
+                **{m: torch.empty_like(parameter.detach()).copy_(read[f"{m}.{name}"]) for m in moments[name]},
             }

@@ -40,6 +40,7 @@ class Penalty:
             ("diffusion", {"precision": precision, "label_dropout": 0.4, "ema_warmup": True})
             for precision in PRECISIONS
         ),
+        ("diffusion", {"optimizer": "muon"}),
         ("classifier", {"crop": "random"}),
         ("upsampler", {}),
     ],
