@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Self
 
 import torch
@@ -13,7 +14,7 @@ from adm.config.models import DiffusionModel
 from adm.config.sampling import Interpolation
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, no_noise
+from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, last, sample
 from adm.nets.forward import Forward
 from adm.progress import progress
 from adm.sampling.guided import classifier_slope
@@ -79,10 +80,7 @@ class LatentSpace:
         """
         gradient = None if self.gradient is None else self.gradient(class_weights)
         step = DDIM(self.diffusion, self.denoiser(class_weights), gradient)
-        x_t = latent
-        for t in reversed(range(self.diffusion.num_timesteps if num_steps is None else num_steps)):
-            x_t = step(x_t, t, no_noise)
-        return x_t
+        return last(chain([latent], sample(step, latent, num_steps=num_steps)))
 
     def errors(self, x_0: Tensor, class_weights: Tensor) -> Tensor:
         """Measure mean squared errors of reconstruction over an image's pixels, in units of [-1, 1].
