@@ -31,6 +31,7 @@ from adm.nets.presets import preset_model
 from adm.params.data import DatasetParams
 from adm.params.load import check, load
 from adm.params.models import DiffusionModelParams
+from adm.params.references import KEY
 from adm.params.section import value_key
 from adm.pipeline import Pipeline
 from adm.pipeline.report import SHEET
@@ -39,9 +40,6 @@ from adm.report.grids import save_sheet
 from adm.sampling.guided import SeededNoise
 from adm.tools.publish import published
 from adm.training.extractor import better_learned
-
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""Of a scale: it becomes the name of folders."""
 
 HELD_OUT = 0.2
 """Share of the images that nothing is trained on."""
@@ -183,7 +181,7 @@ def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _check_asked(name: str, path: Path, channels: int, hours: float, device: str) -> None:
-    if not NAME.fullmatch(name):
+    if not KEY.fullmatch(name):  # it becomes the name of folders, as a key does
         raise UserError(f"{name!r}: is no name of a scale; letters a to z, digits, _ and - are accepted")
     if not Path("Snakefile").is_file():
         raise UserError("Snakefile: is not here; `adm new` adds a scale to a clone of the project, so call it in one")
