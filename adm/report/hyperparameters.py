@@ -29,7 +29,7 @@ def throughput_table(
     Source: Appendix B.1.
     """
     table = labels(paper)
-    rows = [row for source in section.models for row in _measured(params, source, inputs)]
+    rows = [row for source in section.models for row in _measured(source, inputs)]
     ours = pd.DataFrame(rows, columns=[HERE, "Batch", "V100", "Images", "Utilisation"])
     table[HERE] = ours[HERE]
     table["Batch, paper"] = [plain(batch) for batch in paper["batch_size_per_gpu"]]
@@ -42,7 +42,7 @@ def throughput_table(
     return table
 
 
-def _measured(params: Sections, source: str | NoSource, inputs: Inputs) -> list[list[str]]:
+def _measured(source: str | NoSource, inputs: Inputs) -> list[list[str]]:
     if isinstance(source, NoSource):
         return [[source.none, "", "", "", ""]] * 3  # theoretical, naive, optimised
     timed = read_sealed_json(inputs["throughput"][source])
