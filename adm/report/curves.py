@@ -134,9 +134,6 @@ def along(curves: Mapping[str, pd.DataFrame], metrics: Sequence[str], xlabel: st
 def likelihood(curves: Mapping[str, Likelihood]) -> Figure:
     """Draw the terms of L_vlb over the timestep, and their running sum from t = 0, with the prior added at the end.
 
-    Args:
-        curves: Likelihoods by label.
-
     Source: equations 8-11; Nichol & Dhariwal (2021), figure 2.
     """
     with mpl.rc_context(STYLE):
@@ -164,11 +161,7 @@ def lottery(drawn: Lottery, label: str) -> Figure:
     """Draw a metric by each kind of seed, in a panel each, and the standard deviation that each kind makes.
 
     A model's draws of samples are dots on a line; a bar is the mean of the models of one seed. The same models stand in
-    all three panels.
-
-    Args:
-        drawn: The lottery.
-        label: The metric in print.
+    all three panels; `label` is the metric in print.
     """
     names = {"weights": "Initial weights", "data": "Order of the data", "noise": "Noise of the loss"}
     with mpl.rc_context(STYLE):

@@ -41,12 +41,7 @@ class Evidence:
 
 
 def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
-    """Read what claims are tested on.
-
-    Args:
-        params: The params file.
-        claims: Of the params file.
-        inputs: The artifacts that `adm.params.needs.needs_of` names.
+    """Read what claims are tested on, from the artifacts that `adm.params.needs.needs_of` names.
 
     Raises:
         UserError: An artifact that a claim needs is missing or malformed.

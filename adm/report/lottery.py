@@ -186,13 +186,7 @@ def _root(variance: Interval) -> Interval:
 
 
 def read_lottery(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> Lottery:
-    """Read a metric of the runs of a lottery.
-
-    Args:
-        params: The params file.
-        groups: Of runs, a draw of samples each.
-        metric: A key of METRICS.
-        inputs: Artifacts that include the "metrics" of every run.
+    """Read a metric of the runs of a lottery, whose groups are a draw of samples each.
 
     Raises:
         UserError: A file is missing, or holds no such metric.

@@ -190,8 +190,7 @@ def _score(path: Path, content: Mapping[str, Any]) -> Score:
 def words_on_judge(inputs: Inputs) -> str:
     """Say how well the extractor behind scores does its own task, and what its distances tell; "" if it is published.
 
-    Args:
-        inputs: Artifacts that include the "metrics" of every run that is shown.
+    The scores are the "metrics" of every run that is shown.
     """
     paths = dict.fromkeys(inputs.get("metrics", {}).values())
     scores = [score for path in paths for score in _contents(path).values()]

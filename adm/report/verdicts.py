@@ -139,10 +139,7 @@ def _width(n: int, data: Data) -> float:
 def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
     """Write verdicts as `<stem>.csv`, `.md`, `.tex` and `.html`, rounded, and as `.json` in full and with `made_by`.
 
-    Args:
-        stem: The path without its ending; its name is the group of the claims.
-        verdicts: The verdicts, in the order of the params file.
-        made_by: Provenance of the verdicts.
+    The name of `stem` is the group of the claims.
     """
     rows = [asdict(verdict) for verdict in verdicts]
     caption = _caption(verdicts, stem.name)

@@ -92,13 +92,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
 
 
 def page(a: str, b: str | None, params: Path, out: Path) -> None:
-    """Set two results side by side on one page.
-
-    Args:
-        a: As of `run`.
-        b: As of `run`.
-        params: The params file.
-        out: The html file to write.
+    """Set two results side by side on one page, in an html file; the other arguments are those of `run`.
 
     Raises:
         UserError: As of `run`, or a table, a picture or samples are not as this version writes them.
@@ -119,12 +113,9 @@ def _sides(a: str, b: str | None, params: Path) -> tuple[Held, Held]:
 
 
 def held(name: str | None, params: Path, scratch: Path) -> Held:
-    """Read a results folder, published or not, or the results of a params file.
+    """Read a results folder, published or not, or without a name the results of a params file.
 
-    Args:
-        name: The folder; None for the params file.
-        params: The params file.
-        scratch: A folder for what is unpacked.
+    What is published is unpacked into `scratch`.
 
     Raises:
         UserError: As of `run`.

@@ -74,11 +74,7 @@ class Call(Section):
 
 
 def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
-    """Make a call from the command line.
-
-    Args:
-        checkpoint: A checkpoint, or a `generate.json`, whose call is repeated.
-        options: Fields of Call that were given.
+    """Make a call from the command line: fields of Call that were given, or a `generate.json`, whose call is repeated.
 
     Raises:
         UserError: An option is not accepted, the json is none, or options are given beside it.

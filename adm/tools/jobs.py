@@ -43,9 +43,7 @@ class State:
 def run(params: Params, verb: str | None) -> None:
     """Print each job and its state, in an order in which they can be done, and how many are in which.
 
-    Args:
-        params: The params file.
-        verb: Only its jobs; all if None.
+    With a verb only its jobs count.
 
     Raises:
         UserError: The params file has no job of the verb.

@@ -18,12 +18,9 @@ WIDE_95, WIDE_99 = 1.960, 2.576
 
 
 def compared(results: Path) -> list[str]:
-    """Tell how results compare with what is published of their scale; nothing where nothing is.
+    """Tell how a whole results folder compares with what is published of its scale; nothing where nothing is.
 
     A run that ended well ends well, whatever is published: what is damaged there, or of another version, is told.
-
-    Args:
-        results: A results folder, whole.
     """
     if not (published(results) / ARCHIVE).is_file():
         return []
@@ -44,11 +41,7 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     """Compare results with what is published of their scale; the first line says whether they are reproduced.
 
     They are reproduced if all that is published is here, 99 % of scores lie where another training would have them, and
-    no claim that held does not hold, or the other way round.
-
-    Args:
-        results: As of `compared`.
-        ratio: As of `within`.
+    no claim that held does not hold, or the other way round. `ratio` is as of `within`.
 
     Raises:
         UserError: What is published is damaged, or was published by another version.

@@ -27,9 +27,7 @@ Stacked = tuple[str, list[tuple[str, Picture]]]
 def beside(a: Held, b: Held) -> str:
     """Write the page as HTML: what differs, what only one side has, and how much is equal.
 
-    Args:
-        a: Results; those of another scale will do.
-        b: Other results.
+    Results of another scale will do.
 
     Raises:
         UserError: A table, a picture or a batch of samples is not as this version writes it.

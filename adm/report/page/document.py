@@ -43,10 +43,7 @@ class Shown:
 
 
 def document(content: Content) -> str:
-    """Write the page as HTML.
-
-    Args:
-        content: What it shows. What does not exist is named in the page.
+    """Write the page as HTML; what does not exist is named in it.
 
     Raises:
         UserError: Nothing of it exists, or a file is not as this version writes it.

@@ -42,8 +42,7 @@ class Picture:
 def picture(files: Mapping[str, Path]) -> Picture | None:
     """Show a figure as an image of a page; None if there is no file to show.
 
-    Args:
-        files: Those of its files that exist, by ending.
+    Of its files those that exist are given, by ending.
 
     Raises:
         UserError: A file is no image.
