@@ -868,11 +868,7 @@ def open_guiding(
 ) -> LoadedNetwork:
     """Open what is to guide a model: a noisy classifier or, as its guide, a weaker model.
 
-    Args:
-        role: Which of them.
-        given: A file, a folder or a name, or a network that is loaded.
-        guided: The model.
-        device: Where it computes.
+    It is a file, a folder or a name, or a network that is loaded.
 
     Raises:
         UserError: It is none, or does not fit the model.

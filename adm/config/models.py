@@ -232,13 +232,7 @@ def check_alike(place: str, found: Config, owner: str, expected: Config, fields:
 
 
 def check_fits(place: str, classifier: ClassifierModel, owner: str, model: DiffusionModel) -> None:
-    """Refuse a classifier that cannot guide a model.
-
-    Args:
-        place: What names the classifier, for the message.
-        classifier: The classifier.
-        owner: The model's name, for the message.
-        model: The model.
+    """Refuse a classifier that cannot guide a model; `place` and `owner` name them in the message.
 
     Raises:
         ValueError: They differ; the message names what in.

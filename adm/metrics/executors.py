@@ -76,13 +76,9 @@ class TorchExecutor(Executor):
 
 
 class TorchGraph(TorchExecutor):
-    """A graph as a `GraphNetwork`, which gives the features of `FrozenGraph`.
+    """A graph, a binary GraphDef, as a `GraphNetwork`, which gives the features of `FrozenGraph`.
 
-    Args:
-        path: a binary GraphDef.
-        threads: see `TorchExecutor`.
-        device: see `TorchExecutor`.
-        protocol: one of PROTOCOLS, by which images are prepared.
+    Images are prepared by one of PROTOCOLS.
 
     Raises:
         UserError: there is no such device.

@@ -25,14 +25,7 @@ VALUES = {1: (np.float32, "float_val"), 3: (np.int32, "int_val")}
 
 
 def read_definition(definition: Any, path: Path) -> Any:
-    """Parse a file into an empty GraphDef message.
-
-    Args:
-        definition: an empty GraphDef, TensorFlow's own or TensorBoard's copy of it.
-        path: a binary GraphDef.
-
-    Returns:
-        `definition`, filled.
+    """Fill an empty GraphDef message, TensorFlow's own or TensorBoard's copy of it, from a binary file; return it.
 
     Raises:
         ValueError: the file is no GraphDef.
@@ -46,11 +39,7 @@ def read_definition(definition: Any, path: Path) -> Any:
 
 
 class Nodes:
-    """The nodes of a graph by name, for a network that computes what they do.
-
-    Args:
-        definition: a GraphDef, TensorFlow's own or TensorBoard's copy of it.
-    """
+    """The nodes of a GraphDef by name, for a network that computes what they do."""
 
     def __init__(self, definition: Any) -> None:
         self._nodes = {node.name: node for node in definition.node}

@@ -200,9 +200,8 @@ class DensityCoverage:
 def density_coverage(real: FloatArray, fake: FloatArray, neighbours: int = 5) -> DensityCoverage:
     """Compute density and coverage with squared Euclidean distances.
 
-    A ball reaches to its centre's k-th neighbour and includes its boundary, as for precision and recall. The centre
-    itself is excluded; a copy of it is not. The authors' own code excludes the boundary, which only matters for ties.
-    Memory grows with N + M, never with N M.
+    Balls are those of `precision_recall`, and memory grows as there. The authors' own code excludes the boundary,
+    which only matters for ties.
 
     Args:
         real: (N, D), finite, N > neighbours: features of the reference's images.
