@@ -118,10 +118,8 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
             values = [[scores[run].metrics[metric] for run in members[group]] for group in paired]
             blocks[paired] = Block(np.array(values, np.float64).T)
         else:
-            block, least = (
-                block_of([scores[run].jackknife[metric] for run in paired]),
-                1 / scores[paired[0]].num_samples,
-            )
+            block = block_of([scores[run].jackknife[metric] for run in paired])
+            least = 1 / scores[paired[0]].num_samples
             blocks[paired] = with_least_spread(block, least) if metric in SHARES else block
     return blocks
 
