@@ -93,6 +93,9 @@ def _objective(name: str) -> dict[str, Any]:
     return {**changed, "noise": {"schedule": "cosine", **changed.get("noise", {})}}
 
 
+ADAMW = {"optimizer": "adamw"}
+AS_WIDE = {"channel_multiplier": [1, 2, 2], "groups": 8}
+
 LEVERS = {
     BASE: Lever(),
     "without label dropout": Lever(training={"label_dropout": 0.0}),
@@ -101,7 +104,9 @@ LEVERS = {
     "batch 8, then 16, then 32": Lever(batches=(8, 16, 32)),
     "rate 5e-4": Lever(training={"learning_rate": 5.0e-4}),
     "rate 2e-3": Lever(training={"learning_rate": 2.0e-3}),
-    "AdamW": Lever(training={"optimizer": "adamw"}),
+    "AdamW": Lever(training=ADAMW),
+    "AdamW, batch 8": Lever(training=ADAMW, batches=(8,)),
+    "AdamW, as wide at full size": Lever(training=ADAMW, network=AS_WIDE),
     "warm-up of 100": Lever(warm_up=100),
     "rate 2e-3, warm-up of 100": Lever(training={"learning_rate": 2.0e-3}, warm_up=100),
     "rate falls": Lever(falls=True),
@@ -120,7 +125,7 @@ LEVERS = {
     "EDM's timesteps": Lever(timesteps=_log_normal),
     "timesteps of the middle": Lever(timesteps=_middle),
     "stratified timesteps": Lever(timesteps=_stratified),
-    "as wide at full size": Lever(network={"channel_multiplier": [1, 2, 2], "groups": 8}),
+    "as wide at full size": Lever(network=AS_WIDE),
     "a quarter at full size": Lever(network={"channel_multiplier": [0.25, 1, 2]}),
     "half as wide again below": Lever(network={"channel_multiplier": [0.5, 1.5, 3], "head_channels": 48}),
     "twice as wide below": Lever(network={"channel_multiplier": [0.5, 2, 4]}),
@@ -168,20 +173,24 @@ class Tried(AdmNew):
 
 
 def show(path: Path) -> None:
-    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`."""
+    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`; "all" are means over the budgets."""
     rows = pd.read_csv(path)
+    logs = np.log(rows.pivot(index=["contender", "seed"], columns="seconds", values="fid_held_out"))
+    logs = logs.assign(all=logs.mean(axis=1, skipna=False))
+    updates = rows.pivot_table(index="contender", columns="seconds", values="updates", aggfunc="max")
     print("| lever | seconds | updates | FID, held out | ratio (95 %) |\n|:--|--:|--:|:--|--:|")
-    for seconds, of_budget in rows.groupby("seconds"):
-        fids = of_budget.pivot(index="contender", columns="seed", values="fid_held_out")
-        updates = of_budget.groupby("contender").updates.max()
-        for name in filter(fids.index.__contains__, LEVERS):
-            logs = np.log(fids.loc[name] / fids.reindex([BASE]).loc[BASE]).dropna().to_numpy()
-            ratio = f"{np.exp(logs.mean()):.2f}" if len(logs) else ""
-            if len(logs) > 1 and name != BASE:
-                half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
-                ratio += f" ({np.exp(logs.mean() - half):.2f}-{np.exp(logs.mean() + half):.2f})"
-            each = ", ".join(f"{fid:.2f}" for fid in fids.loc[name].dropna())
-            print(f"| {name} | {seconds:g} | {updates[name]} | {each} | {ratio} |")
+    for seconds in logs:
+        of_budget = logs[seconds].unstack()
+        for name in filter(of_budget.index.__contains__, LEVERS):
+            found = of_budget.loc[name].dropna()
+            over = (found - of_budget.reindex([BASE]).loc[BASE]).dropna().to_numpy()
+            ratio = f"{np.exp(over.mean()):.2f}" if len(over) else ""
+            if len(over) > 1 and name != BASE:
+                half = stats.t.ppf(0.975, len(over) - 1) * stats.sem(over)
+                ratio += f" ({np.exp(over.mean() - half):.2f}-{np.exp(over.mean() + half):.2f})"
+            each = ", ".join(f"{fid:.2f}" for fid in np.exp(found))
+            budget = "all | " if seconds == "all" else f"{seconds:g} | {updates[seconds][name]:.0f}"
+            print(f"| {name} | {budget} | {each} | {ratio} |")
 
 
 def main() -> None:

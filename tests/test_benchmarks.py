@@ -290,7 +290,8 @@ def test_levers_are_trained_scored_and_compared_with_adm_new(garments, called, t
     few = ["--out", out, "--budgets", "3", "--samples", "4", "--judge", "2", "--seeds", "7", "8"]
     called(levers, "fashion", *names, *few)
     rows = cells(called(levers, "--show", out).splitlines()[2:])
-    assert [row[0] for row in rows] == names
+    assert [row[:2] for row in rows] == [[name, budget] for budget in ("3", "all") for name in names]
+    assert [row[3:] for row in rows[: len(names)]] == [row[3:] for row in rows[len(names) :]]
     assert rows[0][4] == "1.00"
     assert all(float(row[4].split()[0]) > 0 for row in rows)
 
