@@ -173,24 +173,25 @@ class Tried(AdmNew):
 
 
 def show(path: Path) -> None:
-    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`; "all" are means over the budgets."""
+    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`; "all" is the mean over budgets."""
     rows = pd.read_csv(path)
     logs = np.log(rows.pivot(index=["contender", "seed"], columns="seconds", values="fid_held_out"))
-    logs = logs.assign(all=logs.mean(axis=1, skipna=False))
-    updates = rows.pivot_table(index="contender", columns="seconds", values="updates", aggfunc="max")
+    ratios = logs.sub(logs[logs.index.isin([BASE], level="contender")].droplevel("contender"), level="seed")
+    ratios["all"] = ratios.mean(axis=1)
+    updates = rows.groupby(["contender", "seconds"]).updates.max()
     print("| lever | seconds | updates | FID, held out | ratio (95 %) |\n|:--|--:|--:|:--|--:|")
-    for seconds in logs:
-        of_budget = logs[seconds].unstack()
-        for name in filter(of_budget.index.__contains__, LEVERS):
-            found = of_budget.loc[name].dropna()
-            over = (found - of_budget.reindex([BASE]).loc[BASE]).dropna().to_numpy()
+    for seconds in ratios:
+        for name in filter(logs.index.unique("contender").__contains__, LEVERS):
+            over = ratios.loc[name, seconds].dropna()
             ratio = f"{np.exp(over.mean()):.2f}" if len(over) else ""
             if len(over) > 1 and name != BASE:
                 half = stats.t.ppf(0.975, len(over) - 1) * stats.sem(over)
                 ratio += f" ({np.exp(over.mean() - half):.2f}-{np.exp(over.mean() + half):.2f})"
-            each = ", ".join(f"{fid:.2f}" for fid in np.exp(found))
-            budget = "all | " if seconds == "all" else f"{seconds:g} | {updates[seconds][name]:.0f}"
-            print(f"| {name} | {budget} | {each} | {ratio} |")
+            if seconds == "all":
+                print(f"| {name} | all | | | {ratio} |")
+            elif (name, seconds) in updates.index:
+                each = ", ".join(f"{fid:.2f}" for fid in np.exp(logs.loc[name, seconds].dropna()))
+                print(f"| {name} | {seconds:g} | {updates[name, seconds]} | {each} | {ratio} |")
 
 
 def main() -> None:

@@ -200,8 +200,8 @@ class DensityCoverage:
 def density_coverage(real: FloatArray, fake: FloatArray, neighbours: int = 5) -> DensityCoverage:
     """Compute density and coverage with squared Euclidean distances.
 
-    Balls are those of `precision_recall`, and memory grows as there. The authors' own code excludes the boundary,
-    which only matters for ties.
+    Balls and memory are as those of `precision_recall`, but for the number of neighbours. The authors' own code
+    excludes the boundary, which only matters for ties.
 
     Args:
         real: (N, D), finite, N > neighbours: features of the reference's images.

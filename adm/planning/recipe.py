@@ -244,9 +244,7 @@ def _measured(model: dict[str, Any], device: str, over: float = 3.0) -> float:
     """Measure the seconds of an update over some time; on a CPU on as few images as take some seconds at most."""
     whole, section = model["training"]["batch_size"], DiffusionModelParams.model_validate(model)
     some = min(whole, max(1, int(1.0e11 / (3 * _flops(model))))) if device == "cpu" else whole
-    training = section.training.model_copy(update={"batch_size": some})
-    seconds: float = update_seconds(section.model_copy(update={"training": training}), device, over) * whole / some
-    return seconds
+    return update_seconds(section, device, over, some)
 
 
 def _model(wanted: Request, width: Width) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _root(variance: Interval) -> Interval:
 
 
 def read_lottery(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> Lottery:
-    """Read a metric of the runs of a lottery, whose groups are a draw of samples each.
+    """Read a metric, a key of METRICS, of the runs of a lottery, whose groups are a draw of samples each.
 
     Raises:
         UserError: A file is missing, or holds no such metric.

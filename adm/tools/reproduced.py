@@ -41,7 +41,8 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     """Compare results with what is published of their scale; the first line says whether they are reproduced.
 
     They are reproduced if all that is published is here, 99 % of scores lie where another training would have them, and
-    no claim that held does not hold, or the other way round. `ratio` is as of `within`.
+    no claim that held does not hold, or the other way round. `results` is a whole folder,
+    and `ratio` as of `within`.
 
     Raises:
         UserError: What is published is damaged, or was published by another version.

@@ -11,7 +11,7 @@ from torch import Tensor
 MOMENTUM = 0.95
 
 ITERATIONS, COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
-"""Of p(s) = a s + b s^3 + c s^5, which brings a singular value from (0, 1] to between 0.7 and 1.2 in so many turns."""
+"""Of p(s) = a s + b s^3 + c s^5, which in so many turns brings singular values of 0.0015 to 1 to 0.68 to 1.21."""
 
 LEAST_SIDE = 8
 """A convolution of fewer channels reads or writes images, which is for AdamW."""
@@ -39,12 +39,16 @@ class Muon(torch.optim.AdamW):
             if not self.state[each]:
                 self.state[each]["exp_avg"] = torch.zeros_like(each)
         super().step()
+        if not weights:
+            return
         momenta = [self.state[each]["exp_avg"] for each in weights]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         for weight, step in zip(weights, orthogonalised([each.flatten(1) for each in ahead]), strict=True):
             weight.sub_(step.view_as(weight), alpha=group["lr"] * 0.2 * max(step.shape) ** 0.5)
+        for each, gradient in zip(weights, gradients, strict=True):
+            each.grad = gradient
 
 
 def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:

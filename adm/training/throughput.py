@@ -83,7 +83,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
         plain, batch = NaiveTraining(build(model), model, device), _batch(model, throughput.naive_batch, device)
-        optimised = _updates(build(model), model, model.training.model_copy(update=changes), device)
+        _, optimised = _updates(build(model), model, model.training.model_copy(update=changes), device)
         turns: dict[str, tuple[int, Callable[[], object]]] = {
             "naive": (throughput.naive_batch, lambda: plain.step(*batch)),
             "optimised": (throughput.optimised_batch, optimised),
@@ -97,23 +97,26 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
     return timings
 
 
-def update_seconds(model: AnyModel, device: str = "cpu", seconds: float = 3.0) -> float:
+def update_seconds(model: AnyModel, device: str = "cpu", seconds: float = 3.0, images: int | None = None) -> float:
     """Measure the seconds of an update as training makes it, on this machine: the mean over some seconds.
 
-    A machine that others share is faster at one moment than over minutes, so the fastest would promise too much.
+    A machine that others share is faster at one moment than over minutes, so the fastest would promise too much. With
+    `images` so many of a batch are computed; the others take as long each, and the step of the optimiser counts once.
     """
-    network, place = initial(model), resolve_device(device)
-    update = _updates(network, model, model.training, place)
+    network, place, whole = initial(model), resolve_device(device), model.training.batch_size
+    training = model.training.model_copy(update={"batch_size": images or whole})
+    state, update = _updates(network, model, training, place)
     before = torch.get_num_threads()
     make_deterministic(model.training.threads)
     try:
         update()
+        of_optimizer = 1 / _rate(state.optimizer.step, 1, place)
         spent: list[float] = []
         while sum(spent) < seconds:
             spent.append(1 / _rate(update, 1, place))
     finally:
         torch.set_num_threads(before)
-    return sum(spent) / len(spent)
+    return (sum(spent) / len(spent) - of_optimizer) * whole / training.batch_size + of_optimizer
 
 
 def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> float:
@@ -133,11 +136,11 @@ def peak_flops(device: torch.device = CPU, precision: Precision = "float32") -> 
 
 def _updates(
     network: nn.Module, model: AnyModel, training: TrainingParams, device: torch.device
-) -> Callable[[], object]:
-    """Build a function that makes an update, as training does, on a batch that is in the device's memory."""
+) -> tuple[TrainingState, Callable[[], object]]:
+    """Build a state and a function that updates it, as training does, on a batch that is in the device's memory."""
     state = TrainingState(network, build_task(model, device), training, device)
     x_0, y, noise = _batch(model, training.batch_size, device)
-    return lambda: train_step(state, training, x_0, y, Group(device=device), noise)
+    return state, lambda: train_step(state, training, x_0, y, Group(device=device), noise)
 
 
 def _batch(model: AnyModel, size: int, device: torch.device) -> tuple[Tensor, Tensor, Noise]:

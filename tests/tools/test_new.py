@@ -36,7 +36,7 @@ FLOPS_A_SECOND = {"cpu": 5.0e10, "cuda": 3.0e13}
 def project(tmp_path, monkeypatch):
     """An empty project on a machine with a GPU, whose speed is known."""
 
-    def update_seconds(model, device, seconds=3.0):
+    def update_seconds(model, device, seconds=3.0, images=None):
         return 3 * network_cost(model).flops * model.training.batch_size / FLOPS_A_SECOND[device]
 
     def better_learned(extractor, images, labels, seconds):
@@ -100,6 +100,7 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     assert params.datasets["images"].num_classes == params.models["model"].network.num_classes == 2
     assert [params.runs[f"scale-{end}"].cfg_scale for end in ("1", "1_25", "1_5", "2", "3")] == [1, 1.25, 1.5, 2, 3]
     assert params.models["model"].network.level_channels[:2] == [16, 32]  # in minutes, narrow at full size
+    assert params.models["model"].training.optimizer == "muon"
     assert params.models["model"].training.label_dropout > 0
     assert params.figures["grid"].classes == [0, 1]
     assert params.references["images"].extractor in params.extractors
@@ -260,6 +261,7 @@ def test_what_is_fine_tuned_is_the_source_with_classes_of_its_own(adm, images, p
         assert [guide.scale for guide in scales] == [1, 1.25, 1.5, 2]
         # What it begins with is the source, of any class, in its own channels.
         assert {guide.checkpoint for guide in scales} == {"model-0"}
+        assert model.training.optimizer == "adamw"
         narrow = recipe.WIDTHS[-1].learning_rate
         assert narrow / 10 <= model.training.learning_rate <= narrow / 3
 

@@ -20,6 +20,36 @@ def test_matrices_are_convolutions_between_feature_maps():
     assert {shape: is_matrix(torch.zeros(shape)) for shape in given} == given
 
 
+def test_updates_are_those_of_a_plain_computation_in_double_precision():
+    weights = [nn.Parameter(drawn(*shape)) for shape in SHAPES]
+    expected = [each.detach().double().flatten(1) for each in weights]
+    momenta = [torch.zeros_like(each) for each in expected]
+    optimizer = Muon(weights, lr=1.0, weight_decay=0.1)
+    for step in range(8):
+        optimizer.param_groups[0]["lr"] = rate = 0.02 / (step + 1)
+        for place, weight in enumerate(weights):
+            weight.grad = drawn(*weight.shape, seed=step)
+            gradient = weight.grad.double().flatten(1)
+            momenta[place] = 0.95 * momenta[place] + 0.05 * gradient
+            x = 0.05 * gradient + 0.95 * momenta[place]
+            x = x / x.norm()
+            for _ in range(5):
+                gram = x @ x.T
+                x = (3.4445 * torch.eye(len(x)) - 4.7750 * gram + 2.0315 * gram @ gram) @ x
+            expected[place] = (1 - 0.1 * rate) * expected[place] - 0.2 * rate * max(x.shape) ** 0.5 * x
+        optimizer.step()
+    for weight, matrix in zip(weights, expected, strict=True):
+        torch.testing.assert_close(weight.detach().double().flatten(1), matrix, rtol=0, atol=1e-5)
+
+
+def test_weights_without_gradients_stay_as_they_are():
+    convolution, bias = nn.Parameter(drawn(16, 16, 3, 3)), nn.Parameter(drawn(16))
+    bias.grad = drawn(16)
+    before = convolution.detach().clone()
+    Muon([convolution, bias], lr=0.01).step()
+    assert torch.equal(convolution, before)
+
+
 def test_updates_are_those_of_torchs_muon_to_the_rounding_of_bfloat16():
     weights, flat = ([nn.Parameter(drawn(*shape)) for shape in SHAPES] for _ in range(2))
     flat = [nn.Parameter(each.detach().flatten(1)) for each in flat]

@@ -75,6 +75,18 @@ def test_a_model_trained_by_micro_batches_is_timed_at_the_batch_asked_for(tiny_m
     assert timings["optimised"][0] > 0
 
 
+def test_an_update_of_some_images_tells_that_of_all_with_one_step_of_the_optimiser(tiny_model, monkeypatch):
+    def rate(work, times, device):
+        work()
+        of_optimizer, of_image = 2.0, 3.0
+        return 1 / (of_optimizer if hasattr(work, "__self__") else of_optimizer + 2 * of_image)
+
+    monkeypatch.setattr(timing, "_rate", rate)
+    for optimizer in ("adamw", "muon"):
+        model = tiny_model(batch_size=8, optimizer=optimizer)
+        assert timing.update_seconds(model, "cpu", 1.0, images=2) == pytest.approx(2 + 8 * 3)
+
+
 def test_measuring_leaves_the_global_generator_alone(tiny_model):
     before = torch.get_rng_state()
     timing.measure(section(steps=1, repetitions=1), tiny_model(dropout=0.1))
