@@ -1,6 +1,7 @@
 """What to train on images of one's own: a network, and how long, that fit their size and the hours.
 
-The choices are the paper's where it has any (Tables 11 and 12), made narrower until training fits the time.
+Networks are the paper's (Tables 11 and 12), made narrower until training fits the time. What they learn, and by which
+optimiser, is what wins over short trainings (docs/recipes.md).
 """
 
 import math
@@ -61,7 +62,7 @@ CONTENTION = 1.6
 
 OBJECTIVE = {"objective": "simple", "min_snr": 5}
 NOISE = {"predicts": "x_0", "variance": "beta"}
-"""What a network learns from scratch: what wins over short trainings (docs/recipes.md, "What a network predicts")."""
+"""What a network learns from scratch (docs/recipes.md, "What a network predicts")."""
 
 STEPS = int(str(FAST["steps"]).removeprefix("logsnr"))
 """Steps of sampling by SDE-DPM-Solver++; FID in 25 is not told apart (docs/speed.md, "Soon and good")."""

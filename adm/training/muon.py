@@ -54,8 +54,7 @@ class Muon(torch.optim.AdamW):
 def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
     """Bring the singular values of matrices (M, N) near 1.
 
-    A turn is X <- p(X X^T) X, so all turns are one product of X and a square matrix of its shorter side, and those of
-    a size are computed in one batch (docs/recipes.md, "Levers of short trainings", has the times).
+    A turn is X <- p(X X^T) X, so all turns are one product of X and a square matrix; those of a size are one batch.
     """
     wide = [each if len(each) <= each.shape[1] else each.T for each in matrices]
     found = list(wide)

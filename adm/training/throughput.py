@@ -64,7 +64,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
 
     Args:
         throughput: Batch sizes, precision, and the numbers of updates and repetitions.
-        model: The model to train; its own batch size, accumulation, precision and averages are ignored.
+        model: The model to train; its own batch size, accumulation, precision, averages and optimiser are ignored.
         device: What computes.
 
     Returns:
@@ -77,7 +77,8 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
         "accumulation": 1,
         "precision": throughput.optimised_precision,
         "threads": throughput.threads,
-        "averages": None,  # the naive implementation keeps none either
+        "averages": None,  # the naive implementation keeps none either, and is by AdamW
+        "optimizer": "adamw",
     }
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
