@@ -343,7 +343,7 @@ def test_what_a_gpu_is_accepted_by_runs_on_a_cpu(called, monkeypatch):
     monkeypatch.setattr(gpu, "STEPS", "2")
     printed = called(gpu, "--smallest", "--device", "cpu", "--eager")
     rows = [line for line in printed.splitlines() if line.startswith("| ")]
-    for word in ("training adm-128", "guided sampling", "32x32x8x8"):
+    for word in ("training adm-128", "guided sampling", "32x16x8x8"):
         assert sum(word in row for row in rows) == 1
 
 
