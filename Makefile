@@ -115,6 +115,7 @@ docs: $(READY)
 bench: $(RIVALS)
 	python -m benchmarks
 	python -m benchmarks.memory
+	python -m benchmarks.shares
 
 # The acceptance of a machine with a GPU or several: the tests that need one, then the paper's models as tables.
 gpu: test-gpu

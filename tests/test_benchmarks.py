@@ -36,6 +36,7 @@ from benchmarks import (
     levers,
     quality,
     recipes,
+    shares,
     short_training,
     stopping,
 )
@@ -181,6 +182,16 @@ def test_memory_of_stages_and_what_an_image_adds(root):
         assert min(fewer, more) > 20
         # Of 16 images and of 64; both were rounded to a tenth of a MiB.
         assert added == pytest.approx((more - fewer) * 2**20 / 48, abs=0.11 * 2**20 / 48 + 1)
+
+
+@pytest.mark.slow
+def test_shares_of_time_are_a_whole(called):
+    rows = cells(called(shares, "--smallest").splitlines()[4:])
+    assert [row[0].split(",")[0] for row in rows] == ["training step", "guided sampling"]
+    for _, *parts, rate in rows:
+        assert sum(float(part.split()[0]) for part in parts) == pytest.approx(100, abs=4)
+        assert float(parts[0].split()[0]) > 10
+        assert float(rate) > 0
 
 
 @pytest.fixture(scope="module")

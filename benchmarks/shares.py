@@ -1,0 +1,100 @@
+"""Where the time of a training step and of guided sampling goes: shares of kinds of operations, on one thread.
+
+Run as `python -m benchmarks.shares`. Operations are those of torch's profiler, by the time that is their own. The last
+column is what convolutions reach, beside a product of two square matrices in float32.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from adm.determinism import make_deterministic
+from adm.nets.weights import build
+from adm.sampling.guided import block_sampler
+from adm.training.loop import train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+from adm.training.throughput import peak_flops
+from benchmarks.cases import Case, cases
+
+KINDS = {
+    "convolutions": ("convolution",),
+    "normalisations": ("group_norm",),
+    "attention": ("scaled_dot_product", "softmax", "bmm", "baddbmm"),
+    "linear": ("aten::mm", "addmm"),
+    "copies, casts": ("copy_", "aten::cat", "upsample", "avg_pool", "aten::fill_", "aten::zero_"),
+    "pointwise": ("silu", "aten::mul", "aten::add", "aten::sub", "aten::div", "aten::sum", "aten::mean"),
+    "optimiser, averages": ("adamw", "lerp", "vector_norm", "Optimizer"),
+}
+"""What names of operations hold; the first that fits counts. All others are "the rest"."""
+
+STEPS = 5
+"""Training steps that are looked at; sampling takes the steps of its case."""
+
+
+def works(case: Case) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a training step and guided sampling, both networks in the case's precision, with their names."""
+    torch.manual_seed(0)
+    network, training = build(case.model), case.model.training
+    state, batch = TrainingState(network, build_task(case.model), training), case.batch_of_data()
+    yield "training step", partial(train_step, state, training, *batch)
+    frozen = [build(model).eval().requires_grad_(False) for model in (case.model, case.classifier)]
+    run = case.run.model_copy(update={"classifier_precision": case.precision})
+    yield "guided sampling", partial(block_sampler(run, case.model, *frozen, 10), 0)
+
+
+class Convolved(TorchDispatchMode):
+    """Counts the operations of convolutions."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Compute an operation, and count it."""
+        out = func(*args, **(kwargs or {}))
+        if "convolution" in str(func):
+            self.count += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def shares(work: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Measure the share of each kind of operation, and the operations per second of convolutions, "rate"."""
+    work()
+    with Convolved() as convolved:
+        work()
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        for _ in range(repeats):
+            work()
+    spent = dict.fromkeys([*KINDS, "the rest"], 0.0)
+    for event in profiled.key_averages():
+        kind = next((kind for kind, parts in KINDS.items() if any(part in event.key for part in parts)), "the rest")
+        spent[kind] += event.self_cpu_time_total / 1e6
+    whole = sum(spent.values())
+    return {kind: each / whole for kind, each in spent.items()} | {
+        "rate": convolved.count * repeats / spent["convolutions"]
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.shares", description=__doc__)
+    parser.add_argument("--smallest", action="store_true", help="in seconds, to see that it runs")
+    options = parser.parse_args()
+    make_deterministic(1)
+    print(f"A product of matrices: {peak_flops() / 1e9:.0f} GFLOP/s\n")
+    kinds = [*KINDS, "the rest"]
+    print(f"| of one thread's time | {' | '.join(kinds)} | convolutions, GFLOP/s |\n|:--|{'--:|' * (len(kinds) + 1)}")
+    for case in cases(options.smallest):
+        for name, work in works(case):
+            found = shares(work, STEPS if name == "training step" else 1)
+            cells = [f"{100 * found[kind]:.0f} %" for kind in kinds]
+            print(f"| {name}, {case} | {' | '.join(cells)} | {found['rate'] / 1e9:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
