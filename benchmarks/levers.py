@@ -7,7 +7,7 @@ prints each lever's FID, and its ratio to that of `adm new` with the same seed: 
 seeds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -149,6 +149,10 @@ class Tried(AdmNew):
         self.annealed = lever.falls or len(lever.batches) > 1
         for group in self.state.optimizer.param_groups:
             group["betas"] = (0.9, lever.beta_2)
+
+    def average(self) -> Mapping[str, Tensor]:
+        """The average of the lever's own rate."""
+        return self.state.ema
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
         """Make one update of so many."""

@@ -55,13 +55,14 @@ from adm.metrics.kernel import kernel_distance
 from adm.metrics.statistics import feature_statistics
 from adm.nets.forward import Forward
 from adm.nets.weights import build
-from adm.planning.recipe import LABEL_DROPOUT, STEPS
+from adm.planning.recipe import EMA_RATES, LABEL_DROPOUT, STEPS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 from adm.sampling.guided import guidance
 from adm.training.inputs import Noise, dropped_labels
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
+from adm.training.updates import warmed_up
 from benchmarks.plain import PlainTraining, plain
 from benchmarks.short_training import FASHION, OBJECTIVES, Images, Labels, features_of, judge_of, read, section
 from benchmarks.table import RIVALS
@@ -171,7 +172,7 @@ class Contender(ABC):
 
 
 class AdmNew(Contender):
-    """What `adm new` writes, but for the rate of the average, which goes by its hours; it may guide itself."""
+    """What `adm new` writes; it may guide itself. The rate of the average goes by the number of updates made."""
 
     def __init__(
         self,
@@ -189,6 +190,7 @@ class AdmNew(Contender):
         self.model = change(model.model_copy(update={"network": network}))
         self.batch = self.model.training.batch_size
         self.state = TrainingState(build(self.model), build_task(self.model), self.model.training)
+        self.averages = {rate: deepcopy(self.state.ema) for _, rate in EMA_RATES}
         self.scale = scale
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
@@ -199,11 +201,17 @@ class AdmNew(Contender):
         """Make one update as training says, which drops classes before it."""
         y = dropped_labels(y, training.label_dropout, training.seeds.noise, self.state.step, range(len(y)))
         train_step(self.state, training, x_0, y, noise=noise)
+        for rate, average in self.averages.items():
+            torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
+
+    def average(self) -> Mapping[str, Tensor]:
+        """The average that `adm new` would keep of so many updates."""
+        return self.averages[next(rate for least, rate in EMA_RATES if self.state.step >= least)]
 
     def weights(self) -> list[Weights]:
         """The average."""
         averaged = build(self.model)
-        averaged.load_state_dict(self.state.ema)
+        averaged.load_state_dict(self.average())
         process = Diffusion.of(self.model.noise)
         return [Weights("average", averaged, process.training_betas, process.predicts, process.variance)]
 

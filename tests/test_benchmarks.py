@@ -292,6 +292,17 @@ def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
     assert set(seen) == {NO_CLASS, 0, 1, 2, 3}
 
 
+def test_the_average_is_that_of_adm_new_after_so_many_updates(task):
+    contender, draws = quality.AdmNew(task, 7), generator(0)
+    for _ in range(20):
+        quality.update(contender, draws, 20)
+    rate = contender.model.training.ema_rate
+    for name, kept in contender.averages[rate].items():
+        torch.testing.assert_close(kept, contender.state.ema[name], rtol=0, atol=0)
+    for contender.state.step, rate in ((499, 0.95), (500, 0.99), (5000, 0.999)):
+        assert contender.average() is contender.averages[rate]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_levers_are_trained_scored_and_compared_with_adm_new(garments, called, tmp_path, monkeypatch, capsys):
