@@ -12,7 +12,7 @@ anew for each budget. Samples are drawn from the average of weights and from the
 Everyone is sampled by our fast sampler. A library's first seed is sampled by its own default, too, at the last budget,
 from the better weights, beside as many by ours. One judge, trained before on the same images and used for nothing else,
 scores all: FID to training and to held-out images, KID to held-out ones; of Fashion-MNIST these are the 10,000 of its
-test set, which chose nothing here.
+test set, which chose nothing here but which weights are the better ones.
 A call that was stopped goes on with what is missing in FILE.csv. `python -m benchmarks.quality --show FILE.csv` prints
 the table.
 """

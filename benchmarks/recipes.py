@@ -37,11 +37,9 @@ RECIPES: dict[str, dict[str, Changes]] = {
         "Muon": {"checkpoints": [500, 1000], "training": {"optimizer": "muon"}},
         "Muon, rate 4e-3": {"checkpoints": [500, 1000], "training": {"optimizer": "muon", "learning_rate": 4.0e-3}},
         "Muon, batch 16": {"checkpoints": [500, 1000], "training": {"optimizer": "muon", "batch_size": 16}},
-        "half as wide at 8x8": {
-            "checkpoints": [500, 1000, 2180], "network": {"channels": 16, "channel_multiplier": [1, 2]},
-        },
-        "half as wide at 8x8, 4 groups": {
-            "checkpoints": [500, 1000, 2180], "network": {"channels": 16, "channel_multiplier": [1, 2], "groups": 4},
+        "as wide at 8x8": {
+            "checkpoints": [500, 1000, 2180],
+            "network": {"channels": 32, "channel_multiplier": [1, 1], "groups": 8, "head_channels": 32},
         },
         "batch 16": {"checkpoints": [500, 1000, 2180], "training": {"batch_size": 16}},
         "batch 16, rate 1e-3": {
@@ -53,7 +51,7 @@ RECIPES: dict[str, dict[str, Changes]] = {
         "batch 32, annealed": {"checkpoints": [1000], "training": {"batch_size": 32, "annealing": 1000}},
         "batch 32, rate 4e-3": {"checkpoints": [800], "training": {"batch_size": 32, "learning_rate": 4.0e-3}},
         "batch 32, twice as wide at 4x4": {
-            "checkpoints": [700], "training": {"batch_size": 32}, "network": {"channel_multiplier": [1, 2]},
+            "checkpoints": [700], "training": {"batch_size": 32}, "network": {"channel_multiplier": [1, 4]},
         },
         "batch 32, annealed, whole": {"checkpoints": [2180], "training": {"batch_size": 32, "annealing": 2180}},
     },

@@ -1,7 +1,8 @@
 """Where the time of a training step and of guided sampling goes: shares of kinds of operations, on one thread.
 
-Run as `python -m benchmarks.shares`. Operations are those of torch's profiler, by the time that is their own. The last
-column is what convolutions reach, beside a product of two square matrices in float32.
+Run as `python -m benchmarks.shares`. Operations are those of torch's profiler, by the time that is their own; in guided
+sampling both networks have the case's precision. The last column is what convolutions reach, beside a product of two
+square matrices in float32, which is printed first.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from benchmarks.cases import Case, cases
 KINDS = {
     "convolutions": ("convolution",),
     "normalisations": ("group_norm",),
-    "attention": ("scaled_dot_product", "softmax", "bmm", "baddbmm"),
-    "linear": ("aten::mm", "addmm"),
-    "copies, casts": ("copy_", "aten::cat", "upsample", "avg_pool", "aten::fill_", "aten::zero_"),
+    "attention": ("scaled_dot_product", "softmax", "bmm"),
+    "linear, copies": ("aten::mm", "addmm", "copy_", "aten::cat", "upsample", "avg_pool", "aten::fill_", "aten::zero_"),
     "pointwise": ("silu", "aten::mul", "aten::add", "aten::sub", "aten::div", "aten::sum", "aten::mean"),
-    "optimiser, averages": ("adamw", "lerp", "vector_norm", "Optimizer"),
 }
-"""What names of operations hold; the first that fits counts. All others are "the rest"."""
+"""What names of operations hold; the first that fits counts. All others are "the rest", the optimiser's among them."""
+
+REST = "the rest"
 
 STEPS = 5
 """Training steps that are looked at; sampling takes the steps of its case."""
@@ -62,18 +63,25 @@ class Convolved(TorchDispatchMode):
         return out
 
 
-def shares(work: Callable[[], object], repeats: int) -> dict[str, float]:
+def kind_of(name: str, shapes: list[list[int]], batch: int) -> str:
+    """Tell the kind of an operation; a product of as many matrices as images is a linear layer on tokens."""
+    if "bmm" in name and shapes[0][0] == batch:
+        return "linear, copies"
+    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), REST)
+
+
+def shares(work: Callable[[], object], repeats: int, batch: int) -> dict[str, float]:
     """Measure the share of each kind of operation, and the operations per second of convolutions, "rate"."""
     work()
     with Convolved() as convolved:
         work()
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+    assert convolved.count, "no convolution was seen"
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiled:
         for _ in range(repeats):
             work()
-    spent = dict.fromkeys([*KINDS, "the rest"], 0.0)
-    for event in profiled.key_averages():
-        kind = next((kind for kind, parts in KINDS.items() if any(part in event.key for part in parts)), "the rest")
-        spent[kind] += event.self_cpu_time_total / 1e6
+    spent = dict.fromkeys([*KINDS, REST], 0.0)
+    for event in profiled.key_averages(group_by_input_shape=True):
+        spent[kind_of(event.key, event.input_shapes, batch)] += event.self_cpu_time_total / 1e6
     whole = sum(spent.values())
     return {kind: each / whole for kind, each in spent.items()} | {
         "rate": convolved.count * repeats / spent["convolutions"]
@@ -87,11 +95,11 @@ def main() -> None:
     options = parser.parse_args()
     make_deterministic(1)
     print(f"A product of matrices: {peak_flops() / 1e9:.0f} GFLOP/s\n")
-    kinds = [*KINDS, "the rest"]
+    kinds = [*KINDS, REST]
     print(f"| of one thread's time | {' | '.join(kinds)} | convolutions, GFLOP/s |\n|:--|{'--:|' * (len(kinds) + 1)}")
     for case in cases(options.smallest):
         for name, work in works(case):
-            found = shares(work, STEPS if name == "training step" else 1)
+            found = shares(work, STEPS if name == "training step" else 1, case.batch)
             cells = [f"{100 * found[kind]:.0f} %" for kind in kinds]
             print(f"| {name}, {case} | {' | '.join(cells)} | {found['rate'] / 1e9:.0f} |", flush=True)
 

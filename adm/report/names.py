@@ -15,12 +15,11 @@ SIDE = 256
 def stands_for(params: Sections, models: Iterable[str]) -> str:
     """Say what the paper's names stand for, as "Here adm-256: 28×28, twice as deep." does.
 
-    Depth and width are compared with those of the first model of the same kind, which is the paper's smallest one.
+    Depth and the width below are compared with those of the first model of the kind, which is the paper's smallest one.
 
     Args:
         params: All models of the params file, and its datasets.
-        models: Keys of models; those that are no name of the paper, or have the paper's size, are left out, and so are
-            classifiers beside what they guide.
+        models: Keys. Left out are no names of the paper, those of its sizes, and classifiers beside what they guide.
     """
     keys = [key for key in models if PAPERS.fullmatch(key)]
     guided = [key for key in keys if params.models[key].kind != "classifier"]
@@ -37,12 +36,13 @@ def stands_for(params: Sections, models: Iterable[str]) -> str:
 def _described(params: Sections, key: str) -> str:
     """Describe a model: "8×8, twice as deep, without classes"."""
     model = params.models[key]
-    first = next(one for one in params.models.values() if one.kind == model.kind)
+    first = next(one.network for one in params.models.values() if one.kind == model.kind)
     network, side = model.network, model.network.image_size
     below = getattr(network, "low_resolution", None)
     words = [f"{below}×{below} to {side}×{side}" if below else f"{side}×{side}"]
-    for field, adjective in (("depth", "deep"), ("channels", "wide")):
-        if (ratio := getattr(network, field) / getattr(first.network, field)) != 1:
+    ratios = network.depth / first.depth, network.level_channels[-1] / first.level_channels[-1]
+    for ratio, adjective in zip(ratios, ("deep", "wide"), strict=True):
+        if ratio != 1:
             words.append(f"{'twice' if ratio == 2 else f'{ratio:.3g} times'} as {adjective}")
     dataset = params.datasets.get(model.dataset) if model.dataset else None
     if dataset and dataset.classes:

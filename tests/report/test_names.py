@@ -18,6 +18,7 @@ def embedded():
 
 def test_sizes_depths_and_classes_are_those_of_the_params(embedded):
     assert stands_for(embedded, ["adm-128", "adm-256"]) == "Here adm-128: 8×8; adm-256: 8×8, twice as deep."
+    assert stands_for(embedded, ["adm-128", "adm-64"]) == "Here adm-128: 8×8; adm-64: 4×4."  # alike at 4×4
     assert stands_for(embedded, ["adm-u", "lsun-cat"]) == "Here adm-u: 4×4 to 8×8; lsun-cat: 8×8, classes 7, 8, 9."
 
 
@@ -25,6 +26,13 @@ def test_names_that_are_not_the_papers_are_left_out_and_so_are_classifiers_besid
     assert stands_for(embedded, ["ablation-base", "short-seed-1"]) == ""
     assert "classifier" not in stands_for(embedded, ["adm-128", "classifier-128"])
     assert stands_for(embedded, ["classifier-64"]) == "Here classifier-64: 4×4."
+
+
+def test_twice_as_wide_is_told(embedded):
+    wide = embedded.models["adm-256"].network.model_copy(update={"channels": 32})
+    models = {**embedded.models, "adm-256": embedded.models["adm-256"].model_copy(update={"network": wide})}
+    told = stands_for(embedded.model_copy(update={"models": models}), ["adm-256"])
+    assert told == "Here adm-256: 8×8, twice as deep, twice as wide."
 
 
 def test_seeds_of_a_model_are_told_once():
