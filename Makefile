@@ -63,7 +63,7 @@ generate: $(READY)
 SAMPLED := --set sampler=dpm_solver_pp --set eta=1 --set steps=logsnr25
 networks: $(READY)
 	adm export results/emoji/checkpoints/classifier-3000 adm/networks/emoji-classifier.safetensors --dtype float16
-	adm export results/emoji/checkpoints/model-19200 adm/networks/emoji.safetensors --dtype float16 $(SAMPLED) \
+	adm export results/emoji/checkpoints/model-9600 adm/networks/emoji.safetensors --dtype float16 $(SAMPLED) \
 	  --set cfg_scale=3
 	adm export results/fashion/checkpoints/quick-classifier-1500 adm/networks/fashion-classifier.safetensors --dtype float16
 	adm export results/fashion/checkpoints/quick-2500 adm/networks/fashion.safetensors --dtype float16 $(SAMPLED) \
