@@ -194,15 +194,15 @@ class AdmNew(Contender):
         self.scale = scale
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
-        """Make one update."""
+        """Make one update, and one of each average that may be wanted, of which `adm new` keeps one."""
         self.update(self.model.training, x_0, y)
+        for rate, average in self.averages.items():
+            torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
 
     def update(self, training: TrainingParams, x_0: Tensor, y: Tensor, noise: Noise | None = None) -> None:
         """Make one update as training says, which drops classes before it."""
         y = dropped_labels(y, training.label_dropout, training.seeds.noise, self.state.step, range(len(y)))
         train_step(self.state, training, x_0, y, noise=noise)
-        for rate, average in self.averages.items():
-            torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
 
     def average(self) -> Mapping[str, Tensor]:
         """The average that `adm new` would keep of so many updates."""

@@ -292,6 +292,19 @@ def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
     assert set(seen) == {NO_CLASS, 0, 1, 2, 3}
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name, entry in quality.CONTENDERS.items() if entry.is_own_sampled])
+def test_a_librarys_own_sampler_draws_images(garments, name, monkeypatch):
+    monkeypatch.setattr(quality, "BATCH", 2)
+    task, _ = quality.task_of("fashion")
+    contender = next(installed(quality.made(quality.CONTENDERS[one], task, 7) for one in [name]))
+    with torch.no_grad():
+        images = contender.own_samples(contender.weights()[0])
+    assert images.shape == (2, 1, 28, 28)
+    assert -1.0001 <= images.min() < images.max() <= 1.0001
+
+
 def test_the_average_is_that_of_adm_new_after_so_many_updates(task):
     contender, draws = quality.AdmNew(task, 7), generator(0)
     for _ in range(20):

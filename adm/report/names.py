@@ -19,7 +19,7 @@ def stands_for(params: Sections, models: Iterable[str]) -> str:
 
     Args:
         params: All models of the params file, and its datasets.
-        models: Keys. Left out are no names of the paper, those of its sizes, and classifiers beside what they guide.
+        models: Keys. Those that are not the paper's, have its sizes, or are classifiers beside a model are left out.
     """
     keys = [key for key in models if PAPERS.fullmatch(key)]
     guided = [key for key in keys if params.models[key].kind != "classifier"]
