@@ -601,7 +601,7 @@ def over_seeds_of(rows: pd.DataFrame) -> pd.DataFrame:
 def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Draw a panel a file: FID over seconds, ours in full lines, and what has classes with filled markers."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.9 * len(tables), 4.6), layout="constrained")
+        figure = Figure(figsize=(4.6 * len(tables), 5.6), layout="constrained")
         panels = figure.subplots(1, len(tables), squeeze=False)[0]
         for axes, (title, rows) in zip(panels, tables.items(), strict=True):
             over_seeds = over_seeds_of(rows)
@@ -629,7 +629,8 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
             axes.minorticks_off()
         panels[0].set_ylabel(axis_label("fid"))
         curves = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend([*curves.values()], [*curves], loc="outside lower center", ncols=2)
+        about = "Full lines: ours. Filled: each image's class is told."
+        figure.legend([*curves.values()], [*curves], title=about, loc="outside lower center", ncols=len(tables))
         figure.savefig(path, metadata={"Software": None})
 
 

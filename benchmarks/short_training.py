@@ -65,7 +65,7 @@ def read(source: str, size: int, keeps_alike: bool = False) -> tuple[Images, Lab
 def section(
     size: int, channels: int, classes: int | None, batch: int, objective: dict[str, Any], seed: int
 ) -> DiffusionModel:
-    """A model of 32 channels on three levels, trained as the narrowest of `adm new`, with an objective."""
+    """A model of 32 channels at the full size and 64 below, by AdamW, with an objective."""
     levels = [1, 2, 2]
     network = {"image_size": size, "channels": 32, "groups": 8, "depth": 1, "head_channels": 32, "num_classes": classes}
     network |= {"channel_multiplier": levels, "attention_resolutions": [size >> level for level in (1, 2)]}

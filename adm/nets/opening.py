@@ -137,13 +137,9 @@ def open_network(path: Path, preset: str | None = None, device: torch.device | s
 
 
 def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, sampling: Mapping[str, Any]) -> None:
-    """Write a network as one `.safetensors`, with its card; the bytes depend on the arguments.
+    """Write a network as one `.safetensors`, in a dtype, with its card; the bytes depend on the arguments.
 
-    Args:
-        path: The file.
-        opened: The network.
-        dtype: Of the weights in the file.
-        sampling: Of the card; none leaves what the network's own file recommends.
+    `sampling` is of the card; none leaves what the network's own file recommends.
 
     Raises:
         NotFiniteError: The dtype cannot hold a weight.

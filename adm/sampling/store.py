@@ -72,12 +72,8 @@ def block_store(work: Path, made_by: Mapping[str, Any], group: Group = ALONE) ->
     """Yield the locked store of a sampling job; it is removed when the context ends without an error.
 
     Its folder is named by a fingerprint of everything that decides the samples. A job with other params or other
-    checkpoints therefore never resumes from it. Blocks that such a job left under the same `work` are removed.
-
-    Args:
-        work: This job's own folder.
-        made_by: Everything that decides the samples.
-        group: The processes that sample; the first one holds the lock.
+    checkpoints therefore never resumes from it. Blocks that such a job left under the same `work`, this job's own
+    folder, are removed. Of several processes the first one holds the lock.
 
     Raises:
         UserError: Another process holds the lock.

@@ -35,10 +35,7 @@ def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
 def sample_blocks(run: GanSampling, network: Generator, classes: Sequence[int]) -> Iterator[tuple[Images, Labels]]:
     """Sample the blocks of a run, one after the other, whole.
 
-    Args:
-        run: How to sample.
-        network: The generator.
-        classes: Labels to draw from, with equal probabilities.
+    Labels are drawn from `classes`, with equal probabilities.
 
     Yields:
         Images (B, H, W, 3) uint8 and labels (B,) int64 of each block.

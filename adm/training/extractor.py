@@ -57,11 +57,7 @@ def train_extractor(
 ) -> Iterator[float]:
     """Train in place with cross-entropy, AdamW and a learning rate that falls linearly to zero.
 
-    Args:
-        extractor: How to train.
-        network: Changed in place.
-        images: (N, H, W, 3) uint8.
-        labels: (N,) int64.
+    Images are (N, H, W, 3) uint8, labels (N,) int64.
 
     Yields:
         The loss of each iteration.

@@ -41,13 +41,7 @@ def initial_networks(gan: Gan, image_size: int, num_classes: int, image_channels
 
 
 def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) -> Iterator[dict[str, float]]:
-    """Train in place for `gan.iterations` updates of the generator.
-
-    Args:
-        gan: How to train.
-        networks: Changed in place.
-        num_classes: Number of the dataset's classes.
-        batches: The data.
+    """Train in place for `gan.iterations` updates of the generator, on data of so many classes.
 
     Yields:
         Both players' losses by name, after each iteration.

@@ -26,16 +26,8 @@ def log_reports(
     """Average the reports of training from `start` to `stop` for a csv and the journal, and yield each one after that.
 
     Columns: step, seconds of training since the segment began, images per second, then the reports' values. Every
-    `every` steps and at the last there is a row.
-
-    Args:
-        reports: Of each step.
-        path: The csv to write.
-        start: The step at which training begins or resumes.
-        stop: The last step.
-        every: Number of steps for each row.
-        batch_size: Number of images in each step.
-        earlier: A csv with the rows up to the step at which training resumes; None at the segment's begin.
+    `every` steps and at the last there is a row. Where training resumes at `start`, `earlier` is a csv with the rows
+    up to that step.
     """
     text = earlier.read_text(encoding="utf-8") if earlier else ""
     kept = list(csv.DictReader(text.splitlines()))

@@ -37,12 +37,8 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
     """Yield the locked folder of a segment's rolling states; if the block ends without error, only the last stays.
 
     The folder is named by a fingerprint of everything that decides the result, so a run with other params never finds
-    it. At the end, folders that finished segments left with other params are removed.
-
-    Args:
-        work: The folder of all rolling states.
-        made_by: Everything that decides the result, from `adm.artifacts.manifest.provenance`.
-        group: The processes that train the segment; the first one holds the lock.
+    it. At the end, folders that finished segments left with other params are removed. All lie in `work`. Of several
+    processes the first one holds the lock.
 
     Raises:
         UserError: Another process holds the lock.
@@ -64,9 +60,7 @@ def rolling_folder(work: Path, made_by: Mapping[str, Any], group: Group = ALONE)
 def name_last_good(folder: Path, previous: Path) -> Iterator[None]:
     """Add to a NotFiniteError from training the name of the last good state.
 
-    Args:
-        folder: The rolling states, from `rolling_folder`.
-        previous: The checkpoint that the segment started from, named if there is no rolling state.
+    It is one of the folder's rolling states or, if there is none, the checkpoint that the segment started from.
 
     Raises:
         NotFiniteError: The error from training, with the state's name.

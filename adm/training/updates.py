@@ -70,13 +70,9 @@ class LossScale:
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, network: nn.Module, what: str) -> None:
-    """Update a network by the gradients of a loss.
+    """Update a network in place by the gradients of a loss, a single value.
 
-    Args:
-        optimizer: Of the network's parameters.
-        loss: A single value.
-        network: Changed in place.
-        what: Names the iteration and the loss in the error.
+    `what` names the iteration and the loss in the error.
 
     Raises:
         NotFiniteError: The loss or a gradient is NaN or infinite; names the loss and the first such tensor.
