@@ -115,6 +115,7 @@ LEVERS = {
     "beta_2 0.99": Lever(beta_2=0.99),
     "average 0.98": Lever(training={"ema_rate": 0.98}),
     "average 0.995": Lever(training={"ema_rate": 0.995}),
+    "average 0.999": Lever(training={"ema_rate": 0.999}),
     "eps, L_hybrid": Lever(_objective("eps")),
     "v, L_hybrid": Lever(_objective("v")),
     "eps": Lever(_objective("eps, simple")),

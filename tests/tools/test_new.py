@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from jsonschema import Draft7Validator
@@ -367,6 +368,28 @@ def test_the_least_hours_that_are_told_are_enough(num_classes, cores, speed, mon
     assert enough.iterations % 8 == 0
     with pytest.raises(UserError):
         recipe.choose(replace(wanted, hours=0.9 * least))
+
+
+@pytest.mark.parametrize(("name", "file"), [("48,000 garments", "long_fashion"), ("1,528 emoji", "long_emoji")])
+def test_what_such_trainings_reached_is_what_was_measured(name, file, root):
+    rows = pd.read_csv(root / f"docs/{file}.csv")
+    assert recipe.REACHED[name] == dict(zip(rows.updates, rows.fid_held_out.round(1), strict=True))
+
+
+@pytest.mark.parametrize("hours", [0.05, 0.2, 1.0])
+def test_what_was_reached_is_told_of_trainings_that_were_no_longer(hours):
+    choice = recipe.choose(recipe.Request(32, 3, 5, 1000, "cpu", hours, 1, scored_by_inception=False))
+    told = " ".join(recipe.reached(choice))
+    lengths = [int(length) for length in re.findall(r"in (\d+) iterations", told)]
+    shorter = [[length for length in fids if length <= choice.iterations] for fids in recipe.REACHED.values()]
+    assert lengths == [max(each) for each in shorter if each]
+
+
+@pytest.mark.parametrize("other", [{"image_size": 64}, {"num_classes": None}, {"device": "cuda"}, {"hours": 100}])
+def test_nothing_is_told_of_other_networks_than_were_measured(other):
+    small = recipe.Request(32, 3, 5, 1000, "cpu", 1.0, 1, scored_by_inception=False)
+    assert recipe.reached(recipe.choose(small))
+    assert not recipe.reached(recipe.choose(replace(small, **other)))
 
 
 def test_a_gpu_that_there_is_not_is_a_line_and_nothing_is_written(refused, images, tmp_path, monkeypatch):
