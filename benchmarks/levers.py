@@ -95,7 +95,6 @@ def _objective(name: str) -> dict[str, Any]:
 
 
 ADAMW = {"optimizer": "adamw"}
-WIDE = {"channels": 64, "groups": 8, "head_channels": 64}
 AS_WIDE = {"channel_multiplier": [1, 2, 2], "groups": 8}
 
 LEVERS = {
@@ -132,8 +131,9 @@ LEVERS = {
     "a quarter at full size": Lever(network={"channel_multiplier": [0.25, 1, 2]}),
     "half as wide again below": Lever(network={"channel_multiplier": [0.5, 1.5, 3], "head_channels": 48}),
     "twice as wide below": Lever(network={"channel_multiplier": [0.5, 2, 4]}),
-    "64 channels": Lever(network=WIDE, training={"learning_rate": 5.0e-4}),
-    "64 channels, average 0.999": Lever(network=WIDE, training={"learning_rate": 5.0e-4, "ema_rate": 0.999}),
+    "64 channels": Lever(
+        network={"channels": 64, "groups": 8, "head_channels": 64}, training={"learning_rate": 5.0e-4}
+    ),
     "depth 2": Lever(network={"depth": 2}),
     "no attention but in the middle": Lever(network={"attention_resolutions": []}),
     "2 groups": Lever(network={"groups": 2}),

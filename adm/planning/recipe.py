@@ -225,9 +225,8 @@ def choose(wanted: Request) -> Recipe:
 def reached(recipe: Recipe) -> list[str]:
     """Tell what FID training as long as a recipe's, or shorter, reached on other images; nothing of other networks."""
     network, training = recipe.model["network"], recipe.model["training"]
-    if "num_classes" not in network or network["image_size"] > 32 or "optimizer" not in training:
-        return []
-    if network["channels"] > WIDTHS[-1].channels or training["batch_size"] != 16:
+    is_measured = "num_classes" in network and network["image_size"] <= 32 and "optimizer" in training
+    if not is_measured or network["channels"] > WIDTHS[-1].channels or training["batch_size"] != 16:
         return []
     most = {name: max((at for at in fids if at <= recipe.iterations), default=0) for name, fids in REACHED.items()}
     return [f"{REACHED[name][at]} on {name} in {at} iterations" for name, at in most.items() if at]

@@ -51,7 +51,7 @@ SHOWN = 100
 """How many images the contact sheet beside the params file shows at most."""
 
 JUDGE_PASSES = 12
-"""Of an extractor over its images, at most. Then it learns them by heart: of 1,500 emoji, after 12 passes FID of
+"""Of an extractor over its images, at most. In more it learns them by heart: of 1,500 emoji, after 12 passes FID of
 held-out images is 0.4, and 63 % are told; after 50 it is 8, and 71 % are."""
 
 FEWEST_OF_JUDGE = 80
