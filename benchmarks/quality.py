@@ -165,10 +165,11 @@ class Contender(ABC):
         return self.fast_samples(weights)
 
     def drawn(self) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
-        """Draw x_T of a batch, its classes, and a source of more noise."""
+        """Draw x_T of a batch, its classes, as often as images have them, and a source of more noise."""
         side = self.task.images.shape[1]
         draw = partial(torch.randn, BATCH, self.task.channels, side, side, generator=self.draws)
-        return draw(), torch.randint(self.task.classes, (BATCH,), generator=self.draws), draw
+        rows = torch.randint(len(self.task.labels), (BATCH,), generator=self.draws)
+        return draw(), torch.from_numpy(self.task.labels)[rows], draw
 
 
 class AdmNew(Contender):

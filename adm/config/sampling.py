@@ -124,8 +124,12 @@ class GuidedSampling(Sampling):
 
     `guidance_interval`, [low, high], limits all guidance to timesteps t of the T of training with low <= t / T <= high;
     what guides is not computed at the others.
+
+    `class_counts` draws classes as often as there are images of each; null draws all equally often. Where a reference's
+    classes are of unequal size, samples of equally many have a higher FID to it, whatever the model.
     """
 
+    class_counts: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     clipping_order: Literal["before", "after"] = "before"

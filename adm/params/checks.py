@@ -226,8 +226,11 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
     if isinstance(model, UpsamplerModelParams):
         _check_base(params, key, f"{place}.base", name, model)
     elif isinstance(run, RunParams):
-        _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
+        classifier = _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
+        count, counts = model.class_count(classifier) or 0, run.class_counts
+        if counts is not None and len(counts) != count:
+            raise ValueError(f"{place}.class_counts: has {len(counts)} numbers, but there are {count} classes")
 
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:
@@ -243,10 +246,12 @@ def _check_base(params: Params, key: str, place: str, name: str, upsampler: Upsa
 
 def _check_classifier(
     params: Params, place: str, checkpoint: str | None, name: str, model: DiffusionModelParams
-) -> None:
-    if checkpoint is not None:
-        _, classifier = _model_of(params, checkpoint, place, ClassifierModelParams)
-        check_fits(place, classifier, f"model {name!r}", model)
+) -> ClassifierModelParams | None:
+    if checkpoint is None:
+        return None
+    _, classifier = _model_of(params, checkpoint, place, ClassifierModelParams)
+    check_fits(place, classifier, f"model {name!r}", model)
+    return classifier
 
 
 def _check_guides(params: Params, place: str, run: RunParams, name: str, model: DiffusionModelParams) -> None:

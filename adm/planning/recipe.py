@@ -113,6 +113,7 @@ class Request:
         scored_by_inception: Whether features are the 2015 graph's.
         source: What is fine-tuned; None to train from scratch.
         keep_classes: Whether classes begin as the source's.
+        class_counts: How many images of each class to train on, where that is not equal.
     """
 
     image_size: int
@@ -125,6 +126,7 @@ class Request:
     scored_by_inception: bool
     source: LoadedNetwork | None = None
     keep_classes: bool = False
+    class_counts: list[int] | None = None
 
     @property
     def scales(self) -> tuple[float, ...]:

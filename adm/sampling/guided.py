@@ -1,6 +1,6 @@
 """Sampling of a run's images from its section, a diffusion model and a classifier."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel
+from adm.config.models import DiffusionModel, Precision, UpsamplerModel
 from adm.config.samplers import SAMPLERS
 from adm.config.sampling import GuidedSampling, Sampling
 from adm.data.batches import to_uint8, to_unit_range
@@ -46,9 +46,11 @@ class SeededNoise:
         self.generators = [generator(seed) for seed in seeds]
         self.device = device
 
-    def labels(self, num_classes: int) -> Tensor:
-        """Draw a class for each image: (B,) int64."""
-        return torch.stack([torch.randint(num_classes, (), generator=g) for g in self.generators])
+    def labels(self, num_classes: int, counts: Sequence[int] | None = None) -> Tensor:
+        """Draw a class for each image, all equally often or as often as there are of each: (B,) int64."""
+        ends = torch.tensor(counts or [1] * num_classes).cumsum(0)
+        drawn = torch.stack([torch.randint(int(ends[-1]), (), generator=g) for g in self.generators])
+        return torch.bucketize(drawn, ends, right=True)
 
     def normal(self, *shape: int) -> Tensor:
         """Draw (B, *shape) float32."""
@@ -99,7 +101,7 @@ def block_trajectories(
         model: The section of the diffusion model or of the upsampler.
         network: Its network, on the device to compute on.
         classifier: The noisy classifier, on the same device; None for no guidance by one.
-        num_classes: Number of classes to draw labels from; see `class_count`.
+        num_classes: Number of classes to draw labels from; see the model's `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
         guide: The weaker network, of the run's `guide`, on the same device; None for no guidance by one.
         labels: (N,) int64, classes of the whole run, in the place of those that are drawn. These are drawn still: the
@@ -114,6 +116,7 @@ def block_trajectories(
     """
     denoiser = Forward.frozen(network, run.precision, run.compiled)
     guided = guidance(run, denoiser, classifier, guide, model.noise.timesteps)
+    counts = getattr(run, "class_counts", None)  # upsampled runs have the labels of their base
     size, channels = model.network.image_size, model.network.image_channels
     diffusion = Diffusion.of(model.noise, run.steps).to(device := denoiser.device)
 
@@ -127,7 +130,7 @@ def block_trajectories(
         noise = SeededNoise(range(run.seed + first, run.seed + first + run.micro_batch), device)
         seen: dict[str, Tensor] = {}
         if base is None:
-            drawn = noise.labels(num_classes)
+            drawn = noise.labels(num_classes, counts)
             y = drawn if labels is None else rows(labels)
         else:
             y = rows(base.labels)
@@ -193,11 +196,3 @@ def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: 
     module, name = SAMPLERS[run.sampler].made_by.split(":")
     made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
     return made
-
-
-def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
-    """Count the classes of a model, else of the classifier that guides it; None if neither has classes."""
-    count = model.network.num_classes
-    if count is None and classifier is not None:
-        count = classifier.network.num_classes
-    return count

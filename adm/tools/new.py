@@ -81,8 +81,8 @@ def run(
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 
-    The first has at most 35 lines, and one or two for each grid of further classes. A contact sheet beside them
-    shows images as they will be trained.
+    The first has at most 35 lines, and some for each grid of further classes and their counts. A contact sheet beside
+    them shows images as they will be trained.
 
     Args:
         name: The scale's.
@@ -120,6 +120,7 @@ def run(
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
     trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
+    class_counts = np.bincount(labels[trained]).tolist()
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
@@ -131,6 +132,7 @@ def run(
         scored_by_inception=graph is not None,
         source=opened,
         keep_classes=keep_classes,
+        class_counts=class_counts if is_labelled and len({*class_counts}) > 1 else None,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -290,6 +292,7 @@ def params_text(
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     precision = {name: value for name, value in training.items() if name == "precision"}
     through = {"checkpoint": "model", **FAST, "steps": f"logsnr{recipe.steps}"}
+    through |= {"class_counts": wanted.class_counts} if wanted.class_counts else {}
     measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}
@@ -357,9 +360,9 @@ def _grids(wanted: Request, recipe: Recipe, run: str) -> dict[str, dict[str, Any
     if not wanted.num_classes:
         grid = {"run": run, "rows": min(10, recipe.num_samples // COLUMNS), "columns": COLUMNS, "caption": "Samples."}
         return {"grid": grid}
-    drawn = np.bincount(SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes), minlength=wanted.num_classes)
+    drawn = SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes, wanted.class_counts)
     first, *rest = np.array_split(np.arange(wanted.num_classes), -(-wanted.num_classes // ROWS))
-    columns = min(COLUMNS, max(2, int(drawn.min())))
+    columns = min(COLUMNS, max(2, int(drawn.bincount(minlength=wanted.num_classes).min())))
     grid = {"run": run, "columns": columns, "classes": first.tolist(), "caption": "Samples of each class."}
     more = {f"grid-{number}": {"like": "grid", "classes": part.tolist()} for number, part in enumerate(rest, start=2)}
     return {"grid": grid, **more}

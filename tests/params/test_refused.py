@@ -210,6 +210,7 @@ REFUSED = {
         {f"{RUN}.guidance_interval": [0.001, 0.002]},
         *(f"{RUN}.guidance_interval", "[0.001, 0.002]", "'25'"),
     ),
+    "counts of fewer classes": ({f"{RUN}.class_counts": [1, 2]}, f"{RUN}.class_counts", "2", "10"),
     # Runs, what they are made of and scored against; studies, and the images that they take.
     "base of another size": ({f"{STACK}.base": "scale-2"}, f"{STACK}.base", "is 8", "has 4"),
     "base of fewer samples": ({f"{STACK}.num_samples": 401}, f"{STACK}.base", "400", "401"),

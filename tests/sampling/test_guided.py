@@ -62,6 +62,18 @@ def test_labels_are_functions_of_their_seeds(sampled):
     assert np.array_equal(sampled(seed=40).labels, SeededNoise(range(40, 45)).labels(2))
 
 
+def test_classes_are_drawn_as_often_as_there_are_images_of_each(sampled):
+    counts, num = [1, 5, 2], 4000
+    labels = SeededNoise(range(num)).labels(3, counts)
+    expected = num * np.array(counts) / 8
+    assert (np.abs(np.bincount(labels, minlength=3) - expected) < 5 * np.sqrt(expected)).all()
+    assert np.array_equal(SeededNoise(range(100, 120)).labels(3, counts), labels[100:120])
+    equal, unequal = sampled(num_samples=40), sampled(num_samples=40, class_counts=[1, 9])
+    assert sampled(num_samples=40, class_counts=[7, 7]).labels.mean() == pytest.approx(0.5, abs=0.3)
+    assert sampled(num_samples=40, class_counts=[1, 1]).same(equal)
+    assert equal.labels.mean() < unequal.labels.mean()
+
+
 def test_noise_of_an_image_is_its_seeds_alone():
     block, alone = SeededNoise(range(10, 15)), SeededNoise(range(13, 14))
     for _ in range(3):
