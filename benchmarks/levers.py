@@ -62,7 +62,7 @@ class Lever:
         training: Fields of its training.
         batches: Sizes of batches, in turn over equal numbers of updates.
         warm_up: Updates over which the learning rate rises.
-        falls: Whether it falls along a cosine to zero at the end.
+        falls: How it falls to zero at the end, along a "cosine" or a "linear" line; "" if it is constant.
         beta_2: Of AdamW.
         timesteps: Chooses them from u (B,), uniform in [0, 1), and alpha_bar (T,); None as u T.
         mirrored: Whether half of the images are mirrored.
@@ -74,7 +74,7 @@ class Lever:
     training: dict[str, Any] = field(default_factory=dict)
     batches: tuple[int, ...] = (16,)
     warm_up: int = 0
-    falls: bool = False
+    falls: str = ""
     beta_2: float = 0.999
     timesteps: Callable[[Tensor, Tensor], Tensor] | None = None
     mirrored: bool = False
@@ -110,8 +110,9 @@ LEVERS = {
     "AdamW, as wide at full size": Lever(training=ADAMW, network=AS_WIDE),
     "warm-up of 100": Lever(warm_up=100),
     "rate 2e-3, warm-up of 100": Lever(training={"learning_rate": 2.0e-3}, warm_up=100),
-    "rate falls": Lever(falls=True),
-    "rate 2e-3, falls": Lever(training={"learning_rate": 2.0e-3}, falls=True),
+    "rate falls": Lever(falls="cosine"),
+    "rate falls linearly": Lever(falls="linear"),
+    "rate 2e-3, falls": Lever(training={"learning_rate": 2.0e-3}, falls="cosine"),
     "beta_2 0.99": Lever(beta_2=0.99),
     "average 0.98": Lever(training={"ema_rate": 0.98}),
     "average 0.995": Lever(training={"ema_rate": 0.995}),
@@ -151,7 +152,7 @@ class Tried(AdmNew):
     def __init__(self, task: Task, seed: int, lever: Lever) -> None:
         super().__init__(task, seed, change=lever.of)
         self.lever = lever
-        self.annealed = lever.falls or len(lever.batches) > 1
+        self.annealed = bool(lever.falls) or len(lever.batches) > 1
         for group in self.state.optimizer.param_groups:
             group["betas"] = (0.9, lever.beta_2)
 
@@ -169,8 +170,8 @@ class Tried(AdmNew):
             turned = torch.rand(len(y), generator=self.draws) < 0.5
             x_0 = torch.where(turned[:, None, None, None], x_0.flip(-1), x_0)
             y = y + self.task.classes * turned if lever.tells else y
-        factor = min(1.0, (made + 1) / (lever.warm_up + 1)) * (1 + np.cos(np.pi * made / total)) ** lever.falls
-        rate = training.learning_rate * factor / 2**lever.falls
+        fall = {"": 1.0, "cosine": (1 + np.cos(np.pi * made / total)) / 2, "linear": 1 - made / total}[lever.falls]
+        rate = training.learning_rate * min(1.0, (made + 1) / (lever.warm_up + 1)) * max(fall, 0.0)
         training = training.model_copy(update={"learning_rate": rate, "batch_size": size})
         diffusion = self.state.task.diffusion
         noise = Noise.of(training.seeds.noise, made, range(size), x_0.shape[1:], diffusion.num_timesteps)

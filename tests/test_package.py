@@ -29,7 +29,7 @@ MODULES = {
 }
 """By distribution, a module that is called otherwise."""
 
-BROUGHT = {"cycler": "matplotlib", "google": "tensorboard", "markupsafe": "jinja2"}
+BROUGHT = {"google": "tensorboard", "markupsafe": "jinja2"}
 """By module, the distribution that needs it itself: nothing else has to name it."""
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageMode
 
 from adm.data.decoding import as_seen, open_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
@@ -52,11 +51,6 @@ class Survey:
     def num_images(self) -> int:
         """The number of images of all classes."""
         return sum(self.counts.values())
-
-    @property
-    def is_grey(self) -> bool:
-        """Whether no image has colours."""
-        return all(ImageMode.getmode(mode).basemode == "L" for mode in self.modes)
 
 
 def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey:

@@ -18,7 +18,7 @@ from adm.errors import accepted
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
 from adm.params import figures
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
-from adm.params.data import DatasetParams
+from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, ModelParams, UpsamplerModelParams
 from adm.params.needs import members_of, opinions_in
 from adm.params.references import Named, keys_read, references
@@ -206,7 +206,8 @@ def _check_runs(params: Params) -> None:
 
 
 def _check_scored(params: Params, key: str, place: str, run: ScoredSection) -> None:
-    side, size = params.image_size_of_reference(run.reference), params.image_size_of(key)
+    reference, size = params.all_references[run.reference], params.image_size_of(key)
+    side = params.datasets[reference.dataset].side if isinstance(reference, ReferenceParams) else reference.image_size
     check_equal(f"{place}.reference", "image_size", side, f"run {key!r}", size)
 
 

@@ -43,7 +43,7 @@ Copies = dict[str, list[str]]
 """The keys of the copies of each key that is copied, in the order of its seeds."""
 
 
-def write_out(data: Any, results: str) -> Any:
+def write_out(data: Raw, results: str) -> Any:
     """Write out a params file: every entry in full, every sweep and seed as its entries, every checkpoint by its key.
 
     Args:
@@ -53,8 +53,6 @@ def write_out(data: Any, results: str) -> Any:
     Raises:
         ValueError: A section is unknown, or what would be written out is invalid; the message names the place.
     """
-    if not isinstance(data, dict):
-        return data
     written = shorthand.split(data)
     if isinstance(paths := data.get("paths", {}), dict):
         written["paths"] = {"results": results, **paths}

@@ -261,13 +261,6 @@ class Sections(Section):
             return self.datasets[self.gans[owner.gan].dataset].side
         return self.models[self.model_of(owner.checkpoint)].network.image_size
 
-    def image_size_of_reference(self, reference: str) -> int:
-        """Give the side of a reference's images."""
-        section = self.all_references[reference]
-        if isinstance(section, PublishedReferenceParams):
-            return section.image_size
-        return self.datasets[section.dataset].side
-
 
 GROUP = "adm.kinds"
 """The group of entry points by which packages beside this one declare kinds of jobs."""

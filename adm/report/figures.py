@@ -7,7 +7,6 @@ from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
-from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -35,7 +34,6 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "axes.prop_cycle": cycler(color=COLORS) + cycler(marker=MARKERS),
     "grid.alpha": 0.25,
     "lines.linewidth": 1.2,
     "lines.markersize": 4,

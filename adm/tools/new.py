@@ -10,7 +10,7 @@ import torch
 import yaml
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
-from PIL import ImageColor
+from PIL import ImageColor, ImageMode
 
 from adm.artifacts.manifest import identity
 from adm.artifacts.released_files import placed, released_folder
@@ -236,7 +236,7 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
         lines.append(f"  left out: {', '.join(f'{count} {ending}' for ending, count in found.left_out.most_common())}")
     if found.alike_told:
         lines.append(f"  {found.alike_told}; each is trained on or held out whole")
-    if channels == 3 and found.modes and found.is_grey:
+    if channels == 3 and found.modes and all(ImageMode.getmode(mode).basemode == "L" for mode in found.modes):
         lines.append("  none has colours: --channels 1 trains faster")
     if found.num_images > MOST_DECODED:
         lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")
