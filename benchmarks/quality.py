@@ -566,6 +566,7 @@ def rows_of(
 
     def score(contender: Contender, budget: float, weights: Weights, by: str, count: int) -> None:
         draw = contender.own_samples if by == OWN else contender.fast_samples
+        contender.draws.manual_seed(seed)  # all begin with the same noise and classes: differences are less noisy
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
         about = (seed, budget, done // contender.accumulated, weights.name, by)
