@@ -56,7 +56,7 @@ from adm.paper import table_cells
 from adm.parallel import resolve_device
 from adm.params.load import line_of
 from adm.sampling.batch import Images, Labels, Samples
-from adm.sampling.guided import Rows, SeededNoise, block_trajectories
+from adm.sampling.guided import Rows, SeededNoise, block_trajectories, class_count
 from adm.sampling.interpolation import LatentSpace
 from adm.sampling.likelihood import measure
 from adm.training.loop import train as updates
@@ -183,7 +183,7 @@ class Model:
     def num_classes(self) -> int | None:
         """Classes of the model, else of the classifier; None without classes."""
         guiding = self.classifier.model if self.classifier else None
-        return self.params.class_count(guiding if isinstance(guiding, ClassifierModel) else None)
+        return class_count(self.params, guiding if isinstance(guiding, ClassifierModel) else None)
 
     @property
     def class_names(self) -> Names:

@@ -138,7 +138,6 @@ class _Denoiser(_Model):
     whatever is predicted (Hang et al. 2023, who took 5); null leaves them as they are, as in the paper.
     """
 
-    network: UNetParams
     noise: ProcessParams = ProcessParams()
     objective: Literal["simple", "vlb", "hybrid"] = "hybrid"
     min_snr: Annotated[float, Field(gt=0)] | None = None
@@ -154,15 +153,12 @@ class _Denoiser(_Model):
             raise ValueError("min_snr weighs squared errors, and objective 'vlb' has none; leave it out")
         return self
 
-    def class_count(self, classifier: "ClassifierModel | None") -> int | None:
-        """Count its classes, else those of the classifier that guides it; None if neither has classes."""
-        return self.network.num_classes or (None if classifier is None else classifier.network.num_classes)
-
 
 class DiffusionModel(_Denoiser):
     """A diffusion model."""
 
     kind: Literal["diffusion"]
+    network: UNetParams
 
 
 class UpsamplerModel(_Denoiser):

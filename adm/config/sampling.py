@@ -129,7 +129,7 @@ class GuidedSampling(Sampling):
     classes are of unequal size, samples of equally many have a higher FID to it, whatever the model.
     """
 
-    class_counts: Annotated[list[PositiveInt], Field(min_length=1)] | None = None
+    class_counts: list[Annotated[int, Field(ge=0)]] | None = None
     classifier_precision: Precision = "float32"
     gradient_scale: GradientScale = 0.0
     clipping_order: Literal["before", "after"] = "before"

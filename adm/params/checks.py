@@ -229,9 +229,17 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
     elif isinstance(run, RunParams):
         classifier = _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
-        count, counts = model.class_count(classifier) or 0, run.class_counts
-        if counts is not None and len(counts) != count:
-            raise ValueError(f"{place}.class_counts: has {len(counts)} numbers, but there are {count} classes")
+        _check_counts_of_classes(f"{place}.class_counts", run.class_counts, model, classifier)
+
+
+def _check_counts_of_classes(
+    place: str, counts: list[int] | None, model: DiffusionModelParams, classifier: ClassifierModelParams | None
+) -> None:
+    count = model.network.num_classes or (classifier.network.num_classes if classifier else 0)
+    if counts is not None and len(counts) != count:
+        raise ValueError(f"{place}: has {len(counts)} numbers, but there are {count} classes")
+    if counts is not None and not 0 < sum(counts) < 2**32:  # of more, the draw would take more of a seed's bits
+        raise ValueError(f"{place}: sums to {sum(counts)}; it must be 1 to {2**32 - 1}")
 
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import DiffusionModel, Precision, UpsamplerModel
+from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel
 from adm.config.samplers import SAMPLERS
 from adm.config.sampling import GuidedSampling, Sampling
 from adm.data.batches import to_uint8, to_unit_range
@@ -101,7 +101,7 @@ def block_trajectories(
         model: The section of the diffusion model or of the upsampler.
         network: Its network, on the device to compute on.
         classifier: The noisy classifier, on the same device; None for no guidance by one.
-        num_classes: Number of classes to draw labels from; see the model's `class_count`.
+        num_classes: Number of classes to draw labels from; see `class_count`.
         base: For an upsampler, the whole batch of the run before; image i and its label become image i.
         guide: The weaker network, of the run's `guide`, on the same device; None for no guidance by one.
         labels: (N,) int64, classes of the whole run, in the place of those that are drawn. These are drawn still: the
@@ -196,3 +196,11 @@ def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: 
     module, name = SAMPLERS[run.sampler].made_by.split(":")
     made: Sampler = getattr(import_module(module), name)(diffusion, denoiser, gradient, **taken)
     return made
+
+
+def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
+    """Count the classes of a model, else of the classifier that guides it; None if neither has classes."""
+    count = model.network.num_classes
+    if count is None and classifier is not None:
+        count = classifier.network.num_classes
+    return count

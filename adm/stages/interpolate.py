@@ -16,6 +16,7 @@ from adm.nets.checkpoints import load_network
 from adm.parallel import resolve_device
 from adm.params.models import ClassifierModelParams, DiffusionModelParams
 from adm.params.runs import InterpolationParams
+from adm.sampling.guided import class_count
 from adm.sampling.interpolation import LatentSpace, interpolate
 from adm.sampling.studies import Interpolation, write_study
 
@@ -43,7 +44,7 @@ def run(
     classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
-    declared = model.class_count(classifier_model)
+    declared = class_count(model, classifier_model)
     check_labels(data, declared, inputs["data"])
     num_classes = declared or int(data.labels.max()) + 1
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch

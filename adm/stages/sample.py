@@ -10,7 +10,7 @@ from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_batch, write_blocks
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, class_count
 from adm.sampling.store import block_store
 
 
@@ -37,7 +37,7 @@ def run(
         UserError: A checkpoint is of another network, or another process is sampling the same job.
     """
     make_deterministic(run.threads)
-    num_classes = model.class_count(classifier_model) or 1
+    num_classes = class_count(model, classifier_model) or 1
     with process_group(device, timeout_seconds) as group:
         base = read_batch(inputs["base"], group.rank_slice) if "base" in inputs else None
         where = group.device, group.rank_slice

@@ -38,8 +38,10 @@ WRITTEN = {"README.md", "LICENSE", WEIGHTS, CLASSIFIER, SAMPLES, RECORD, "sample
 }
 """What a folder holds."""
 
-COMPUTED = {"num_samples", "seed", "threads", "micro_batch", "precision", "compiled", "classifier_precision"}
-"""Fields of a run that tell how it is computed, and not how its network is sampled."""
+COMPUTED = {"num_samples", "seed", "class_counts", "threads", "micro_batch", "precision", "compiled"} | {
+    "classifier_precision"
+}
+"""Fields of a run that tell which images it has or how they are computed, and not how its network is sampled."""
 
 TASK = "unconditional-image-generation"
 """What the hub calls making images from noise, of classes or not."""

@@ -120,7 +120,7 @@ def run(
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
     trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
-    class_counts = np.bincount(labels[trained]).tolist()
+    class_counts = np.bincount(labels[trained], minlength=len(found.counts)).tolist()
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
@@ -132,7 +132,7 @@ def run(
         scored_by_inception=graph is not None,
         source=opened,
         keep_classes=keep_classes,
-        class_counts=class_counts if is_labelled and len({*class_counts}) > 1 else None,
+        class_counts=class_counts if is_labelled and max(class_counts) - min(class_counts) > 1 else None,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -355,14 +355,16 @@ def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetPara
 def _grids(wanted: Request, recipe: Recipe, run: str) -> dict[str, dict[str, Any]]:
     """Describe the grids of a run: a row for each class, of many in several grids; without classes, its first samples.
 
-    Rows are as long as the shortest, which the samples' seeds tell.
+    Rows are as long as the shortest, which the samples' seeds tell; of unequal classes as their median.
     """
     if not wanted.num_classes:
         grid = {"run": run, "rows": min(10, recipe.num_samples // COLUMNS), "columns": COLUMNS, "caption": "Samples."}
         return {"grid": grid}
-    drawn = SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes, wanted.class_counts)
+    labels = SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes, wanted.class_counts)
+    drawn = np.bincount(labels, minlength=wanted.num_classes)
+    usual = np.median(drawn) if wanted.class_counts else drawn.min()
     first, *rest = np.array_split(np.arange(wanted.num_classes), -(-wanted.num_classes // ROWS))
-    columns = min(COLUMNS, max(2, int(drawn.bincount(minlength=wanted.num_classes).min())))
+    columns = min(COLUMNS, max(2, int(usual)))
     grid = {"run": run, "columns": columns, "classes": first.tolist(), "caption": "Samples of each class."}
     more = {f"grid-{number}": {"like": "grid", "classes": part.tolist()} for number, part in enumerate(rest, start=2)}
     return {"grid": grid, **more}

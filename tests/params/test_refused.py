@@ -210,6 +210,8 @@ REFUSED = {
         {f"{RUN}.guidance_interval": [0.001, 0.002]},
         *(f"{RUN}.guidance_interval", "[0.001, 0.002]", "'25'"),
     ),
+    "counts of no class": ({f"{RUN}.class_counts": [0] * 10}, f"{RUN}.class_counts", "0", "1"),
+    "counts beyond a seed's bits": ({f"{RUN}.class_counts": [2**31] * 10}, f"{RUN}.class_counts", str(2**32 - 1)),
     "counts of fewer classes": ({f"{RUN}.class_counts": [1, 2]}, f"{RUN}.class_counts", "2", "10"),
     # Runs, what they are made of and scored against; studies, and the images that they take.
     "base of another size": ({f"{STACK}.base": "scale-2"}, f"{STACK}.base", "is 8", "has 4"),

@@ -168,8 +168,22 @@ def test_samples_have_unequal_classes_as_often_as_the_images_that_train(adm, ima
     trained = parts_of(source, dataset, alike_in(source, dataset))["training"]
     for run in params.runs.values():
         assert run.class_counts == np.bincount(source.labels[trained]).tolist()
+    # The rare class leaves cells empty, and takes none from the others.
+    assert params.figures["grid"].columns == new.COLUMNS
     for name in ("equal", "unlabelled"):
         assert all(run.class_counts is None for run in load(f"scales/{name}/params.yaml").runs.values())
+
+
+def test_a_class_of_which_all_is_held_out_is_never_drawn(adm, images):
+    (images / "alike").mkdir()
+    for number in range(5):
+        shutil.copy(images / "no" / "000.png", images / "alike" / f"{number}.png")
+    assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
+    counts = next(iter(written().runs.values())).class_counts
+    assert len(counts) == 3
+    source = SOURCES["folder"](written().datasets["images"])
+    parts = parts_of(source, written().datasets["images"], alike_in(source, written().datasets["images"]))
+    assert counts == np.bincount(source.labels[parts["training"]], minlength=3).tolist()
 
 
 def test_each_of_many_classes_has_a_row_in_a_grid(adm, images):
