@@ -180,7 +180,7 @@ def test_a_class_of_which_all_is_held_out_is_never_drawn(adm, images):
         shutil.copy(images / "no" / "000.png", images / "alike" / f"{number}.png")
     assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
     counts = next(iter(written().runs.values())).class_counts
-    assert len(counts) == 3
+    assert counts[1] == 0 < min(counts[0], counts[2])
     source = SOURCES["folder"](written().datasets["images"])
     parts = parts_of(source, written().datasets["images"], alike_in(source, written().datasets["images"]))
     assert counts == np.bincount(source.labels[parts["training"]], minlength=3).tolist()
