@@ -33,10 +33,10 @@ def about(place: object = "") -> Iterator[None]:
         raise UserError(f"{place}: {error}" if place else str(error)) from error
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = LONGEST) -> str:
     """Put a text on one line: line breaks (for example in a name from a file) are escaped, and a long text is cut."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: LONGEST + 1])
-    return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - 4]} ..."
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: longest + 1])
+    return escaped if len(escaped) <= longest else f"{escaped[: longest - 4]} ..."
 
 
 def brief(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from adm.artifacts.manifest import MANIFEST, sha256
 from adm.artifacts.reading import read_arrays, read_json, readable
 from adm.artifacts.seal import MADE_WITH, SEAL
-from adm.errors import UserError
+from adm.errors import UserError, one_line
 
 CHUNK = 1 << 18
 """Numbers compared at a time: about 10 MB with all that is computed from them."""
@@ -193,7 +193,7 @@ def _of_texts(place: str, a: str, b: str, tolerance: Tolerance) -> Iterator[tupl
     """Compare words exactly and numbers by value; blanks and the rules of tables are ignored."""
     a, b = (re.sub("-{2,}", "--", " ".join(text.split())) for text in (a, b))
     if NUMBER.sub("0", a) != NUMBER.sub("0", b):
-        yield f"{place}: {_short(a)}, there {_short(b)}", False
+        yield f"{place}: {one_line(a, longest=60)}, there {one_line(b, longest=60)}", False
         return
     for x, y in zip(NUMBER.findall(a), NUMBER.findall(b), strict=True):
         if x != y:
@@ -204,7 +204,3 @@ def _of_texts(place: str, a: str, b: str, tolerance: Tolerance) -> Iterator[tupl
 def _parse(number: str) -> float:
     plain = number.replace("−", "-")
     return int(plain) if plain.lstrip("+-").isdigit() else float(plain)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -11,7 +11,7 @@ from adm.config.base import Distinct, PositiveInt
 from adm.config.data import GraphParams
 from adm.config.marks import sections_of
 from adm.config.sampling import Evaluations
-from adm.errors import UserError, accepted, brief
+from adm.errors import UserError, brief
 from adm.params.claims import ClaimParams
 from adm.params.data import (
     DatasetParams,
@@ -197,13 +197,7 @@ class Sections(Section):
         }
 
     def model_of(self, checkpoint: str) -> str:
-        """Give the key of a checkpoint's model; `<model>-0` is the initial checkpoint.
-
-        Raises:
-            ValueError: There is no such checkpoint.
-        """
-        if checkpoint not in self.checkpoints:
-            raise ValueError(f"{checkpoint!r} is no checkpoint; {accepted(self.checkpoints, checkpoint)}")
+        """Give the key of a checkpoint's model; `<model>-0` is the initial checkpoint."""
         return self.checkpoints[checkpoint]
 
     def reference_of(self, run: str) -> ReferenceSection:

@@ -53,7 +53,7 @@ def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
         if not path.exists():
             continue  # a stage tells of inputs that it lacks
         if why := [each for each in stale(maker, path, identify, missing_too=False) if each != CODE]:
-            again = f"make it again: adm {maker.kind.verb.replace('_', '-')} {maker.argument}".rstrip()
+            again = f"make it again: adm {' '.join(maker.command)}"
             raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
 
 

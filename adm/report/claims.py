@@ -232,7 +232,7 @@ def _no_copies(claim: params.NoCopiesClaim, evidence: Evidence) -> Finding:
     ]
     severity = ["does not hold", "undecided", "holds"]
     worst, other = sorted(parts, key=lambda part: severity.index(part.verdict))
-    nearest = min(part.clearance or 0.0 for part in parts if part.verdict == worst.verdict)
+    nearest = min(part.clearance for part in parts if part.verdict == worst.verdict)
     return replace(worst, note=f"{other.measure}: {other.low:.3g} to {other.high:.3g}", clearance=nearest)
 
 

@@ -22,7 +22,7 @@ from scipy import optimize, special, stats
 
 from adm.config.metrics import METRICS
 from adm.metrics.intervals import TAIL, Interval
-from adm.params.checks import FEWEST_DRAWS, FEWEST_SEEDS, levels_of
+from adm.params.checks import levels_of
 from adm.params.schema import Sections
 from adm.report.metrics import Inputs, read_metrics
 from adm.report.tables import significant
@@ -51,8 +51,8 @@ class Lottery:
     """A metric of models trained from a Latin square of seeds, and its analysis of variance.
 
     Attributes:
-        levels: Of each of the n^2 models its seeds of weights, data and noise; n >= FEWEST_SEEDS.
-        values: (n^2, m) the metric of each model's draws of samples, m >= FEWEST_DRAWS.
+        levels: Of each of the n^2 models its seeds of weights, data and noise; n of at least 3.
+        values: (n^2, m) the metric of each model's draws of samples, m of at least 2.
         num_samples: Samples of a draw.
 
     Source: Fisher (1935), The Design of Experiments, chapter 5.
@@ -77,8 +77,6 @@ class Lottery:
     def squares(self) -> NDArray[np.float64]:
         """(5,) mean squares: of weights, data, noise, the rest, and the draws of samples."""
         n, m = self.seeds, self.values.shape[1]
-        assert n * n == len(self.values) == len(self.levels), (self.levels, self.values.shape)
-        assert min(n - FEWEST_SEEDS, m - FEWEST_DRAWS) >= 0, self.values.shape
         of_models, mean = self.values.mean(axis=1), self.values.mean()
         sums = []
         for kind in np.array(self.levels).T:

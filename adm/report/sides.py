@@ -103,5 +103,4 @@ def told(value: Any) -> str:
     """Print a side of a change in 60 characters at most."""
     if value is None or isinstance(value, dict):
         return "-" if value is None else "there"
-    text = one_line(str(value))
-    return text if len(text) <= 60 else f"{text[:56]} ..."
+    return one_line(str(value), longest=60)

@@ -49,7 +49,7 @@ class Finding:
     high: float | None = None
     measure: str = ""
     note: str = ""
-    clearance: float | None = None
+    clearance: float = 0.0
     """The value of the function of this name; files do not hold it."""
 
 
@@ -94,29 +94,27 @@ def clearance(value: Interval, threshold: float) -> float:
     return gap / arm if arm > 0 else math.inf if gap > 0 else 0.0
 
 
-def risk(cleared: float | None, freedom: float) -> float:
+def risk(cleared: float, freedom: float) -> float:
     """Estimate how probable it is that the truth lies on the other side of the threshold than the verdict says.
 
     It takes the interval's distribution, normal or Student's, as one of the truth. That is right on average over truths
     that are spread evenly around the threshold (Fisher 1930).
 
     Args:
-        cleared: The `clearance` of a decided claim; None takes 2.5 %.
+        cleared: The `clearance` of a decided claim.
         freedom: Degrees of freedom of a t-interval; infinite for any other.
     """
-    if cleared is None:
-        return TAIL
     return min(TAIL, float(stats.t.sf(cleared * stats.t.ppf(1 - TAIL, freedom), freedom)))
 
 
-def needed(cleared: float | None, data: Data) -> str:
+def needed(cleared: float, data: Data) -> str:
     """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
     Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
     proportion to n - 1. The number of images is rounded up to two digits. Beyond 100 seeds or repetitions, and beyond
     twice as many images as the paper's FIDs are of, no effect is to be expected that anyone would measure.
     """
-    if cleared is None or cleared > 1:
+    if cleared > 1:
         return ""
     most, count = 100_000, None
     if data.unit in ("repetitions", "seeds a model"):

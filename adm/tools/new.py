@@ -71,13 +71,13 @@ def run(
     name: str,
     images: Path,
     image_size: int | None,
-    channels: int = 3,
-    is_labelled: bool = True,
-    device: str = "cpu",
-    hours: float = 1.0,
-    background: str = "white",
-    pretrained: str | None = None,
-    keep_classes: bool = False,
+    channels: int,
+    is_labelled: bool,
+    device: str,
+    hours: float,
+    background: str,
+    pretrained: str | None,
+    keep_classes: bool,
 ) -> None:
     """Write scales/NAME/params.yaml and its dvc.yaml; print what was found and chosen.
 

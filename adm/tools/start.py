@@ -20,7 +20,7 @@ from adm.nets.weights import model_network
 from adm.params import load
 from adm.pipeline import Job, Pipeline
 from adm.pipeline.sampling import sampled
-from adm.planning.costs import costs_of
+from adm.planning.costs import costs_of, flops_of
 from adm.report.metrics import read_metrics
 from adm.sampling.guided import block_sampler, class_count
 from adm.tools.jobs import states
@@ -128,5 +128,4 @@ def _seconds_a_flop(job: Job, device: str) -> float:
         began = time.perf_counter()
         sample(0)
         seconds = time.perf_counter() - began
-    flops = sum(passes.count * network_cost(passes.model).flops for passes in sampled(run, model, classifier))
-    return seconds / float(flops)
+    return seconds / sum(map(flops_of, sampled(run, model, classifier)))

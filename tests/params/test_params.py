@@ -20,8 +20,6 @@ def test_a_checkpoint_belongs_to_a_model_and_an_iteration(root):
     assert (params.model_of("adm-128-500"), params.iteration_of("adm-128-500")) == ("adm-128", 500)
     assert params.chain("adm-128-500") == ["adm-128-250", "adm-128-450", "adm-128-500"]
     assert params.chain("adm-128-0") == []
-    with pytest.raises(ValueError, match="'adm-128-7' is no checkpoint"):
-        params.model_of("adm-128-7")
     released = load(root / "scales" / "released" / "params.yaml")
     assert (released.model_of("adm-u-500k"), released.iteration_of("adm-u-500k")) == ("adm-u", 500_000)
     assert released.chain("adm-u-500k") == []

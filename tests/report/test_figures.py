@@ -224,6 +224,10 @@ def test_curves_of_an_ablation_differ_in_colour_and_marker_and_a_shared_one_keep
     assert first.get_ylabel() == "FID (lower is better)"
 
 
+def test_a_share_that_is_ideal_in_the_middle_is_not_said_to_be_better_below():
+    assert {figures.axis_label(metric).split(" (")[1] for metric in ("nearer", "nearer_floor")} == {"0.5 is ideal)"}
+
+
 IN_UNITS = {
     "Training time (seconds)": ("seconds", 36, 36),
     "Training time (hours)": ("seconds", 144_000, 40),
