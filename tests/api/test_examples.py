@@ -84,7 +84,7 @@ def test_the_examples_of_the_documentation(root, execute):
     assert names["images"].dtype == np.uint8
 
 
-ELSEWHERE = re.compile(r"make|\. |jupyter|adm score|adm report|.*64x64_diffusion")
+ELSEWHERE = re.compile(r"make|\. |pip |jupyter|adm score|adm report|.*64x64_diffusion")
 """Lines that build the environment, show what takes hours, are run by other tests, or need the network."""
 
 
