@@ -46,8 +46,11 @@ class Drawn(NamedTuple):
 
 def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
     """Say what the bars of a figure of groups are; "" without a group."""
-    has_groups = params.groups.keys() & keys_read(figure, "metrics")
-    return "Here: means over seeds of training, with bars over their 95 % t-intervals." if has_groups else ""
+    read, groups = {*keys_read(figure, "metrics")}, {*params.groups}
+    if not read & groups:
+        return ""
+    alone = "" if read <= groups else ", and single trainings, with bars over draws of their samples"
+    return f"Here: means over seeds of training, with bars over their 95 % t-intervals{alone}."
 
 
 def _images_of(params: Sections, dataset: str, inputs: Inputs) -> ImageShards:

@@ -177,6 +177,7 @@ tables:
   mine: {rows: {seeds: run-400, one: alone}, metrics: [fid, kid], caption: Mine.}
 figures:
   curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [run-100, run-200, run-400]}}
+  beside: {like: curve, curves: {a: [run-100, run-200], b: [alone]}}
 claims:
   falls: {statement: FID falls., source: A, kind: falls, metric: fid, runs: [run-100, run-200, run-400]}
   rival: {statement: It wins., source: A, kind: lower, metric: fid, run: run-400, than: gan-1}
@@ -257,6 +258,12 @@ def test_curves_go_through_means_with_bars(params, measured):
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     np.testing.assert_allclose(bars.get_segments()[2][:, 1], [7 - half, 7 + half])
     assert "t-interval" in remark
+    assert "single" not in remark
+
+
+def test_a_figure_of_means_and_single_trainings_tells_both_kinds_of_bars(params, measured):
+    inputs = measured(needs_of(params, params.figures["beside"]))
+    assert "single trainings" in ARTISTS["curves"](params, params.figures["beside"], inputs).remark
 
 
 def test_claims_of_groups_are_judged_and_say_what_their_intervals_cover(params, measured, tmp_path):
