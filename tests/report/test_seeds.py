@@ -177,7 +177,7 @@ tables:
   mine: {rows: {seeds: run-400, one: alone}, metrics: [fid, kid], caption: Mine.}
 figures:
   curve: {kind: curves, x: iterations, y: [fid], caption: Mine., curves: {a: [run-100, run-200, run-400]}}
-  beside: {like: curve, curves: {a: [run-100, run-200], b: [alone]}}
+  beside: {like: curve, curves: {a: [alone, run-200]}}
 claims:
   falls: {statement: FID falls., source: A, kind: falls, metric: fid, runs: [run-100, run-200, run-400]}
   rival: {statement: It wins., source: A, kind: lower, metric: fid, run: run-400, than: gan-1}
