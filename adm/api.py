@@ -580,13 +580,9 @@ class Model:
         kind = SamplingConfig if is_upsampled else GuidedSampling
         run = checked(kind, values | {"micro_batch": self.batch_size(batch, num)})
         self._check_steps(run.steps)
-        if isinstance(run, GuidedSampling):
+        if isinstance(run, GuidedSampling) and isinstance(self.params, DiffusionModel):
             with about():
-                run.check_guided(self.classifier is not None)
-            if run.guidance_interval is not None and not run.guided_steps(self.params.noise):
-                raise UserError(f"guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
-            if run.cfg_scale is not None and not self.params.training.label_dropout:
-                raise UserError(f"cfg_scale {run.cfg_scale:g}: {self.opened.path} has no label_dropout; leave it out")
+                run.check_guided(self.classifier is not None, str(self.opened.path), self.params)
         return run
 
     def _scheduled(

@@ -28,7 +28,7 @@ class Metric:
 
     Attributes:
         label: Its name in print.
-        better: Whether higher or lower is better.
+        better: Whether higher or lower is better, or the value without memorising, which is ideal.
         function: "module:function". The function takes `adm.metrics.scores.MetricInputs`. It returns a number, or None
             if there are too few samples; without `intervals`, a number and its standard error if `error` names one.
         needs: Its inputs. A metric that needs "real" or "held_out" is skipped if the reference has no such images.
@@ -39,7 +39,7 @@ class Metric:
     """
 
     label: str
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "0.5", "1"]
     function: str
     needs: tuple[Need, ...]
     error: str | None = None
@@ -78,7 +78,7 @@ METRICS: Registry[Metric] = Registry(
         "fid_floor": Metric("FID, real", "lower", "adm.metrics.scores:fid_floor", ("pool_statistics", "held_out")),
         "nearer": Metric(
             "Nearer to training",
-            "lower",
+            "0.5",
             "adm.metrics.memorising:nearer_to_training",
             ("pool", "real", "held_out"),
             error="nearer_standard_error",
@@ -86,7 +86,7 @@ METRICS: Registry[Metric] = Registry(
         ),
         "nearer_floor": Metric(
             "Nearer to training, real",
-            "lower",
+            "0.5",
             "adm.metrics.memorising:nearer_of_real",
             ("real", "held_out"),
             error="nearer_floor_standard_error",
@@ -96,7 +96,7 @@ METRICS: Registry[Metric] = Registry(
             "Copies", "lower", "adm.metrics.memorising:copies", ("pool", "real", "held_out"), "copies_error", 2
         ),
         "distance_ratio": Metric(
-            "Distance ratio", "higher", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")
+            "Distance ratio", "1", "adm.metrics.memorising:distance_ratio", ("pool", "real", "held_out")
         ),
     },
     always=(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from adm.config.base import Classes, Config, PositiveInt, Seed
-from adm.config.models import EmaLength, NoiseParams, Precision
+from adm.config.models import DiffusionModel, EmaLength, NoiseParams, Precision
 from adm.config.samplers import SAMPLERS, USUAL, SamplerName
 from adm.config.schedules import STEPS_PATTERN, number_of_steps
 
@@ -38,7 +38,7 @@ def check_gradient_scale(by_classifier: bool, gradient_scale: float) -> None:
         ValueError: There is none.
     """
     if gradient_scale and not by_classifier:
-        raise ValueError(f"gradient_scale {gradient_scale} does nothing without a classifier; name one")
+        raise ValueError(f"gradient_scale: {gradient_scale} does nothing without a classifier; name one")
 
 
 class Evaluations(NamedTuple):
@@ -137,15 +137,20 @@ class GuidedSampling(Sampling):
     guide: Guide | None = None
     guidance_interval: Annotated[list[Portion], Field(min_length=2, max_length=2)] | None = None
 
-    def check_guided(self, by_classifier: bool) -> None:
-        """Refuse a gradient scale without a classifier, and an interval without anything that guides.
+    def check_guided(self, by_classifier: bool, owner: str, model: DiffusionModel) -> None:
+        """Refuse guidance that does nothing, and that which a model, called `owner` in messages, is not trained for.
 
         Raises:
-            ValueError: One of them does nothing.
+            ValueError: The message begins with the field.
         """
         check_gradient_scale(by_classifier, self.gradient_scale)
+        if self.cfg_scale is not None and not model.training.label_dropout:
+            lacks = f"{owner} is trained without label_dropout, so it predicts nothing without a class"
+            raise ValueError(f"cfg_scale: {self.cfg_scale:g} cannot guide, as {lacks}; give it some, or leave this out")
         if self.guidance_interval and not by_classifier and self.guide is None and self.cfg_scale is None:
-            raise ValueError(f"guidance_interval {self.guidance_interval} does nothing without guidance")
+            raise ValueError(f"guidance_interval: {self.guidance_interval} does nothing without guidance")
+        if self.guidance_interval and not self.guided_steps(model.noise):
+            raise ValueError(f"guidance_interval: {self.guidance_interval} holds none of steps {self.steps!r}")
 
     @property
     def denoiser_scale(self) -> float | None:

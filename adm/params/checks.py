@@ -264,18 +264,16 @@ def _check_classifier(
 
 
 def _check_guides(params: Params, place: str, run: RunParams, name: str, model: DiffusionModelParams) -> None:
-    """Check what guides a run beside a classifier: a model that can, and steps to guide."""
-    if run.cfg_scale is not None and not model.training.label_dropout:
-        lacks = f"model {name!r} is trained without label_dropout, so it predicts nothing without a class"
-        raise ValueError(f"{place}.cfg_scale: {lacks}; give it some, or leave cfg_scale out")
+    try:
+        run.check_guided(run.classifier is not None, f"model {name!r}", model)
+    except ValueError as error:
+        raise ValueError(f"{place}.{error}") from error
     if run.guide is not None:
         at, owner = f"{place}.guide.checkpoint", f"model {name!r}"
         _, guide = _model_of(params, run.guide.checkpoint, at, DiffusionModelParams)
         if run.guide.checkpoint == run.checkpoint:
             raise ValueError(f"{at}: {run.checkpoint!r} cannot guide itself; name a weaker one, such as an earlier one")
         check_guide(at, guide, owner, model)
-    if run.guidance_interval is not None and not run.guided_steps(model.noise):
-        raise ValueError(f"{place}.guidance_interval: {run.guidance_interval} holds none of steps {run.steps!r}")
 
 
 def _check_studies(params: Params) -> None:

@@ -63,11 +63,6 @@ class RunParams(SamplingParams, GuidedSampling):
         named = {"checkpoint": self.checkpoint, "classifier": self.classifier, "guide": guide}
         return {name: key for name, key in named.items() if key is not None}
 
-    @model_validator(mode="after")
-    def _something_guides(self) -> Self:
-        self.check_guided(self.classifier is not None)
-        return self
-
 
 class UpsampledRunParams(SamplingParams):
     """A batch that an upsampler makes from the images and labels of the run `base`: the second stage of a stack."""

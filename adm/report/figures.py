@@ -47,14 +47,10 @@ CAPTION_MARGIN = 0.08
 """Margin around a caption, in inches."""
 
 
-IDEALS = {"nearer": "0.5", "nearer_floor": "0.5", "distance_ratio": "1"}
-"""What metrics have without memorising, where neither higher nor lower is better."""
-
-
 def axis_label(metric: str) -> str:
     """Label a metric's axis, such as "FID (lower is better)"."""
     row = METRICS[metric]
-    return f"{row.label} ({f'{IDEALS[metric]} is ideal' if metric in IDEALS else f'{row.better} is better'})"
+    return f"{row.label} ({row.better} is {'better' if row.better in ('lower', 'higher') else 'ideal'})"
 
 
 def captioned(figure: Figure, caption: str) -> Figure:

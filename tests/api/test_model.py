@@ -204,7 +204,7 @@ REFUSED = {
     "no field": (lambda m: m.sample([0], steps="3", ets=0.5), "unknown key 'ets'"),
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: is `batch` here"),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
-    "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale 2: "),
+    "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale: 2 "),
     "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
     "no number": (lambda m: m.sample(num=True), "num True: is no number of images"),
     "latents of nothing": (
