@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 
 from adm.artifacts.writing import new_file
 from adm.config.samplers import SAMPLERS
-from adm.errors import accepted, extras_named, some
+from adm.errors import extras_named, some
 from adm.journal import console, describe_error, journal_of
 from adm.params import UserError, load, read
 from adm.params.load import write
@@ -44,12 +44,6 @@ asked: list[int] = []
 
 class Verbs(TyperGroup):
     """The verbs, which the help lists by what they are for."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a verb; of a misspelt one the nearest is told."""
-        if cmd_name not in self.commands:
-            raise UserError(f"{cmd_name}: is no verb of adm; {accepted(self.commands, cmd_name)}")
-        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list for each panel; helps are wrapped, not cut."""
@@ -84,6 +78,8 @@ def environment(
         every=execution.log_every,
         timeout_seconds=execution.timeout_seconds,
     )
+    if job.kind.name == "resolve":
+        given.written, given.triggers = write(pipeline.params), pipeline.triggers
     if job.kind.name == "report":
         from adm.pipeline.report import content_of_page
         from adm.tools.jobs import states
@@ -117,16 +113,11 @@ def resolve(
     dvc: Annotated[Path | None, typer.Option(help="A dvc.yaml that must be of this params file.")] = None,
 ) -> None:
     """Write out the params file, and a trigger file for each job."""
-    pipeline = pipeline_of(params)
     if dvc is not None:
         from adm.dvc_file import check_stages
 
-        check_stages(dvc, params, pipeline)
-    job = pipeline.find("resolve", "")
-    with journal_of(job):
-        from adm.stages import resolve as stage
-
-        stage.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
+        check_stages(dvc, params, pipeline_of(params))
+    carry_out(params, "resolve", "")
 
 
 @app.command(rich_help_panel=START)
@@ -141,7 +132,7 @@ def start(
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder}: is no folder; make it, or leave it out")
     os.environ[FOLDER] = str(folder or released_folder())
-    tool.run(released_folder(), lambda *job: resolve(job[0]) if job[1] == "resolve" else carry_out(*job))
+    tool.run(released_folder(), carry_out)
 
 
 def _fetch(
@@ -290,9 +281,8 @@ def generate(
     """Generate images from a checkpoint: PNGs, a grid and an npz."""
     from adm.tools import generate as tool
 
-    names = "classifier scale steps sampler seed upsampler init_image strength mask device precision batch threads"
     values = locals()
-    given = {name: values[name] for name in ("num", "preset", *names.split())}
+    given = {name: values[name] for name in tool.Call.model_fields if name in values and name != "checkpoint"}
     given["classes"] = [*(class_ or []), *(tool.classes_of(classes) if classes is not None else [])] or None
     given["fields"] = tool.fields_of(set_) if set_ else None
     if fast:

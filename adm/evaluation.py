@@ -301,7 +301,7 @@ def _features(executor: Executor, batch: int, made_by: dict[str, Any], cache: Pa
     computed: memory does not grow with the number of images. If two processes compute the same features at once, both
     write them; an existing mapping stays valid.
     """
-    facts = {"images": images.digest, "num_images": images.count, "decoder": library_versions(["pillow"])}
+    facts = {"images": images.digest(), "num_images": images.count, "decoder": library_versions(["pillow"])}
     folder = cache / hashlib.sha256(json.dumps([made_by, facts], sort_keys=True).encode()).hexdigest()[:16]
     if not folder.is_dir():
         with new_folder(folder) as unfinished:

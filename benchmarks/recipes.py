@@ -66,6 +66,9 @@ RECIPES: dict[str, dict[str, Changes]] = {
         "batch 32, rates 2e-3, two updates of the discriminator": {
             "iterations": 1100, "batch_size": 32, "discriminator_steps": 2, **both_rates(2.0e-3),
         },
+        "twice as long": {"iterations": 3600},
+        "four times as long": {"iterations": 7200},
+        "eight times as long": {"iterations": 14400},
         "batch 64, 24 channels": {"iterations": 700, "batch_size": 64, "channels": 24, **both_rates(1.0e-3)},
     },
 }  # fmt: skip

@@ -339,7 +339,7 @@ class TestViews:
 
     def test_its_size_has_its_readers_run_again(self, params):
         assert rerun(params, changed(params, "datasets.small.image_size", 4)) == {
-            *("extractor/told", "train/one-10", "train_gan/gan", "dataset_features/small", "reference/small")
+            *("extractor/told", "train/one-10", "train_gan/gan", "sizes", "dataset_features/small", "reference/small")
         }
         assert rerun(params, changed(params, "datasets.photos.image_size", 4)) == set()
 

@@ -137,7 +137,6 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _cells(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the columns of a csv, and its cells."""
     with readable(path, "is no readable csv"):
         columns, *rows = csv.reader(_lines(path))
     yield "its columns", ", ".join(columns)

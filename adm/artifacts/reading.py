@@ -63,13 +63,13 @@ class StoredArray:
             wanted = ", ".join("any" if length is None else str(length) for length in shape)
             raise UserError(f"{self.place}: has shape {self.shape}, not ({wanted})")
 
-    def rows(self, length: int) -> Iterator[NDArray[Any]]:
-        """Yield its rows in order, `length` at a time; the last chunk may be shorter."""
+    def rows(self, length: int, total: int) -> Iterator[NDArray[Any]]:
+        """Yield its first `total` rows in order "C", `length` at a time; the last chunk may be shorter."""
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
         with readable(self.place, "cannot be read"), ZipFile(self.path) as archive, archive.open(self.name) as stream:
             stream.seek(self.skip)
-            for start in range(0, self.shape[0], length):
-                count = min(length, self.shape[0] - start)
+            for start in range(0, total, length):
+                count = min(length, total - start)
                 content = stream.read(count * row)
                 if len(content) != count * row:
                     raise ValueError(f"ends after {start + len(content) // row} of {self.shape[0]} rows")
@@ -135,30 +135,13 @@ def read_npz(
     return arrays
 
 
-def stream_npz(path: Path, name: str, expected: tuple[str, Shape] | None = None) -> StoredArray:
-    """Open an array of an npz, of the expected dtype and shape or of any, whose rows are read a stretch at a time.
-
-    Raises:
-        UserError: `open_array` raises it, or the array has another dtype or shape, or an order of axes that cannot be
-            streamed.
-    """
-    array = open_array(path, name)
-    if not array.shape:
-        raise UserError(f"{array.place}: is a single value, not an array of rows")
-    if array.order == "F":
-        raise UserError(f"{array.place}: is in Fortran order; store numpy.ascontiguousarray of it")
-    if expected is not None:
-        array.require(*expected)
-    return array
-
-
 def names_in_npz(path: Path) -> list[str]:
     """List the arrays that an npz holds.
 
     Raises:
         UserError: The file is missing, or no npz.
     """
-    with _open_npz(path) as archive:
+    with readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
@@ -171,7 +154,7 @@ def open_array(path: Path, name: str) -> StoredArray:
     """
     if name not in (names := names_in_npz(path)):
         raise UserError(f"{path}: holds no array {name!r}; it has {', '.join(names) or 'none'}")
-    with _open_npz(path) as archive, path.open("rb") as file:
+    with readable(path, "is no readable npz"), ZipFile(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(f"{name}.npy")
         offset = None
         if entry.compress_type == ZIP_STORED:
@@ -209,12 +192,6 @@ def readable(place: Path | str, otherwise: str) -> Iterator[None]:
         raise UserError(f"{place}: does not exist") from error
     except Exception as error:
         raise UserError(f"{place}: {otherwise} ({brief(error)})") from error
-
-
-@contextmanager
-def _open_npz(path: Path) -> Iterator[ZipFile]:
-    with readable(path, "is no readable npz, truncated or of another format"), ZipFile(path) as archive:
-        yield archive
 
 
 def _stored(

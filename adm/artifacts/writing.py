@@ -12,9 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from adm.errors import UserError
 
 RENAME_EXCHANGE = 2
@@ -97,12 +94,6 @@ def link_or_copy(source: Path, target: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON in the order given; NaN and infinity are refused, since JSON has none."""
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write an uncompressed npz; numpy stamps its entries with a constant date, so equal arrays give equal bytes."""
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def flush(path: Path) -> None:

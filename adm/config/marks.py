@@ -127,7 +127,6 @@ def _visited(
 
 
 def _section(wanted: type, section: type[BaseModel], value: Any, each: Each, field: str) -> Any:
-    """Go through a section, from YAML or checked."""
     given = vars(value) if isinstance(value, BaseModel) else value
     changed = {
         name: visit(wanted, kind, given[name], each, _within(field, name), marks)

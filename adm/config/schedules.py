@@ -61,12 +61,7 @@ Source: Karras et al. (2022), table 1, sigma_max.
 """
 
 
-def root_of(sigma: float) -> float:
-    """Compute sigma^(1/RHO)."""
-    return float(sigma ** (1 / RHO))
-
-
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: sigma ** (1 / RHO)}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
 
 

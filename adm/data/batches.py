@@ -122,14 +122,3 @@ def choose(seed: int, stream: int, data: ImageShards, count: int, place: Path) -
         raise UserError(f"{place}: has {len(data)} images, but the study needs {count} different ones")
     chosen: NDArray[np.int64] = torch.randperm(len(data), generator=generator(seed, stream))[:count].numpy()
     return chosen
-
-
-def check_labels(data: ImageShards, num_classes: int | None, place: Path) -> None:
-    """Refuse a dataset with labels that are no class of the networks; None accepts all labels.
-
-    Raises:
-        UserError: Names the folder, the label and how many classes there are.
-    """
-    largest = int(data.labels.max())
-    if num_classes is not None and largest >= num_classes:
-        raise UserError(f"{place}: holds label {largest}, but the networks have {num_classes} classes")

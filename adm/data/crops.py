@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-DrawInteger = Callable[[int, int], int]
-"""Draws an integer from low to high, both included."""
-
 RANDOM_CROP_FRACTION = 0.8
 """Smallest side of a random crop, as a share of the image's short side."""
 
@@ -30,8 +27,10 @@ class Crop(NamedTuple):
     left: int
 
 
-def draw_crop(height: int, width: int, size: int, draw: DrawInteger) -> Crop:
+def draw_crop(height: int, width: int, size: int, draw: Callable[[int, int], int]) -> Crop:
     """Draw a crop from an image's size: a short side from size to size / 0.8, and any corner.
+
+    `draw` draws an integer from low to high, both included.
 
     Source: section 4.1 of the paper, "random crops", for the noisy classifier.
     """

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.manifest import sha256
-from adm.artifacts.reading import names_in_npz, read_npz, stream_npz
+from adm.artifacts.reading import names_in_npz, open_array
 from adm.artifacts.streaming import stretches
 from adm.data.decoding import read_image
 from adm.data.listing import ENDINGS, class_names, names_of_images
@@ -35,7 +35,8 @@ class Images:
         total: The number of images there, at least N.
         size: (H, W).
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
-        hash: Computes `digest`.
+        digest: Computes once a hexadecimal sha256 of the npz, or of the folder's names and files, and a background that
+            is not white.
     """
 
     path: Path
@@ -43,18 +44,13 @@ class Images:
     total: int
     size: tuple[int, int]
     chunks: Callable[[int], Iterator[Pixels]]
-    hash: Callable[[], str]
-
-    @cached_property
-    def digest(self) -> str:
-        """A hexadecimal sha256 of the npz, or of the folder's names and files, and a background that is not white."""
-        return self.hash()
+    digest: Callable[[], str]
 
     def describe(self) -> dict[str, Any]:
         """Return facts about the images for the record of a score; their parent folder, maybe private, is left out."""
         return {
             "name": self.path.name,
-            "sha256": self.digest,
+            "sha256": self.digest(),
             "num_images": self.count,
             "size": list(self.size),
         }
@@ -86,24 +82,18 @@ def open_images(path: Path, limit: int | None = None, background: str = WHITE) -
 
 def open_npz(path: Path, limit: int | None = None) -> Images:
     """Open the images `arr_0` of an npz; see `open_images`."""
-    array = stream_npz(path, "arr_0", ("uint8", (None, None, None, 3)))
+    array = open_array(path, "arr_0")
+    array.require("uint8", (None, None, None, 3))
+    if array.order == "F":
+        raise UserError(f"{array.place}: is in Fortran order; store numpy.ascontiguousarray of it")
     count = _counted(array.place, array.shape, limit)
-
-    def chunks(length: int) -> Iterator[Pixels]:
-        left = count
-        for chunk in array.rows(length):
-            yield chunk[:left]
-            left -= len(chunk)
-            if left <= 0:
-                return
-
     return Images(
         path=path,
         count=count,
         total=array.shape[0],
         size=(array.shape[1], array.shape[2]),
-        chunks=chunks,
-        hash=lambda: sha256(path),
+        chunks=lambda length: array.rows(length, count),
+        digest=cache(lambda: sha256(path)),
     )
 
 
@@ -122,7 +112,7 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         total=len(array),
         size=(array.shape[1], array.shape[2]),
         chunks=lambda length: stretches(array[:count], length),
-        hash=lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest(),
+        digest=cache(lambda: hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()),
     )
 
 
@@ -132,13 +122,13 @@ def labels_of(images: Images) -> NDArray[np.int64] | None:
     Raises:
         UserError: They are no integers, or not as many as the images.
     """
-    path, total, count = images.path, images.total, images.count
-    if "arr_1" not in names_in_npz(path):
+    if "arr_1" not in names_in_npz(images.path):
         return None
-    dtype = stream_npz(path, "arr_1").dtype
-    if dtype.kind not in "iu":
-        raise UserError(f"{path}: arr_1: has dtype {dtype}, not integers")
-    return read_npz(path, {"arr_1": (dtype.name, (total,))})["arr_1"][:count].astype(np.int64)
+    array = open_array(images.path, "arr_1")
+    if array.dtype.kind not in "iu":
+        raise UserError(f"{array.place}: has dtype {array.dtype}, not integers")
+    array.require(array.dtype.name, (images.total,))
+    return array.read()[: images.count].astype(np.int64)
 
 
 def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
@@ -160,11 +150,7 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
         # Pillow releases the GIL while it decodes, so threads are enough.
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(names), length):
-                stretch = names[start : start + length]
-                pixels = np.empty((len(stretch), *size, 3), np.uint8)
-                for row, image in enumerate(pool.map(read, stretch)):
-                    pixels[row] = image
-                yield pixels
+                yield np.stack([*pool.map(read, names[start : start + length])])
 
     laid_on = b"" if background == WHITE else background.encode()
 
@@ -177,7 +163,7 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
         total=total,
         size=(size[0], size[1]),
         chunks=chunks,
-        hash=lambda: hashlib.sha256(b"".join([*map(line, names), laid_on])).hexdigest(),
+        digest=cache(lambda: hashlib.sha256(b"".join([*map(line, names), laid_on])).hexdigest()),
     )
 
 

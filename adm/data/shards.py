@@ -33,7 +33,6 @@ class Labelled:
     images: NDArray[np.uint8]
 
     def __getitem__(self, rows: Any) -> Any:
-        """Return some of the images."""
         return self.images[rows]
 
     def __len__(self) -> int:
@@ -166,7 +165,6 @@ class ImageShards:
         return self._read((size, size), indices, crops)
 
     def _find(self, index: int) -> tuple[_Shard, int]:
-        """Return the shard of an image, and its row in it."""
         number = bisect_right(self._starts, index) - 1
         return self._shards[number], int(index) - self._starts[number]
 

@@ -31,12 +31,9 @@ def write_features(folder: Path, count: int, batches: Iterable[Features]) -> Non
     """
     with ExitStack() as files:
         opened = {layer: files.enter_context((folder / f"{layer}.npy").open("wb")) for layer in LAYERS}
-        written = 0
         for number, batch in enumerate(batches):
             for layer, file in opened.items():
                 write_rows(file, getattr(batch, layer), count, number)
-            written += len(batch.pool)
-    assert written == count, f"{written} rows of {count}"
 
 
 def read_features(folder: Path) -> Features:

@@ -80,7 +80,6 @@ class GraphNetwork(nn.Module):
         self.register_buffer("weights", nodes.constant(nodes.node(LOGITS).input[1]))
 
     def _step(self, nodes: Nodes, name: str) -> Step:
-        """Tell how a node is computed."""
         node = nodes.node(name)
         inputs = [each for each in node.input if not each.startswith("^")]
         if node.op in ELEMENTWISE:

@@ -176,7 +176,6 @@ def with_intervals(
 
 
 def _computed_anew(name: str, inputs: MetricInputs, value: float) -> Jackknife:
-    """Return the jackknife of any metric."""
     parts = parts_of(len(inputs.samples.pool))
     kept = (np.flatnonzero(~np.isin(parts, left_out)) for left_out in sets_left_out(len(parts)))
     return _spread(inputs, value, np.array([function_of(name)(inputs.kept(rows)) for rows in kept], dtype=np.float64))

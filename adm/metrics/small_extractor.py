@@ -145,7 +145,6 @@ class _Written:
         return name
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Add an array."""
         dtype = DTYPES[value.dtype.name]
         self.node(name, "Const", dtype=dtype)
         tensor = self.graph.node[-1].attr["value"].tensor

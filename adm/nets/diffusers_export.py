@@ -132,7 +132,6 @@ def _write_network(config: Path, tensors: Path, weights: Mapping[str, Tensor], m
 
 
 def _unsampled(run: Sampling, by_classifier: bool) -> list[str]:
-    """Say what of a run the pipeline has not."""
     fixed = {"noise_temperature": 1, "epsilon_temperature": 1, "guide": None}
     fixed |= {"cfg_scale": None} if by_classifier else {}
     others = {name: getattr(run, name) for name, value in fixed.items() if getattr(run, name) != value}

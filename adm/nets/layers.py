@@ -226,10 +226,7 @@ class ResidualBlock(nn.Module):
 
 def num_heads(params: EncoderParams, channels: int) -> int:
     """Number of heads for `channels` channels: `params.heads`, or `channels / params.head_channels`."""
-    if params.heads is not None:
-        return params.heads
-    assert params.head_channels is not None
-    return channels // params.head_channels
+    return params.heads or channels // (params.head_channels or channels)
 
 
 def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:

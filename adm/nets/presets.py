@@ -1,13 +1,12 @@
 """The fifteen released networks, by name (Tables 11-13 and the flags published with the checkpoints)."""
 
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.errors import UserError
+from adm.errors import UserError, accepted
 from adm.nets.weights import NetworkParams
 
 COSINE = ("imagenet64", "classifier_imagenet64")
@@ -69,11 +68,10 @@ def preset_model(preset: str) -> AnyModel:
     """Describe a released network as a section, with the noise that it was trained on, but nothing of its training.
 
     Raises:
-        UserError: There is no such preset; names those that exist.
+        UserError: There is no such preset; names the nearest ones.
     """
     if preset not in PRESETS:
-        (nearest,) = get_close_matches(preset, PRESETS, n=1, cutoff=0.0)
-        raise UserError(f"preset {preset!r}: is unknown; there are {', '.join(PRESETS)}; nearest is {nearest}")
+        raise UserError(f"preset {preset!r}: is unknown; {accepted(PRESETS, preset)}")
     kinds = {UNetParams: "diffusion", UpsamplerParams: "upsampler", ClassifierParams: "classifier"}
     model: AnyModel = TypeAdapter(AnyModel).validate_python(
         {

@@ -191,23 +191,18 @@ def export_released(path: Path, weights: Mapping[str, Tensor], dtype: ReleasedDt
 
 
 def _load(path: Path) -> Any:
+    """Return the content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
+    stored = False  # in a format from before torch 1.6
     with readable(path, "is no readable checkpoint, truncated or of another format"):
         try:
-            return _load_mapped(path)
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    # Torch checks no checksum, and would map another program's compressed bytes as if they were values.
+                    if (damaged := archive.testzip()) is not None:
+                        raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
+                    stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)
         except pickle.UnpicklingError as error:
             asked = re.search(r"GLOBAL ([\w.]+)", str(error))
             why = f"no checkpoint of tensors alone: it asks for {asked[1]}" if asked else "no readable checkpoint"
             raise UserError(f"{path}: is {why}; pickled code is never run") from error
-
-
-def _load_mapped(path: Path) -> Any:
-    """Return the content of a file, mapped if its format allows; `weights_only` refuses pickled code."""
-    if not zipfile.is_zipfile(path):  # a format from before torch 1.6
-        return torch.load(path, map_location="cpu", weights_only=True)
-    with zipfile.ZipFile(path) as archive:
-        # Torch checks no checksum, and would map compressed bytes of another program as if they were values.
-        damaged = archive.testzip()
-        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)

@@ -16,12 +16,11 @@ from adm.config.samplers import SAMPLERS
 from adm.config.schedules import WARPS, number_of_steps, respaced_timesteps
 from adm.errors import accepted
 from adm.paper import FIGURES, JUDGED, TABLES, captions, table_cells
-from adm.params import figures
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, ReconstructionOrderClaim, SimilarClaim
+from adm.params import claims, figures
 from adm.params.data import DatasetParams, ReferenceParams
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, ModelParams, UpsamplerModelParams
 from adm.params.needs import members_of, opinions_in
-from adm.params.references import Named, keys_read, references
+from adm.params.references import JOINED, Named, keys_read, references
 from adm.params.runs import GanRunParams, RunParams, SamplingParams
 from adm.params.schema import Params, ScoredSection, Sections
 from adm.params.tables import LotteryTableParams, OwnTableParams, kind_of_table
@@ -81,7 +80,6 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
 
 
 def _check_kept(params: Params, run: str, place: str) -> None:
-    """Refuse a run whose images are not kept, because the job of a curve samples it."""
     curve = params.curve_of(run)
     if curve is not None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
@@ -95,7 +93,7 @@ def _check_classes(place: str, numbers: Collection[int], num_classes: int) -> No
 def _check_reference(params: Params, named: Named) -> None:
     place, ref, key = named.field, named.ref, named.key
     for one in params.members(key) if ref.groups else [key]:
-        check_known(getattr(params, ref.of), one, place, ref.sections)
+        check_known(getattr(params, ref.of), one, place, JOINED.get(ref.of, ref.of))
     if ref.of == "datasets" and params.datasets[key].image_size is None:
         sized = [name for name, dataset in params.datasets.items() if dataset.image_size is not None]
         raise ValueError(f"{place}: {key!r} has no image_size; name a view of it: {accepted(sized, key)}")
@@ -180,7 +178,6 @@ def _model_of(params: Params, checkpoint: str, place: str, wanted: type[Model]) 
 
 
 def _steps(place: str, timesteps: int, steps: str) -> int:
-    """Give the number of steps of a schedule that such a process has."""
     try:
         return number_of_steps(timesteps, steps)
     except ValueError as error:
@@ -229,17 +226,12 @@ def _check_sampling(params: Params, key: str, place: str, run: SamplingParams) -
     elif isinstance(run, RunParams):
         classifier = _check_classifier(params, f"{place}.classifier", run.classifier, name, model)
         _check_guides(params, place, run, name, model)
-        _check_counts_of_classes(f"{place}.class_counts", run.class_counts, model, classifier)
-
-
-def _check_counts_of_classes(
-    place: str, counts: list[int] | None, model: DiffusionModelParams, classifier: ClassifierModelParams | None
-) -> None:
-    count = model.network.num_classes or (classifier.network.num_classes if classifier else 0)
-    if counts is not None and len(counts) != count:
-        raise ValueError(f"{place}: has {len(counts)} numbers, but there are {count} classes")
-    if counts is not None and not 0 < sum(counts) < 2**32:  # of more, the draw would take more of a seed's bits
-        raise ValueError(f"{place}: sums to {sum(counts)}; it must be 1 to {2**32 - 1}")
+        if (counts := run.class_counts) is not None:
+            classes = model.network.num_classes or (classifier.network.num_classes if classifier else 0)
+            if len(counts) != classes:
+                raise ValueError(f"{place}.class_counts: has {len(counts)} numbers, but there are {classes} classes")
+            if not 0 < sum(counts) < 2**32:  # of more, the draw would take more of a seed's bits
+                raise ValueError(f"{place}.class_counts: sums to {sum(counts)}; it must be 1 to {2**32 - 1}")
 
 
 def _check_base(params: Params, key: str, place: str, name: str, upsampler: UpsamplerModelParams) -> None:
@@ -282,8 +274,11 @@ def _check_studies(params: Params) -> None:
         name, model = _model_of(params, interpolation.checkpoint, f"{place}.checkpoint", DiffusionModelParams)
         if _steps(f"{place}.steps", model.noise.timesteps, interpolation.steps) < 2:
             raise ValueError(f"{place}.steps: one encodes nothing, as the last is left out; take two or more")
-        _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
-        _check_images(place, params.datasets[interpolation.dataset], f"model {name!r}", model.network, IMAGES[:2])
+        classifier = _check_classifier(params, f"{place}.classifier", interpolation.classifier, name, model)
+        dataset = params.datasets[interpolation.dataset]
+        _check_images(place, dataset, f"model {name!r}", model.network, IMAGES)
+        if classifier is not None:
+            _check_images(place, dataset, f"classifier {interpolation.classifier!r}", classifier.network, IMAGES[2:])
     for key, pair in params.neighbours.items():
         reference = params.scored[pair.run].reference
         check_known(params.references, reference, f"neighbours.{key}.run: its reference", "references")
@@ -325,14 +320,12 @@ def _check_losses(params: Params, place: str, table: OwnTableParams) -> None:
 
 
 def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
-    """Refuse a group of a single run, which has no interval over seeds."""
     for key in keys:
         if len(params.groups.get(key, ["", ""])) < 2:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
 
 
 def _check_lengths(place: str, key: str, table: Any) -> None:
-    """Check that there are as many sources as places in the paper's table."""
     header, rows = table_cells(key)
     columns = len([name for name in header if name not in ("row", "note")])
     # Of a model Table 7 has three rows.
@@ -364,7 +357,7 @@ def _check_axis(params: Params, place: str, figure: figures.CurvesParams) -> Non
             raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
 
-def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
     """Check that the runs of a claim can be compared, and that there is something between them to find."""
     compared = [named.key for named in references(type(claim), claim) if "metrics" in named.ref.reads]
     _check_seeds(params, place, compared)
@@ -373,7 +366,7 @@ def _check_compared(params: Params, place: str, claim: AnyClaim) -> None:
         raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
     _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
     # Runs that are to be similar may differ in their seeds alone.
-    same = SAME_IMAGES if isinstance(claim, SimilarClaim) else {*SAME_IMAGES, "seed"}
+    same = SAME_IMAGES if isinstance(claim, claims.SimilarClaim) else {*SAME_IMAGES, "seed"}
     entries = {run: _images_of(params, params.section_of(run), same) for run in compared}
     for run, other in combinations(compared, 2):
         if entries[run] == entries[other]:
@@ -391,26 +384,30 @@ def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dic
     return values
 
 
-def _check_claim(params: Params, place: str, claim: AnyClaim) -> None:
+def _check_claim(params: Params, place: str, claim: claims.AnyClaim) -> None:
     _check_judged(params, claim, f"{place}.judge")
-    for model in keys_read(claim, "sizes"):
-        if model not in {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}:
-            raise ValueError(f"{place}: model {model!r} is trained by no segment, so its training has no cost")
     match claim:
-        case ReconstructionOrderClaim():
+        case claims.LighterClaim():
+            trained = {params.model_of(point) for point in (*params.segments, *params.published.checkpoints)}
+            if untrained := {claim.model, claim.than} - trained:
+                raise ValueError(f"{place}: model {min(untrained)!r} is trained by no segment, so it has no cost")
+        case claims.CheaperClaim():
+            for run in (claim.run, claim.than):
+                sampled = {**params.runs, **params.upsampled_runs, **params.gan_runs}
+                check_known(sampled, params.members(run)[0], place, "runs, upsampled_runs and gan_runs")
+        case claims.ReconstructionOrderClaim():
             first, *others = claim.interpolations
             for other in others:
                 one, two = params.interpolations[first], params.interpolations[other]
                 check_alike(f"{place}.interpolations", two, repr(first), one, ("dataset", "reconstructions", "seed"))
                 if one == two:
                     raise ValueError(f"{place}.interpolations: {first!r} and {other!r} are of one configuration")
-        case BeatsEarlyClaim():
+        case claims.BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
 
 
 def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds: bool) -> None:
-    """Check that runs have equally many samples, and enough for intervals unless these are over seeds of training."""
     counts = {run: params.scored[run].num_samples for run in runs}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{run!r} has {count}" for run, count in counts.items())

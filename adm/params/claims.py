@@ -34,6 +34,16 @@ class ComparisonClaim(Claim):
     by: Margin = 0.0
 
 
+class CheaperClaim(Claim):
+    """`metric` of `run` is lower than that of the run `than`, whose training took no fewer FLOPs."""
+
+    kind: Literal["cheaper"]
+    metric: ClaimMetric
+    run: refs.ScoresAndCost
+    than: refs.ScoresAndCost
+    by: Margin = 0.0
+
+
 class TrendClaim(Claim):
     """`metric` falls, or rises, at every step from one of `runs` to the next."""
 
@@ -153,6 +163,7 @@ class NotTestedClaim(Claim):
 
 AnyClaim = (
     ComparisonClaim
+    | CheaperClaim
     | TrendClaim
     | BridgesClaim
     | SimilarClaim

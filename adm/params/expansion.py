@@ -128,7 +128,6 @@ def _known(written: Raw, section: str, key: Any, place: str) -> Raw:
 
 
 def _dataset_of(written: Raw, section: str, key: str, entry: Raw) -> Any:
-    """Give the dataset that an entry's checkpoint or GAN is trained on."""
     field = "gan" if section == "gan_runs" else "checkpoint"
     name, place = entry.get(field), f"{section}.{key}.{field}"
     if name is None and section in SCORED:

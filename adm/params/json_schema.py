@@ -73,7 +73,6 @@ def introduced() -> str:
 
 
 def _classes(base: type[Config] = Config) -> dict[str, type[Config]]:
-    """Give all classes of sections, by their names."""
     classes = {section.__name__: section for section in base.__subclasses__()}
     for section in list(classes.values()):
         classes |= _classes(section)

@@ -1,7 +1,7 @@
 """What each table, figure and group of claims is made from: keys of artifacts, and the part of the params file."""
 
-from collections.abc import ItemsView, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,10 +28,6 @@ class Needs:
     throughput: list[str] = field(default_factory=list)
     sizes: list[str] = field(default_factory=list)
 
-    def items(self) -> ItemsView[str, list[str]]:
-        """Give kinds and keys."""
-        return vars(self).items()
-
 
 def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
     """Give the artifacts that tables, figures or claims are made from; of groups, those of their members."""
@@ -40,45 +36,31 @@ def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
     def named(read: Read) -> list[str]:
         return keys_in(one.key for one in refs if read in one.ref.reads)
 
+    def took(x: str) -> list[str]:
+        ablations = (one for one in exhibits if isinstance(one, AblationsParams) and one.x == x)
+        return [params.checkpoint_of(run) for one in ablations for run in keys_read(one, "metrics")]
+
     opinions = (
         judged(run, judge) for one in exhibits for group, judge in opinions_in(one) for run in params.members(group)
     )
-    needs = Needs(
+    # What no reference names: the images of neighbours, and what training took.
+    shown = [study for one in exhibits if isinstance(one, NeighboursFigureParams) for study in one.blocks.values()]
+    return Needs(
         metrics=members_of(params, named("metrics")),
         judged=keys_in(opinions),
-        samples=named("samples"),
-        data=named("data"),
+        samples=keys_in([*named("samples"), *(params.neighbours[study].run for study in shown)]),
+        data=keys_in([*named("data"), *(neighbours_dataset(params, study) for study in shown)]),
+        training=keys_in(step for point in took("seconds") for step in params.chain(point)),
         studies=named("studies"),
         throughput=named("throughput"),
-        sizes=[""] if named("sizes") else [],
+        sizes=[""] if named("sizes") or took("flops") else [],
     )
-    for one in exhibits:
-        needs = _completed(params, one, needs)
-    return needs
 
 
 def opinions_in(exhibit: BaseModel) -> list[tuple[str, str]]:
     """Give the runs that a table or a claim has scored by judges, each with the judge."""
     judges = [exhibit.judge] if isinstance(exhibit, RanksAlikeClaim) else getattr(exhibit, "judges", [])
     return [(run, judge) for judge in judges for run in keys_read(exhibit, "metrics")]
-
-
-def _completed(params: Sections, exhibit: BaseModel, needs: Needs) -> Needs:
-    """Add what no reference of a figure names."""
-    if isinstance(exhibit, AblationsParams):
-        if exhibit.x == "evaluations":
-            return needs
-        if exhibit.x == "flops":
-            return replace(needs, sizes=[""])
-        checkpoints = [params.checkpoint_of(run) for run in keys_read(exhibit, "metrics")]
-        return replace(needs, training=keys_in(step for point in checkpoints for step in params.chain(point)))
-    if isinstance(exhibit, NeighboursFigureParams):
-        return replace(
-            needs,
-            samples=keys_in(params.neighbours[study].run for study in needs.studies),
-            data=keys_in(neighbours_dataset(params, study) for study in needs.studies),
-        )
-    return needs
 
 
 def neighbours_dataset(params: Sections, study: str) -> str:

@@ -41,11 +41,6 @@ class Ref:
     reads: tuple[Read, ...] = ()
     groups: bool = False
 
-    @property
-    def sections(self) -> str:
-        """The sections of the params file that hold what it may name, in words."""
-        return JOINED.get(self.of, self.of)
-
 
 Dataset = Annotated[Key, Ref("datasets")]
 Graph = Annotated[Key, Ref("graphs")]

@@ -200,13 +200,9 @@ class Sections(Section):
         """Give the key of a checkpoint's model; `<model>-0` is the initial checkpoint."""
         return self.checkpoints[checkpoint]
 
-    def reference_of(self, run: str) -> ReferenceSection:
-        """Give the reference that a run is scored against."""
-        return self.all_references[self.scored[run].reference]
-
     def extractor_of(self, run: str) -> str:
         """Give the key of the graph for a run's features: that of its reference."""
-        return self.reference_of(run).extractor
+        return self.all_references[self.scored[run].reference].extractor
 
     def iteration_of(self, checkpoint: str) -> int:
         """Give the training iteration of a checkpoint."""

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from adm.artifacts.code import code_of_record
-from adm.artifacts.manifest import MadeBy, Manifest, differing, fingerprint, identity, provenance, read_record
+from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
 from adm.config.base import plain
 from adm.errors import UserError, some
@@ -100,7 +100,10 @@ def stale(
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE
-    yield from changed_values(*_sections(job, record))
+    wanted = plain(_told(job))
+    if record.code != job.code:  # other code may have read less
+        wanted = {name: value for name, value in wanted.items() if name in (*record.params, "asked")}
+    yield from changed_values(record.params, wanted)
     made_from = _made_from(job)
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():
@@ -123,21 +126,6 @@ def identity_if_any(path: Path) -> str | None:
         return identity(path)
     except UserError:
         return None
-
-
-def _sections(job: Job, record: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the sections that a record tells of, and those that it should tell of.
-
-    Other code may have left some sections out, and told runs, models and claims by their own keys.
-    """
-    told, values = record.params, plain(_told(job))
-    if record.code == job.code:
-        return told, values
-    for entries in ("runs", "models", "claims"):
-        by_key = {key: told[key] for key in values.get(entries, ()) if key in told}
-        if by_key and entries not in told:
-            told = {**{key: one for key, one in told.items() if key not in by_key}, entries: by_key}
-    return told, {name: value for name, value in values.items() if name in (*told, "asked")}
 
 
 def _told(job: Job) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Pipeline:
 
     def needed(self, needs: Needs) -> dict[str, Path]:
         """Return the artifacts that a table, a figure or claims are made from."""
-        return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in needs.items() for key in keys}
+        return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in vars(needs).items() for key in keys}
 
     def artifact(self, need: str, key: str) -> Path:
         """Return the artifact that a table, a figure or claims read of something."""

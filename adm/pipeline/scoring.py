@@ -76,7 +76,7 @@ def _scored(graph: "Pipeline", keys: Iterable[str]) -> Iterator[Job]:
             "reference": graph.path("reference", reference),
             "reference_features": graph.path("reference_features", shared),
         }
-        scored = {"run": params.scored[run], "reference": params.reference_of(run)}
+        scored = {"run": params.scored[run], "reference": params.all_references[reference]}
         sections: dict[str, Any] = {**scored, **graph.asked([run])}
         if judge:
             sections["extractor"] = params.graphs[judge]
@@ -88,7 +88,6 @@ def _scored(graph: "Pipeline", keys: Iterable[str]) -> Iterator[Job]:
 
 
 def _curves(graph: "Pipeline") -> Iterator[Job]:
-    """Yield the jobs that sample and score the runs of a curve, one after another."""
     params = graph.params
     for key, members in params.curves.items():
         runs = {run: params.runs[run] for run in members}

@@ -39,8 +39,9 @@ def _train_cost(job: Job) -> Iterator[Passes]:
 
 
 def _sizes(graph: "Pipeline") -> Iterator[Job]:
-    if graph.params.models:
-        yield graph.job(SIZES, "", {}, models=graph.params.models)
+    if (params := graph.params).models:
+        datasets = {gan.dataset: params.datasets[gan.dataset] for gan in params.gans.values()}
+        yield graph.job(SIZES, "", {}, models=params.models, gans=params.gans, datasets=datasets)
 
 
 INIT = Kind(
@@ -74,7 +75,7 @@ TRAIN_GAN = Kind(
 )
 SIZES = Kind(
     name="sizes",
-    help="Count the parameters and the FLOPs of every model.",
+    help="Count the parameters and the FLOPs of every model, and FLOPs of training GANs.",
     outputs={"out": "sizes.json"},
     jobs=_sizes,
     libraries=("torch",),

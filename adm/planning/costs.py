@@ -6,7 +6,7 @@ Features and timings are not counted: of the paper's scale they are one V100-day
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,12 +41,6 @@ class Cost:
 
     job: Job
     passes: tuple[Passes, ...]
-
-    @property
-    def group(self) -> str:
-        """Its kind, with that of its model if there is one: what tables sum over."""
-        model = getattr(self.job.sections.get("model"), "kind", "")
-        return f"{self.job.kind.name}, {model}" if model else self.job.kind.name
 
     @property
     def flops(self) -> float:
@@ -109,7 +103,9 @@ def plan(params: Params) -> Iterator[str]:
     """Yield the lines of a plan, in Markdown."""
     groups, alone = defaultdict[str, list[Cost]](list), "not counted"
     for cost in costs_of(Pipeline(params)).values():
-        groups[cost.group if cost.passes else alone].append(cost)
+        model = getattr(cost.job.sections.get("model"), "kind", "")
+        group = f"{cost.job.kind.name}, {model}" if model else cost.job.kind.name
+        groups[group if cost.passes else alone].append(cost)
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
     table = pd.DataFrame([*rows, _times("all", [cost for costs in groups.values() for cost in costs])])
     yield "What the jobs compute, and days of one device at the shares of its peak that the paper reached:"
@@ -117,12 +113,8 @@ def plan(params: Params) -> Iterator[str]:
     yield from table.to_markdown(index=False, disable_numparse=True).splitlines()
 
 
-def _days(costs: Iterable[Cost], device: Device) -> str:
-    days = sum(seconds_on(cost, device) for cost in costs) / SECONDS_PER_DAY
-    return f"{days:.0f}" if days >= 100 else f"{days:.1f}"
-
-
 def _times(group: str, costs: list[Cost]) -> dict[str, object]:
     flops = f"{sum(cost.flops for cost in costs) / 1e18:.3g}"
-    days = {f"{device.name}-days": _days(costs, device) for device in DEVICES}
-    return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **days}
+    days = {one: sum(seconds_on(cost, one) for cost in costs) / SECONDS_PER_DAY for one in DEVICES}
+    printed = {f"{one.name}-days": f"{each:.0f}" if each >= 100 else f"{each:.1f}" for one, each in days.items()}
+    return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **printed}

@@ -16,9 +16,8 @@ from adm.params.references import keys_read
 from adm.params.runs import GanRunParams, RunParams
 from adm.params.schema import ScoredSection, Sections
 from adm.report import curves, grids
-from adm.report.compute import PASSES
 from adm.report.lottery import read_lottery
-from adm.report.metrics import Inputs, read_metrics, read_sizes, read_training_seconds
+from adm.report.metrics import Inputs, read_metrics, read_training_seconds, training_flops
 from adm.report.run_tables import describe
 from adm.sampling.batch import read_batch
 from adm.sampling.studies import Interpolation, Likelihood, Neighbours, read_study
@@ -75,9 +74,7 @@ def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
     checkpoint = params.checkpoint_of(run)
     if x == "seconds":
         return read_training_seconds(params, checkpoint, inputs)
-    model = params.model_of(checkpoint)
-    (forward,) = read_sizes([model], "forward_flops", inputs).values()
-    return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(checkpoint)
+    return training_flops(params, checkpoint, inputs)
 
 
 def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Inputs) -> Drawn:

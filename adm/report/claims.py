@@ -101,13 +101,21 @@ def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
     return ", ".join(f"{draws[run][0]:.4g}" for run in runs)
 
 
-def _comparison(claim: params.ComparisonClaim, evidence: Evidence) -> Finding:
+def _comparison(claim: params.ComparisonClaim | params.CheaperClaim, evidence: Evidence) -> Finding:
     draws, name = metric_draws(claim.metric, keys_read(claim, "metrics"), evidence), METRICS[claim.metric].label
     difference = interval(draws[claim.run] - draws[claim.than])
     effect = f"{name} {draws[claim.run][0]:.4g} against {draws[claim.than][0]:.4g}: {difference.estimate:+.3g}"
-    if claim.kind == "lower":
-        return _decide(difference, "below", 0.0 - claim.by, effect, f"difference in {name}")
-    return _decide(difference, "above", claim.by, effect, f"difference in {name}")
+    if claim.kind == "higher":
+        return _decide(difference, "above", claim.by, effect, f"difference in {name}")
+    return _decide(difference, "below", 0.0 - claim.by, effect, f"difference in {name}")
+
+
+def _cheaper(claim: params.CheaperClaim, evidence: Evidence) -> Finding:
+    spent, most = evidence.costs[claim.run], evidence.costs[claim.than]
+    note = f"trained with {spent:.3g} FLOPs against {most:.3g}"
+    if spent > most:
+        return Finding(verdict="not tested", note=note)
+    return replace(_comparison(claim, evidence), note=note)
 
 
 def _trend(claim: params.TrendClaim, evidence: Evidence) -> Finding:
@@ -256,6 +264,7 @@ def _faster(claim: params.FasterClaim, evidence: Evidence) -> Finding:
 JUDGES: dict[str, Callable[[Any, Evidence], Finding]] = {
     "lower": _comparison,
     "higher": _comparison,
+    "cheaper": _cheaper,
     "falls": _trend,
     "rises": _trend,
     "bridges": _bridges,

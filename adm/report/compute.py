@@ -45,16 +45,3 @@ def theoretical_throughput(forward_flops: float, peak: float = V100.half_flops) 
     Source: Appendix B.1, the theoretical rows of Table 7.
     """
     return peak / (PASSES * forward_flops)
-
-
-def v100_days(iterations: int, batch_size: int, images_per_second: float) -> float:
-    """Count the days of one V100 that training takes.
-
-    Args:
-        iterations: Number of updates.
-        batch_size: Number of images in each update.
-        images_per_second: Training throughput of one V100, above 0.
-
-    Source: Table 10.
-    """
-    return iterations * batch_size / images_per_second / SECONDS_PER_DAY

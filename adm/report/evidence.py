@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.seal import read_sealed_json
 from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
-from adm.params.claims import AnyClaim, BeatsEarlyClaim
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, LighterClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
-from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, read_sizes
+from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, trained_for, training_flops
 from adm.sampling import studies
 
 SHARES = frozenset({"precision", "recall", "density", "coverage"})
@@ -48,9 +49,6 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     """
     needs = needs_of(params, *claims)
     groups = {key: params.groups[key] for one in claims for key in keys_read(one, "metrics") if key in params.groups}
-    models = keys_in(model for claim in claims for model in keys_read(claim, "sizes"))
-    flops = read_sizes(models, "forward_flops", inputs)
-    images = images_seen(params)
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
     for key in needs.studies:
@@ -71,7 +69,11 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             key: [read_sealed_json(path)[name]["images_per_second"] for name in IMPLEMENTATIONS]
             for key, path in inputs.get("throughput", {}).items()
         },
-        costs={model: float(images[model] * count) for model, count in flops.items()},
+        costs={
+            key: sum(training_flops(params, trained, inputs) for trained in _trained_for(params, claim, key))
+            for claim in claims
+            for key in keys_read(claim, "sizes")
+        },
     )
 
 
@@ -124,14 +126,12 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
     return blocks
 
 
-def images_seen(params: Sections) -> dict[str, int]:
-    """Count the images in the whole training of each model, with repetition: iterations times batch size."""
-    images: dict[str, int] = {}
-    for checkpoint in (*params.segments, *params.published.checkpoints):
-        name = params.model_of(checkpoint)
-        batch = params.models[name].training.batch_size
-        images[name] = max(params.iteration_of(checkpoint) * batch, images.get(name, 0))
-    return images
+def _trained_for(params: Sections, claim: AnyClaim, key: str) -> list[str]:
+    """List what is trained for a run, or of a model its last checkpoint."""
+    if not isinstance(claim, LighterClaim):
+        return [*chain(*trained_for(params, key))]
+    points = (*params.segments, *params.published.checkpoints)
+    return [max((point for point in points if params.model_of(point) == key), key=params.iteration_of)]
 
 
 def _trained(params: Sections, run: str) -> str:

@@ -304,7 +304,6 @@ def _cells(rows: Sequence[Images], columns: int) -> Images:
 
 
 def _split(images: NDArray[Any], columns: int) -> list[NDArray[Any]]:
-    """Split images into rows of at most so many, in order."""
     return [images[first : first + columns] for first in range(0, len(images), max(1, columns))]
 
 

@@ -16,8 +16,10 @@ from adm.errors import UserError, brief
 from adm.metrics.batches import JUDGE
 from adm.metrics.intervals import Block, block_of, t_interval
 from adm.metrics.jackknife import Jackknife
+from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.section import judged, parts
+from adm.report.compute import PASSES
 
 Inputs = Mapping[str, Mapping[str, Path]]
 """Paths of artifacts by kind and key, as `adm.params.needs.Needs` names them."""
@@ -207,16 +209,51 @@ def words_on_judge(inputs: Inputs) -> str:
 
 
 def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:
-    """Read `parameters` or `forward_flops` of models, by their keys.
+    """Read `parameters` or `forward_flops` of models, or `training_flops` of GANs, by their keys.
 
     Raises:
-        UserError: A model is missing from the file.
+        UserError: One of them is missing from the file.
     """
     if not (wanted := list(dict.fromkeys(models))):
         return {}
     content = read_sealed_json(path := inputs["sizes"][""])
     with readable(path, f"does not hold the {name} of each model"):
-        return {model: content["models"][model][name] for model in wanted}
+        sizes = content["gans" if name == "training_flops" else "models"]
+        return {model: sizes[model][name] for model in wanted}
+
+
+def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
+    """List the checkpoints of diffusion models, or the GAN, and those of classifiers that a run samples with.
+
+    Those of a group are its first run's: seeds do not change what training costs.
+    A run of gradient scale zero needs no classifier.
+    """
+    section = params.section_of(run)
+    if isinstance(section, UpsampledRunParams):
+        generators, classifiers = trained_for(params, section.base)
+        return [section.checkpoint, *generators], classifiers
+    if isinstance(section, GanRunParams):
+        return [section.gan], []
+    if not isinstance(section, RunParams):
+        return [], []
+    generators, guide = [section.checkpoint], section.guide
+    # An earlier checkpoint of the same model takes no training beside the later one's.
+    if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
+        generators.append(guide.checkpoint)
+    return generators, [section.classifier] if section.gradient_scale and section.classifier else []
+
+
+def training_flops(params: Sections, trained: str, inputs: Inputs) -> float:
+    """Count the operations of training a GAN, or a model up to a checkpoint.
+
+    Raises:
+        UserError: `read_sizes` raises it.
+    """
+    if trained not in params.checkpoints:  # a GAN
+        return read_sizes([trained], "training_flops", inputs)[trained]
+    model = params.model_of(trained)
+    (forward,) = read_sizes([model], "forward_flops", inputs).values()
+    return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(trained)
 
 
 def read_log(path: Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ UserError if an artifact is missing or malformed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from adm.params.references import NoSource, keys_in
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
-from adm.report.compute import theoretical_throughput, v100_days
+from adm.report.compute import SECONDS_PER_DAY, V100
 from adm.report.evidence import Evidence, metric_draws
-from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_score, read_sizes
+from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_score, trained_for, training_flops
 from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 from adm.sampling.studies import Likelihood, read_study
 
@@ -59,8 +60,8 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
     Source: Appendix B.3.
     """
     checkpoints = {key: trained_for(params, key) for key in keys_in(section.rows)}
-    models = [params.model_of(point) for pair in checkpoints.values() for points in pair for point in points]
-    flops = read_sizes(models, "forward_flops", inputs)
+    points = {point for pair in checkpoints.values() for point in chain(*pair)}
+    flops = {point: training_flops(params, point, inputs) for point in points}
     table = labels(paper)
     table[HERE] = [describe(params, source) for source in section.rows]
     days = {key: compute_of(params, section, key, flops) for key in checkpoints}
@@ -74,40 +75,22 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
     return table
 
 
-def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
-    """List the checkpoints of diffusion models and of classifiers that a run samples with; a GAN's run has none.
-
-    Those of a group are its first run's: seeds do not change what training costs.
-    A run of gradient scale zero needs no classifier.
-    """
-    section = params.section_of(run)
-    if isinstance(section, UpsampledRunParams):
-        generators, classifiers = trained_for(params, section.base)
-        return [section.checkpoint, *generators], classifiers
-    if not isinstance(section, RunParams):
-        return [], []
-    generators, guide = [section.checkpoint], section.guide
-    # An earlier checkpoint of the same model takes no training beside the later one's.
-    if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
-        generators.append(guide.checkpoint)
-    return generators, [section.classifier] if section.gradient_scale and section.classifier else []
-
-
 def compute_of(
-    params: Sections, section: ComputeParams, run: str, flops: dict[str, int]
+    params: Sections, section: ComputeParams, run: str, flops: dict[str, float]
 ) -> tuple[float, float, float] | None:
-    """Count V100-days of the generator, of the classifier and of both; None if no diffusion model was trained.
+    """Count V100-days of the generator, of the classifier and of both; None if a run is published.
 
-    Each is trained at the measured throughput of its model, else at the one in theory.
+    Each is trained at the measured throughput of its model, else at the one in theory; `flops` are of all training.
     """
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
 
     def days(checkpoint: str) -> float:
-        name = params.model_of(checkpoint)
-        rate = section.images_per_v100_second.get(name) or theoretical_throughput(flops[name])
-        return v100_days(params.iteration_of(checkpoint), params.models[name].training.batch_size, rate)
+        name = params.checkpoints.get(checkpoint, "")  # none of a GAN
+        if rate := section.images_per_v100_second.get(name):
+            return params.iteration_of(checkpoint) * params.models[name].training.batch_size / rate / SECONDS_PER_DAY
+        return flops[checkpoint] / V100.half_flops / SECONDS_PER_DAY
 
     generator, classifier = (sum(map(days, checkpoints)) for checkpoints in (generators, classifiers))
     return generator, classifier, generator + classifier

@@ -42,15 +42,13 @@ class Held:
     """The content of a results folder, or of a published one; what is measured in seconds is left out.
 
     Attributes:
-        name: What the user calls it.
-        folder: Where its tables and figures lie.
+        folder: What the user calls it; its tables and figures lie there.
         values: What the params file says beyond defaults, without where results lie; None if today's code refuses it.
         scores: The scores of each run, by run and metric.
         claims: The verdict of each claim.
         results: The results folder, if it is one that is not published.
     """
 
-    name: str
     folder: Path
     values: Mapping[str, Any] | None
     scores: Mapping[str, Mapping[str, Number]]

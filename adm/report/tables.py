@@ -93,7 +93,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         ".csv": csv_of(_apart(table)),
         ".md": f"{name}: {caption}\n\n{markdown(printed, alignment)}\n",
         ".tex": latex(printed, caption, "".join(side[0] for side in alignment)),
-        ".html": html_document(name, html),
+        ".html": rendered("table_alone.html.j2", title=name, table=html) + "\n",
     }
     with new_files(*map(stem.with_suffix, texts)) as paths:
         for path, text in zip(paths, texts.values(), strict=True):
@@ -124,11 +124,6 @@ def rendered(template: str, **values: Any) -> Markup:
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     environment.filters["escaped"] = lambda text: Markup(escape(text))  # noqa: S704
     return Markup(environment.get_template(template).render(values))  # noqa: S704
-
-
-def html_document(title: str, table: Markup) -> str:
-    """Lay out a whole document with one table of `html_table`; the page of a scale takes the table over from there."""
-    return rendered("table_alone.html.j2", title=title, table=table) + "\n"
 
 
 def html_table(

@@ -17,7 +17,7 @@ from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_files
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL, Interval
-from adm.report.tables import csv_of, html_document, html_table, latex, markdown
+from adm.report.tables import csv_of, html_table, latex, markdown, rendered
 
 CAPTION = (
     "The claims of {whose} against what this scale measured. Verdicts are of these trained networks, one training "
@@ -151,7 +151,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         ".csv": csv_of(table),
         ".md": f"{caption}\n\n{markdown(printed, ['left'] * len(COLUMNS))}\n",
         ".tex": latex(printed, caption, widths, "longtable"),
-        ".html": html_document("Claims", verdict_table(verdicts, stem.name)),
+        ".html": rendered("table_alone.html.j2", title="Claims", table=verdict_table(verdicts, stem.name)) + "\n",
     }
     with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
         for path, text in zip(paths, texts.values(), strict=True):

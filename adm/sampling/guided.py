@@ -24,9 +24,6 @@ from adm.nets.unet import NO_CLASS
 from adm.parallel import CPU
 from adm.sampling.batch import Labels, Samples
 
-Guided = Callable[..., tuple[Denoiser, Gradient | None]]
-"""The denoiser and the classifier's gradient of (labels (B,) int64, further conditions of the network by keyword)."""
-
 Rows = Callable[[NDArray[Any]], Tensor]
 """Takes the rows of a block from an array of a whole run."""
 
@@ -147,7 +144,7 @@ def block_trajectories(
 
 def guidance(
     run: Sampling, network: Forward, classifier: nn.Module | None, guide: nn.Module | None, timesteps: int
-) -> Guided:
+) -> Callable[..., tuple[Denoiser, Gradient | None]]:
     """Build what conditions a run's networks on the labels of its images; `timesteps` is T of the training process.
 
     `classifier` and `guide` are those of `block_trajectories`.
@@ -200,7 +197,4 @@ def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: 
 
 def class_count(model: DiffusionModel | UpsamplerModel, classifier: ClassifierModel | None) -> int | None:
     """Count the classes of a model, else of the classifier that guides it; None if neither has classes."""
-    count = model.network.num_classes
-    if count is None and classifier is not None:
-        count = classifier.network.num_classes
-    return count
+    return model.network.num_classes or (classifier.network.num_classes if classifier else None)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from adm.artifacts.manifest import fingerprint
 from adm.artifacts.reading import read_npz
-from adm.artifacts.writing import new_file, remove_folder, write_npz
+from adm.artifacts.writing import new_file, remove_folder
 from adm.errors import UserError
 from adm.parallel import ALONE, Group
 from adm.progress import progress
@@ -42,7 +43,7 @@ class BlockStore:
         for number, (images, labels) in zip(missing, bar, strict=True):
             if self.group.is_main:
                 with new_file(self._path(number)) as path:
-                    write_npz(path, images=images, labels=labels)
+                    np.savez(path, images=images, labels=labels)
 
     def read(self, number: int) -> Samples:
         """Read a block.

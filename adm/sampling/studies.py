@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.reading import read_arrays, readable
-from adm.artifacts.writing import new_folder, write_npz
+from adm.artifacts.writing import new_folder
 from adm.errors import NotFiniteError
 
 
@@ -93,7 +93,7 @@ def write_study(out: Path, study: Study, made_by: MadeBy) -> None:
     if bad := [name for name, values in vars(study).items() if not np.isfinite(values).all()]:
         raise NotFiniteError(f"{out}: its {bad[0]} hold NaN or infinity")
     with new_folder(out) as folder:
-        write_npz(folder / _file(type(study)), **vars(study))
+        np.savez(folder / _file(type(study)), **vars(study))
         write_manifest(folder, made_by)
 
 

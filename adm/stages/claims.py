@@ -7,7 +7,7 @@ from adm.errors import about
 from adm.params.claims import AnyClaim
 from adm.params.schema import Sections
 from adm.report.claims import judge
-from adm.report.evidence import images_seen, read_evidence
+from adm.report.evidence import read_evidence
 from adm.report.metrics import Inputs
 from adm.report.verdicts import write_verdicts
 
@@ -28,6 +28,5 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
     evidence = read_evidence(read, list(claims.values()), artifacts)
     with about():
         verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]
-    images = images_seen(read)
-    facts = {"iterations": evidence.iterations, "images": {model: images[model] for model in evidence.costs}}
+    facts = {"iterations": evidence.iterations, "training_flops": evidence.costs}
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from adm.artifacts.manifest import MadeBy
-from adm.data.batches import check_labels, choose, to_uint8, to_unit_range
+from adm.data.batches import choose, to_uint8, to_unit_range
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
@@ -36,7 +36,7 @@ def run(
     """Interpolate between random images; `inputs` are "checkpoint", "data" and, with guidance, "classifier".
 
     Raises:
-        UserError: The dataset has too few images, or labels that the networks do not have.
+        UserError: The dataset has too few images.
     """
     make_deterministic(interpolation.threads)
     place = resolve_device(device)
@@ -44,9 +44,7 @@ def run(
     classifier = load_network(inputs["classifier"], classifier_model, place) if classifier_model else None
     space = LatentSpace.of(interpolation, model, network, classifier)
     data = ImageShards(inputs["data"], model.network.image_size)
-    declared = class_count(model, classifier_model)
-    check_labels(data, declared, inputs["data"])
-    num_classes = declared or int(data.labels.max()) + 1
+    num_classes = class_count(model, classifier_model) or int(data.labels.max()) + 1
     pairs, points, micro_batch = interpolation.pairs, interpolation.points, interpolation.micro_batch
     ends = choose(interpolation.seed, PAIRS, data, 2 * pairs, inputs["data"])
     measured = choose(interpolation.seed, RECONSTRUCTIONS, data, interpolation.reconstructions, inputs["data"])

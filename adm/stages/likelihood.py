@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from adm.artifacts.manifest import MadeBy
-from adm.data.batches import check_labels, choose
+from adm.data.batches import choose
 from adm.data.shards import ImageShards
 from adm.determinism import make_deterministic
 from adm.nets.checkpoints import load_network
@@ -27,12 +27,11 @@ def run(
     """Measure random images; `inputs` are "checkpoint" and "data".
 
     Raises:
-        UserError: The dataset has too few images, or labels that the network does not have.
+        UserError: The dataset has too few images.
         NotFiniteError: Terms of L_vlb are NaN or infinite.
     """
     make_deterministic(likelihood.threads)
     network = load_network(inputs["checkpoint"], model, resolve_device(device))
     data = ImageShards(inputs["data"], model.network.image_size, parts=(likelihood.part,))
-    check_labels(data, model.network.num_classes, inputs["data"])
     chosen = choose(likelihood.seed, CHOICE, data, likelihood.num_images, inputs["data"])
     write_study(out, measure(likelihood, model, network, data, np.sort(chosen)), made_by)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from adm.artifacts.class_names import names_for_run
 from adm.artifacts.manifest import MadeBy, read_manifest
 from adm.determinism import make_deterministic
@@ -13,7 +11,7 @@ from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.params.runs import GanRunParams
 from adm.progress import progress
-from adm.sampling.batch import Samples, write_blocks
+from adm.sampling.batch import write_blocks
 from adm.sampling.truncation import sample_blocks
 
 
@@ -31,7 +29,5 @@ def run(
     network.load_state_dict(read_tensors(inputs["gan"] / WEIGHTS, network.state_dict()))
     network.eval().requires_grad_(False)
     classes = run.classes or range(dataset.num_classes)
-    parts = list(progress(sample_blocks(run, network, classes), len(run.blocks), "block"))
-    # The run's last block is computed as a whole, like every block, and cut to size here.
-    images, labels = (np.concatenate(arrays)[: run.num_samples] for arrays in zip(*parts, strict=True))
-    write_blocks(out, made_by, run.num_samples, [Samples(images, labels)], names_for_run(inputs))
+    blocks = progress(sample_blocks(run, network, classes), len(run.blocks), "block")
+    write_blocks(out, made_by, run.num_samples, blocks, names_for_run(inputs))

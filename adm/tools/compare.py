@@ -63,7 +63,7 @@ def run(a: str, b: str | None, params: Path, tolerance: Tolerance, out: Path | N
         if one.kind != Kind.EQUAL:
             print(f"{one.kind:<10}  {': '.join(filter(None, (path, one.words)))}")
     kinds_of = Counter(one.kind for one in files.values())
-    names = [side.name for side in sides]
+    names = [str(side.folder) for side in sides]
     if files:
         rows = [[str(kind), kinds_of[kind], MEANING[kind]] for kind in Kind]
         print(tabulate(rows, ["", "files", f"A is {names[0]}, B is {names[1]}"], tablefmt="github"), end="\n\n")
@@ -108,7 +108,7 @@ def _sides(a: str, b: str | None, params: Path) -> tuple[Held, Held]:
         sides = (held(a, params, Path(scratch) / "a"), held(b, params, Path(scratch) / "b"))
     for side in sides:
         if not side.scores and not side.claims and not (side.results and _files(side.results)):
-            raise UserError(f"{side.name}: nothing to compare: it holds no scores of runs and no claims")
+            raise UserError(f"{side.folder}: nothing to compare: it holds no scores of runs and no claims")
     return sides
 
 
@@ -147,7 +147,6 @@ def held(name: str | None, params: Path, scratch: Path) -> Held:
 
     read = (read_scores(path) for kind in SCORED for path in files(kind, "out"))
     return Held(
-        name=str(folder),
         folder=folder,
         values=None if kept is None else kept.model_dump(mode="json", exclude_defaults=True, exclude={"paths"}),
         scores={run: dict(_metrics(score)) for by_run in read for run, score in by_run.items()},

@@ -279,7 +279,6 @@ def _files(sampling: Sampling, names: Names) -> list[str]:
 
 
 def _complete(folder: Path, files: list[str], sampling: Sampling) -> None:
-    """Sample the blocks of which an image is missing or damaged, and write their images."""
     paths = {block: [folder / files[row] for row in sampling.rows(block)] for block in sampling.run.blocks}
     missing = [block for block in paths if not _is_whole(paths[block])]
     with progress(total=len(missing) * sampling.num_steps, name=folder.name) as bar:

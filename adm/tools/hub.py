@@ -17,7 +17,7 @@ from adm.api import Model, load
 from adm.artifacts.manifest import identity
 from adm.artifacts.reading import read_json, read_npz
 from adm.artifacts.released_files import PACKAGED, RECORD, WEIGHTS, placed
-from adm.artifacts.writing import new_folder, write_json, write_npz
+from adm.artifacts.writing import new_folder, write_json
 from adm.config.metrics import METRICS
 from adm.config.sampling import GuidedSampling
 from adm.data.batches import to_uint8
@@ -92,7 +92,7 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
         model = load(folder, threads=1)
         classes = [*range(model.num_classes or 0)]
         made = _made(model, classes if 0 < len(classes) <= NUM else None, NUM, SEED)
-        write_npz(folder / SAMPLES, **made)
+        np.savez(folder / SAMPLES, **made)
         told = model.class_names or [*map(str, classes)]
         save_sheet(folder / "samples.png", made["arr_0"], [told[label] for label in made["arr_1"]] if classes else None)
         record = {"seed": SEED, "num": NUM, "processor": _processor(model), "torch": torch.__version__}

@@ -177,7 +177,6 @@ def _check_kept(images: Path, names: list[str] | None, opened: LoadedNetwork) ->
 
 
 def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Choose so many of some indices, evenly, or all."""
     chosen: NDArray[np.int64] = indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int)]
     return chosen
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adm.artifacts.reading import names_in_npz, read_npy, stream_npz
+from adm.artifacts.reading import names_in_npz, open_array, read_npy
 from adm.artifacts.streaming import stretches, write_npz_rows
 from adm.errors import UserError
 
@@ -23,9 +23,9 @@ def test_rows_are_those_that_numpy_loads(tmp_path_factory, rows, width, length, 
     path = tmp_path_factory.mktemp("streamed") / "a.npz"
     array = np.arange(rows * width * 2).reshape(rows, width, 2).astype(dtype)
     (np.savez_compressed if compressed else np.savez)(path, other=np.zeros(3), array=array)
-    streamed = stream_npz(path, "array")
+    streamed = open_array(path, "array")
     assert (streamed.shape, streamed.dtype) == (array.shape, array.dtype)
-    chunks = list(streamed.rows(length))
+    chunks = list(streamed.rows(length, rows))
     assert all(len(chunk) == length for chunk in chunks[:-1])
     np.testing.assert_array_equal(np.concatenate(chunks), array)
 
@@ -33,19 +33,19 @@ def test_rows_are_those_that_numpy_loads(tmp_path_factory, rows, width, length, 
 def test_rows_can_be_read_again_and_only_in_part(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, np.arange(1000))
-    streamed = stream_npz(path, "arr_0")
-    assert next(streamed.rows(10)).tolist() == list(range(10))
-    assert sum(map(len, streamed.rows(7))) == 1000
+    streamed = open_array(path, "arr_0")
+    assert next(streamed.rows(10, 1000)).tolist() == list(range(10))
+    assert sum(map(len, streamed.rows(7, 995))) == 995
     assert names_in_npz(path) == ["arr_0"]
 
 
 def test_a_file_that_shrank_since_is_an_error(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, np.arange(1000))
-    streamed = stream_npz(path, "arr_0")
+    streamed = open_array(path, "arr_0")
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(UserError, match=r"a\.npz: arr_0: cannot be read"):
-        list(streamed.rows(10))
+        list(streamed.rows(10, 1000))
 
 
 def resident():

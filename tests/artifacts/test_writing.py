@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from making import everything_in
 
-from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json, write_npz
+from adm.artifacts.writing import link_or_copy, new_file, new_folder, write_json
 from adm.errors import UserError
 
 
@@ -66,12 +66,12 @@ def test_a_file_appears_when_the_block_ends_and_is_replaced(tmp_path):
 
 def test_equal_arrays_give_equal_bytes_whenever_they_are_written(tmp_path, monkeypatch):
     arrays = {"arr_0": np.arange(12).reshape(3, 4), "arr_1": np.linspace(0, 1, 5)}
-    write_npz(tmp_path / "a.npz", **arrays)
+    np.savez(tmp_path / "a.npz", **arrays)
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(2_000_000_000))
-    write_npz(tmp_path / "b.npz", **arrays)
+    np.savez(tmp_path / "b.npz", **arrays)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    write_npz(tmp_path / "c.npz", **(arrays | {"arr_1": np.linspace(0, 2, 5)}))
+    np.savez(tmp_path / "c.npz", **(arrays | {"arr_1": np.linspace(0, 2, 5)}))
     assert (tmp_path / "c.npz").read_bytes() != (tmp_path / "b.npz").read_bytes()
 
 

@@ -1,13 +1,21 @@
 """Parameters and FLOPs of the paper's networks, and of a tiny one that can be counted by hand."""
 
+from types import SimpleNamespace
+
 import pytest
+import torch
 from making import make
+from torch.utils.flop_counter import FlopCounterMode
 
 from adm.artifacts.reading import read_json
-from adm.nets.cost import network_cost
+from adm.config.models import Gan
+from adm.nets.cost import gan_training_flops, network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import build
+from adm.params.data import DatasetParams
+from adm.params.models import GanParams
 from adm.stages import sizes
+from adm.training.gan import initial_networks, train_gan
 
 GFLOPS = {
     "imagenet64": 219.356,
@@ -102,8 +110,24 @@ def test_dropout_and_the_number_of_heads_cost_nothing(tiny_model):
     assert network_cost(tiny_model(depth=2)).flops > plain
 
 
-def test_the_stage_writes_every_model(tiny_model, tmp_path):
-    make(sizes, {"adm": tiny_model(), "classifier": tiny_model("classifier")}, tmp_path / "sizes.json")
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_gans_training_costs_what_its_updates_compute(steps):
+    gan = Gan(latent=16, channels=32, iterations=2, batch_size=4, discriminator_steps=steps)
+    networks = initial_networks(gan, 8, 3)
+    x, y = torch.zeros(4, 3, 8, 8), torch.arange(4) % 3
+    with FlopCounterMode(display=False) as counter:
+        list(train_gan(gan, networks, 3, SimpleNamespace(at=lambda step: (x, y))))
+    # Of what a first layer is given nothing flows back; the count takes a backward pass for two forward ones.
+    assert 0.9 <= counter.get_total_flops() / gan_training_flops(gan, 8, 3, 3) <= 1
+
+
+def test_the_stage_writes_every_model_and_gan(tiny_model, tmp_path):
+    gan = GanParams(dataset="d", iterations=3, batch_size=2)
+    dataset = DatasetParams(source="digits", image_size=8, num_classes=10, channels=1)
+    models = {"adm": tiny_model(), "classifier": tiny_model("classifier")}
+    make(sizes, models, {"gan": gan}, {"d": dataset}, tmp_path / "sizes.json")
+    written = read_json(tmp_path / "sizes.json")["gans"]
+    assert written == {"gan": {"training_flops": gan_training_flops(gan, 8, 10, 1)}}
     for name, kind in (("adm", "diffusion"), ("classifier", "classifier")):
         cost = network_cost(tiny_model(kind))
         written = read_json(tmp_path / "sizes.json")["models"][name]

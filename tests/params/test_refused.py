@@ -231,6 +231,10 @@ REFUSED = {
         {"datasets.more": "= datasets.digits", "datasets.more.num_classes": 11, f"{LIKELIHOOD}.dataset": "more"},
         *(f"{LIKELIHOOD}.dataset", "is 11", "has 10"),
     ),
+    "interpolation of other classes": (
+        {"datasets.more": "= datasets.digits", "datasets.more.num_classes": 11, f"{PICTURE}.dataset": "more"},
+        *(f"{PICTURE}.dataset", "is 11", "has 10"),
+    ),
     "likelihood of what nobody held out": ({f"{LIKELIHOOD}.part": "held_out"}, f"{LIKELIHOOD}.part", "held_out 0.0"),
     "encoding grey images": (
         {"datasets.grey": "= datasets.digits", "datasets.grey.channels": 1, f"{PICTURE}.dataset": "grey"},

@@ -18,7 +18,7 @@ from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.sampling import GRADIENT
 from adm.planning.costs import SINGLE_SHARE, measured_shares, plan, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
-from adm.report.run_tables import trained_for
+from adm.report.metrics import trained_for
 
 pytestmark = pytest.mark.xdist_group("planning")
 

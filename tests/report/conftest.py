@@ -31,7 +31,7 @@ def placed():
             kind: {
                 key: folder / kind / f"{key}{ENDINGS.get(kind, '')}" if key else folder / f"{kind}.json" for key in keys
             }
-            for kind, keys in needs.items()
+            for kind, keys in vars(needs).items()
         }
 
     return inputs
@@ -56,7 +56,12 @@ def score():
             "metrics": (found := dict.fromkeys([*METRICS, *errors], value) | metrics),
             "jackknife": {name: between(found[name] - 0.5, found[name] + 0.5) for name in intervals},
             "num_samples": params.scored[run].num_samples,
-            "made_by": record("evaluate", {"run": params.scored[run], "reference": params.reference_of(run)}, {}, []),
+            "made_by": record(
+                "evaluate",
+                {"run": params.scored[run], "reference": params.all_references[params.scored[run].reference]},
+                {},
+                [],
+            ),
         }
 
     return content
@@ -82,6 +87,7 @@ def write_sizes():
     def write(folder, params, **size):
         content = {
             "models": dict.fromkeys(params.models, size),
+            "gans": {gan: {"training_flops": 10**12} for gan in params.gans},
             "made_by": record("sizes", {"models": params.models}, {}, []),
         }
         write_sealed_json(folder / "sizes.json", content)

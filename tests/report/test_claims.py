@@ -24,7 +24,7 @@ from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_le
 from adm.params.claims import ClaimParams, grouped
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import needs_of
-from adm.params.runs import InterpolationParams, NeighboursParams, RunParams, ThroughputParams
+from adm.params.runs import GanRunParams, InterpolationParams, NeighboursParams, RunParams, ThroughputParams
 from adm.params.schema import Params
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, read_evidence
@@ -387,23 +387,27 @@ PARAMS = Params.model_construct(
         for run, stop in zip("abcd", (100, 200, 800, 800), strict=True)
     },
     upsampled_runs={},
-    gan_runs={},
+    gan_runs={"e": GanRunParams.model_construct(gan="g")},
     interpolations={"i": InterpolationParams.model_construct(checkpoint="adm-800", seed=0)},
     neighbours={"n": NeighboursParams.model_construct(run="a")},
     throughput={"t": ThroughputParams.model_construct(model="adm", steps=2)},
 )
 
 
+def write_score(folder, run, one, sections):
+    spreads = {
+        name: {"values": each.values.tolist(), "pairs": each.pairs.tolist()} for name, each in one.jackknife.items()
+    }
+    made_by = record("evaluate", sections, {}, [])
+    content = {"metrics": one.metrics, "jackknife": spreads, "num_samples": one.num_samples, "made_by": made_by}
+    write_sealed_json(folder / "metrics" / f"{run}.json", content)
+
+
 @pytest.fixture
 def scale(tmp_path):
     (tmp_path / "metrics").mkdir()
     for run, one in scored(1, 2, 3, 1.5).items():
-        made_by = record("evaluate", {"run": PARAMS.runs[run]}, {}, [])
-        spreads = {
-            name: {"values": each.values.tolist(), "pairs": each.pairs.tolist()} for name, each in one.jackknife.items()
-        }
-        content = {"metrics": one.metrics, "jackknife": spreads, "num_samples": one.num_samples, "made_by": made_by}
-        write_sealed_json(tmp_path / "metrics" / f"{run}.json", content)
+        write_score(tmp_path, run, one, {"run": PARAMS.runs[run]})
     errors, empty = images([0, 1]), np.zeros((1, 2, 8, 8, 3), np.uint8)
     between = Interpolation(empty, empty, np.zeros((1, 2), np.int64), errors[:, 0], errors[:, 1], errors[:, 0])
     made_by = record("interpolate", {"interpolation": PARAMS.interpolations["i"]}, {}, [])
@@ -418,12 +422,25 @@ def scale(tmp_path):
     made_by = record("throughput", timed(PARAMS, "t"), {}, [])
     write_sealed_json(tmp_path / "throughput" / "t.json", {**measured, "made_by": made_by})
     sizes = {name: {"parameters": 5, "forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20))}
-    write_sealed_json(tmp_path / "sizes.json", {"models": sizes, "made_by": record("sizes", MODELS, {}, [])})
+    gans = {"g": {"training_flops": 3 * 20 * 600}}
+    made_by = record("sizes", MODELS, {}, [])
+    write_sealed_json(tmp_path / "sizes.json", {"models": sizes, "gans": gans, "made_by": made_by})
     return tmp_path
 
 
 OWN = {key: claim for key, claim in CLAIMS.items() if key not in ("adagn", "fast")}
 """Claims that are neither the paper's nor on speed."""
+
+
+@pytest.mark.parametrize(("run", "expected"), [("a", "holds"), ("b", "not tested")])
+def test_a_run_is_cheaper_only_if_no_more_flops_were_spent_on_it(scale, run, expected):
+    """Of 100 iterations of 6 images the model has as many FLOPs as the GAN, and of 200 twice as many."""
+    claim = claim_of("cheaper", metric="fid", run=run, than="e")
+    write_score(scale, "e", score(9.0), {"run": PARAMS.gan_runs["e"]})
+    inputs = {"metrics": {key: scale / "metrics" / f"{key}.json" for key in (run, "e")}}
+    evidence = read_evidence(PARAMS, [claim], inputs | {"sizes": {"": scale / "sizes.json"}})
+    found = judge("key", claim, evidence)
+    assert (found.verdict, evidence.costs["e"]) == (expected, 3 * 20 * 600)
 
 
 def with_sections(**changed):
@@ -442,7 +459,7 @@ def write(scale, claims=OWN, stem="out/claims", params=None):
         "sizes": {"": scale / "sizes.json"},
     }
     needs = needs_of(params, *grouped(params.claims)[group].values())
-    inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in needs.items() if keys}
+    inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in vars(needs).items() if keys}
     make(stage, grouped(params.claims)[group], params, inputs, scale / stem)
     return scale / stem
 
@@ -454,7 +471,8 @@ def test_the_stage_writes_every_verdict_in_order(scale):
     assert list(verdicts) == list(OWN)
     assert [found["verdict"] for found in verdicts.values()] == ["holds"] * 4 + ["not tested"]
     assert verdicts["light"]["estimate"] == 20 * 4800 / (10 * 14)
-    assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "images": {"classifier": 14, "adm": 4800}}
+    costs = {"classifier": 3 * 10 * 14, "adm": 3 * 20 * 4800}
+    assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "training_flops": costs}
     assert set(content["made_by"]["inputs"]) >= {"metrics/a", "studies/i", "studies/n", "sizes"}
     rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
     assert [row["key"] for row in rows] == list(OWN)

@@ -269,11 +269,6 @@ def test_curves_are_drawn_in_the_order_of_their_parameter() -> None:
     assert np.all(np.diff(curves.trade_off({"a": shuffled}, PAIRS).axes[0].lines[0].get_xdata()) > 0)
 
 
-def test_a_curve_figure_without_a_point_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        curves.ablation_curves({"": {"a": _checkpoints(1, [np.nan])}}, "seconds")
-
-
 def test_bounds_are_drawn_where_they_are_known() -> None:
     figure = _along({"a": _with_bounds(_sweep([0.9, 1.0]))})
     (bars,) = figure.axes[0].collections

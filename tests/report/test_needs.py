@@ -12,7 +12,7 @@ from adm.stages import figure as figure_stage
 
 
 def needed(needs):
-    return {kind for kind, keys in needs.items() if keys}
+    return {kind for kind, keys in vars(needs).items() if keys}
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.

@@ -66,7 +66,9 @@ def write_inputs(pipeline, score):
         images = draws.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
         write_batch(samples := pipeline.path("sample", run), "sample", params.runs[run], {}, images, np.arange(8))
         content["made_by"] = record(
-            "evaluate", {"run": params.runs[run], "reference": params.reference_of(run)}, {"samples": samples}
+            "evaluate",
+            {"run": params.runs[run], "reference": params.all_references[params.scored[run].reference]},
+            {"samples": samples},
         )
         write_sealed_json(pipeline.path("evaluate", run), content)
     (pipeline.root / "training").mkdir()

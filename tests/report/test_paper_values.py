@@ -13,7 +13,7 @@ import adm.paper
 from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import model_network
-from adm.report.compute import theoretical_throughput, v100_days
+from adm.report.compute import theoretical_throughput
 from adm.report.run_tables import read_paper_table as table
 
 TABLES = tuple(range(6, 17))
@@ -151,10 +151,6 @@ def test_theoretical_throughput_follows_from_the_networks_flops(group):
     printed = table("table_7").query("row == 'Theoretical'").set_index("group")["images_per_v100_second"]
     found = theoretical_throughput(network_cost(preset_model(NETWORKS[group])).flops)
     assert f"{found:.1f}" == f"{printed[group]:.1f}"
-
-
-def test_a_day_is_the_images_of_a_day():
-    assert v100_days(iterations=86_400, batch_size=7, images_per_second=7.0) == 1.0
 
 
 def test_table_10_repeats_tables_8_9_and_16():

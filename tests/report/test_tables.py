@@ -17,7 +17,7 @@ from adm.params import UserError
 from adm.params.references import NoSource
 from adm.params.tables import HyperparametersParams, OwnTableParams, RowsParams, SweepsParams, ThroughputTableParams
 from adm.report import hyperparameters, run_tables
-from adm.report.metrics import read_metrics, read_training_seconds
+from adm.report.metrics import read_metrics, read_training_seconds, trained_for
 from adm.report.run_tables import own_table, read_paper_table
 from adm.report.tables import INTERVALS, table_in, write_table
 from adm.stages import table as stage
@@ -167,7 +167,14 @@ FLOPS = {"adm-128": 10**10, "classifier-128": 10**9, "adm-64": 2 * 10**9, "class
 """Forward FLOPs, rounded, so that days are known by hand."""
 
 
-def compute_of(params, run, flops):
+def compute_of(params, run):
+    """The days of a run, whose networks have the FLOPs above, and whose GAN took a hundred days at full utilisation."""
+    generators, classifiers = trained_for(params, run)
+    flops = {"digits": 100 * 120e12 * DAY}
+    for point in {*generators, *classifiers} - params.gans.keys():
+        model = params.model_of(point)
+        images = params.iteration_of(point) * params.models[model].training.batch_size
+        flops[point] = 3 * FLOPS[model] * images
     return run_tables.compute_of(params, params.tables["table_10"], run, flops)
 
 
@@ -185,16 +192,16 @@ def test_compute_is_iterations_times_batch_by_rate_of_every_network_of_a_run(par
         days(4360, batch["adm-128"], theoretical("adm-128")),
         days(1000, batch["classifier-128"], theoretical("classifier-128")),
     )
-    assert compute_of(params, "adm-128-4360", FLOPS) == pytest.approx((*guided, sum(guided)))
-    assert compute_of(params, "scale-0", FLOPS) == pytest.approx((guided[0], 0, guided[0]))
+    assert compute_of(params, "adm-128-4360") == pytest.approx((*guided, sum(guided)))
+    assert compute_of(params, "scale-0") == pytest.approx((guided[0], 0, guided[0]))
     stack = (
         days(500, batch["adm-u"], theoretical("adm-u")) + days(540, batch["adm-64"], theoretical("adm-64")),
         days(500, batch["classifier-64"], theoretical("classifier-64")),
     )
-    assert compute_of(params, "stack-540-500", FLOPS) == pytest.approx((*stack, sum(stack)))
-    assert compute_of(params, "gan-1", FLOPS) is None
+    assert compute_of(params, "stack-540-500") == pytest.approx((*stack, sum(stack)))
+    assert compute_of(params, "gan-1") == pytest.approx((100, 0, 100))
     measured = changed(params, "tables", "table_10", images_per_v100_second={"adm-128": 24.8})
-    generator, classifier, _ = compute_of(measured, "adm-128-4360", FLOPS)
+    generator, classifier, _ = compute_of(measured, "adm-128-4360")
     assert generator == pytest.approx(days(4360, batch["adm-128"], 24.8))
     assert classifier == guided[1]
 
@@ -206,14 +213,13 @@ def test_the_compute_table_prints_the_papers_days_as_they_are(params, inputs):
     assert table["Classifier compute, paper"].tolist()[:7] == ["", "-", "-", "", "-", "", "9"]
     assert table["Total compute, paper"].tolist() == printed["total_compute"].tolist()
     here = table["Total compute, here"]
-    sampled = {**params.runs, **params.upsampled_runs}
-    diffusion = [isinstance(source, str) and source in sampled for source in shown.rows]
-    assert [text != "" for text in here] == diffusion
+    trained = [isinstance(source, str) for source in shown.rows]
+    assert [text != "" for text in here] == trained
     generator, classifier = (
         pd.to_numeric(table[f"{name} compute, here"], errors="coerce") for name in ("Generator", "Classifier")
     )
     total = pd.to_numeric(here, errors="coerce")
-    assert np.allclose(total[diffusion], (generator + classifier)[diffusion], rtol=0.01)
+    assert np.allclose(total[trained], (generator + classifier)[trained], rtol=0.01)
     assert table["Note"].tolist() == printed["note"].tolist()
 
 

@@ -211,9 +211,3 @@ def test_a_dataset_that_does_not_fit_is_refused(checkpoints, data, tmp_path, tin
     study = InterpolationParams.model_validate(STUDY | {"pairs": 13})
     with pytest.raises(UserError, match=r"has 24 images, but the study needs 26"):
         make(interpolate, study, tiny_model(), tiny_model("classifier"), inputs, tmp_path / "out")
-    one_class = tiny_model(num_classes=1)
-    make(init, one_class, tmp_path / "one-0")
-    unguided = InterpolationParams.model_validate(STUDY | {"classifier": None})
-    inputs = {"checkpoint": tmp_path / "one-0", "data": data}
-    with pytest.raises(UserError, match=r"holds label 1, but the networks have 1 classes"):
-        make(interpolate, unguided, one_class, None, inputs, tmp_path)

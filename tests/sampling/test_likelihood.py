@@ -164,8 +164,6 @@ def test_inputs_that_do_not_fit_are_refused(checkpoint, data, dataset, tmp_path,
     assert ": has 24 images, but the study needs 25" in refusal(tmp_path, model, inputs, num_images=25)
     small = write_dataset(tmp_path / "small", dataset[:][:, ::2, ::2])
     assert "has shape (10, 4, 4, 3), not (any, 8, 8, 3)" in refusal(tmp_path, model, inputs | {"data": small})
-    many = write_dataset(tmp_path / "many", dataset[:], dataset.labels + 1, num_classes=3)
-    assert "many: holds label 2, but the networks have 2" in refusal(tmp_path, model, inputs | {"data": many})
 
 
 def test_a_network_that_gives_no_number_is_refused(data, tmp_path, tiny_model, randomised, monkeypatch):

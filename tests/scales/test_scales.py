@@ -13,7 +13,7 @@ from adm.nets.presets import PRESETS
 from adm.paper import FIGURES, JUDGED, TABLES, claims, table_cells
 from adm.params import load
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.report.compute import v100_days
+from adm.report.compute import SECONDS_PER_DAY
 from adm.report.run_tables import compute_of
 from adm.tools.publish import ARCHIVE
 
@@ -274,7 +274,11 @@ def test_table_10_is_of_the_checkpoints_in_its_parentheses(paper):
 
 
 def test_table_10s_days_follow_from_the_printed_throughput(paper):
-    flops = {key: network_cost(model).flops for key, model in paper.models.items() if key.startswith("classifier")}
+    flops = {
+        point: 3 * network_cost(paper.models[name]).flops * paper.models[name].training.batch_size * segment.stop
+        for point, segment in paper.segments.items()
+        if (name := segment.model).startswith("classifier")
+    }
     rates = paper.tables["table_10"].images_per_v100_second
     compared = 0
     for row, source in zip(printed("table_10").itertuples(), paper.tables["table_10"].rows, strict=True):
@@ -283,9 +287,9 @@ def test_table_10s_days_follow_from_the_printed_throughput(paper):
         least = most = 0.0
         for checkpoint in trainings(paper, source):
             model = paper.model_of(checkpoint)
-            batch_size = paper.models[model].training.batch_size
+            images = paper.iteration_of(checkpoint) * paper.models[model].training.batch_size
             # Rates are printed with one decimal.
-            ends = [v100_days(paper.iteration_of(checkpoint), batch_size, rates[model] + at) for at in (0.05, -0.05)]
+            ends = [images / (rates[model] + at) / SECONDS_PER_DAY for at in (0.05, -0.05)]
             least, most = least + ends[0], most + ends[1]
         generator, classifier, total = compute_of(paper, paper.tables["table_10"], source, flops)
         assert least <= generator <= most

@@ -60,7 +60,7 @@ BAD_SAMPLES = {
     "no network": (lambda p: written(p / "a.safetensors", b""), "a.safetensors: is no readable safetensors file"),
     "truncated npz": (lambda p: truncated(p / "a.npz"), "a.npz: is no readable npz, truncated"),
     "floats": (lambda p: npz(p / "a.npz", arr_0=PIXELS / 255), "arr_0: has dtype float64, not uint8"),
-    "a single value": (lambda p: npz(p / "a.npz", arr_0=np.uint8(3)), "arr_0: is a single value"),
+    "a single value": (lambda p: npz(p / "a.npz", arr_0=np.uint8(3)), "arr_0: has shape (), not (any, any"),
     "Fortran order": (lambda p: npz(p / "a.npz", arr_0=np.asfortranarray(PIXELS)), "arr_0: is in Fortran order"),
     "zero images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:0]), "arr_0: holds no image"),
     "three images": (lambda p: npz(p / "a.npz", arr_0=PIXELS[:3]), "a.npz: holds 3 of the 4 images"),

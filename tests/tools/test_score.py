@@ -138,7 +138,9 @@ def test_a_reference_without_images_gives_no_precision_and_says_so(score):
 def test_images_are_in_memory_a_batch_at_a_time(score, monkeypatch):
     asked = []
     rows = StoredArray.rows
-    monkeypatch.setattr(StoredArray, "rows", lambda self, length: asked.append(length) or rows(self, length))
+    monkeypatch.setattr(
+        StoredArray, "rows", lambda self, length, total: asked.append(length) or rows(self, length, total)
+    )
     score("samples.npz", "images.npz", "--batch", 8)
     assert asked == [8, 8]
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -72,7 +71,7 @@ def _both(first: Iterable[str], second: Iterable[str]) -> list[str]:
 
 def _titles(a: Held, b: Held) -> tuple[str, str]:
     """Name the sides in short: "A: embedded"."""
-    return f"A: {Path(a.name).name}", f"B: {Path(b.name).name}"
+    return f"A: {a.folder.name}", f"B: {b.folder.name}"
 
 
 def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *labels: str) -> Markup:
@@ -119,7 +118,6 @@ def _enlarged(images: Images, side: int) -> Images:
 
 
 def _figures(a: Held, b: Held) -> Iterator[Stacked]:
-    """Yield the figures that both have, A's above B's."""
     for name in _both(_names(a, "figures"), _names(b, "figures")):
         found = []
         for name_of_side, side in zip(_titles(a, b), (a, b), strict=True):
@@ -132,7 +130,6 @@ def _figures(a: Held, b: Held) -> Iterator[Stacked]:
 
 
 def _alone(a: Held, b: Held) -> Iterator[tuple[str, list[str]]]:
-    """Yield what only one side has, by side and kind."""
     for letter, side, other in (("A", a, b), ("B", b, a)):
         kinds = {kind: [_names(each, kind) for each in (side, other)] for kind in ("tables", "figures", "samples")}
         kinds |= {"scored runs": [[*side.scores], [*other.scores]], "claims": [[*side.claims], [*other.claims]]}

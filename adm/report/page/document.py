@@ -112,7 +112,7 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     seen, numbers = [*grids], list[tuple[str, str, str]]()
     if scores:
         # FIDs against unlike references do not compare.
-        references = {key: params.reference_of(grids[key].run) for key in scores}
+        references = {key: params.scored[grids[key].run].reference for key in scores}
         alike = [key for key in scores if references[key] == references[next(iter(scores))]]
         seen = [min(alike, key=lambda key: scores[key]["fid"])]
         row, run = scores[seen[0]], grids[seen[0]].run
@@ -147,7 +147,6 @@ def _scores(content: Content, run: str) -> dict[str, float]:
 
 
 def _told(row: dict[str, float], name: str) -> tuple[str, str]:
-    """Print a score and its interval; "" of one that has none."""
     low, high = (row.get(f"{name}_{end}") for end in ("low", "high"))
     return f"{row[name]:.2f}", "" if low is None else f"{low:.2f} to {high:.2f}"
 

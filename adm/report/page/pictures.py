@@ -91,7 +91,6 @@ def training_curves(log: pd.DataFrame) -> Picture:
     group = log.index // -(-len(log) // POINTS)
     rows = log.groupby(group).mean(numeric_only=True)
     panels = {"loss": "Loss", "gradient_norm": "Gradient norm"}
-    panels = {name: label for name, label in panels.items() if name in rows}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.1 * len(panels), 2.1), layout="constrained")
         for axes, (name, label) in zip(
