@@ -175,8 +175,6 @@ class Contender(ABC):
 class AdmNew(Contender):
     """What `adm new` writes; it may guide itself. The rate of the average goes by the number of updates made."""
 
-    annealed = True
-
     def __init__(
         self,
         task: Task,
@@ -198,7 +196,7 @@ class AdmNew(Contender):
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
         """Make one update, and one of each average that may be wanted, of which `adm new` keeps one."""
-        self.update(self.model.training.model_copy(update={"annealing": total}), x_0, y)
+        self.update(self.model.training, x_0, y)
         for rate, average in self.averages.items():
             torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
 

@@ -220,7 +220,6 @@ def choose(wanted: Request) -> Recipe:
     most = min(MOST_ITERATIONS, most_passes * wanted.num_images / batch)
     iterations = rounded(max(min(possible, most), FEWEST_UPDATES))
     model["training"]["ema_rate"] = next(rate for least, rate in EMA_RATES if iterations >= least)
-    model["training"] |= {} if wanted.source else {"annealing": iterations}
     hours = wanted.hours - max(0, possible - iterations) * seconds / 3600
     return Recipe(model, iterations, steps, samples, seconds, hours)
 
