@@ -137,6 +137,7 @@ LEVERS = {
     ),
     "depth 2": Lever(network={"depth": 2}),
     "no attention but in the middle": Lever(network={"attention_resolutions": []}),
+    "rate falls linearly, no attention but in the middle": Lever(network={"attention_resolutions": []}, falls="linear"),
     "2 groups": Lever(network={"groups": 2}),
     "8 groups": Lever(network={"groups": 8}),
     "resampling by convolutions": Lever(network={"resampling": "convolution"}),
