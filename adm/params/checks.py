@@ -113,8 +113,11 @@ def _check_names(params: Params) -> None:
         raise ValueError(f"run {key!r}: features of {key}s lie where its own would; take another key")
     for key in params.groups.keys() & params.scored:
         raise ValueError(f"groups.{key}: {key!r} names a run already; take another key")
-    for key in params.models.keys() & params.checkpoints:
-        raise ValueError(f"models.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another")
+    for section in ("models", "gans"):
+        for key in getattr(params, section).keys() & params.checkpoints:
+            raise ValueError(
+                f"{section}.{key}: {key!r} names a checkpoint of {params.checkpoints[key]!r}; take another"
+            )
 
 
 def _check_features(params: Params) -> None:

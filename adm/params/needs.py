@@ -106,6 +106,8 @@ def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
         reached.add((of, key))
         if of == "checkpoints":
             waiting.append(("models", params.model_of(key)))
+            if start := getattr(params.models[params.model_of(key)], "start", None):
+                waiting.append(("checkpoints", start.checkpoint))
         elif of != "models":
             entry = getattr(params, of)[key]
             entries.add(id(entry))

@@ -39,7 +39,7 @@ def _train_cost(job: Job) -> Iterator[Passes]:
 
 
 def _sizes(graph: "Pipeline") -> Iterator[Job]:
-    if (params := graph.params).models:
+    if (params := graph.params).models or params.gans:
         datasets = {gan.dataset: params.datasets[gan.dataset] for gan in params.gans.values()}
         yield graph.job(SIZES, "", {}, models=params.models, gans=params.gans, datasets=datasets)
 

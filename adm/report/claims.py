@@ -111,7 +111,7 @@ def _comparison(claim: params.ComparisonClaim | params.CheaperClaim, evidence: E
 
 
 def _cheaper(claim: params.CheaperClaim, evidence: Evidence) -> Finding:
-    spent, most = evidence.costs[claim.run], evidence.costs[claim.than]
+    spent, most = evidence.spent[claim.run], evidence.spent[claim.than]
     note = f"trained with {spent:.3g} FLOPs against {most:.3g}"
     if spent > most:
         return Finding(verdict="not tested", note=note)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.seal import read_sealed_json
 from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
-from adm.params.claims import AnyClaim, BeatsEarlyClaim, LighterClaim
+from adm.params.claims import AnyClaim, BeatsEarlyClaim, CheaperClaim, LighterClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
@@ -27,8 +27,9 @@ class Evidence:
 
     `errors` are (N, 2): the error of each image with all reverse steps but the last, and with all. `throughputs` are
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
-    FLOPs of training. `scores` of a run by a judge have the key `RUN@JUDGE`. `groups` are the runs of each group over
-    seeds of training, and `trained` what each of these runs is sampled from: a model or a GAN.
+    FLOPs of training models, `spent` those of all that is trained for runs. `scores` of a run by a judge have the key
+    `RUN@JUDGE`. `groups` are the runs of each group over seeds of training, and `trained` what each of these runs is
+    sampled from: a model or a GAN.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Evidence:
     neighbours: Mapping[str, studies.Neighbours] = field(default_factory=dict)
     throughputs: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
@@ -70,9 +72,16 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             for key, path in inputs.get("throughput", {}).items()
         },
         costs={
-            key: sum(training_flops(params, trained, inputs) for trained in _trained_for(params, claim, key))
+            model: training_flops(params, _last_checkpoint(params, model), inputs)
             for claim in claims
-            for key in keys_read(claim, "sizes")
+            if isinstance(claim, LighterClaim)
+            for model in (claim.model, claim.than)
+        },
+        spent={
+            run: sum(training_flops(params, trained, inputs) for trained in chain(*trained_for(params, run)))
+            for claim in claims
+            if isinstance(claim, CheaperClaim)
+            for run in (claim.run, claim.than)
         },
     )
 
@@ -126,12 +135,9 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
     return blocks
 
 
-def _trained_for(params: Sections, claim: AnyClaim, key: str) -> list[str]:
-    """List what is trained for a run, or of a model its last checkpoint."""
-    if not isinstance(claim, LighterClaim):
-        return [*chain(*trained_for(params, key))]
+def _last_checkpoint(params: Sections, model: str) -> str:
     points = (*params.segments, *params.published.checkpoints)
-    return [max((point for point in points if params.model_of(point) == key), key=params.iteration_of)]
+    return max((point for point in points if params.model_of(point) == model), key=params.iteration_of)
 
 
 def _trained(params: Sections, run: str) -> str:

@@ -217,7 +217,7 @@ def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, in
     if not (wanted := list(dict.fromkeys(models))):
         return {}
     content = read_sealed_json(path := inputs["sizes"][""])
-    with readable(path, f"does not hold the {name} of each model"):
+    with readable(path, f"does not hold the {name} of each {'GAN' if name == 'training_flops' else 'model'}"):
         sizes = content["gans" if name == "training_flops" else "models"]
         return {model: sizes[model][name] for model in wanted}
 
@@ -240,11 +240,13 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
     # An earlier checkpoint of the same model takes no training beside the later one's.
     if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
         generators.append(guide.checkpoint)
+    elif guide is not None:
+        generators = [max(section.checkpoint, guide.checkpoint, key=params.iteration_of)]
     return generators, [section.classifier] if section.gradient_scale and section.classifier else []
 
 
 def training_flops(params: Sections, trained: str, inputs: Inputs) -> float:
-    """Count the operations of training a GAN, or a model up to a checkpoint.
+    """Count the operations of training a GAN, or a model up to a checkpoint and what it started from.
 
     Raises:
         UserError: `read_sizes` raises it.
@@ -253,7 +255,9 @@ def training_flops(params: Sections, trained: str, inputs: Inputs) -> float:
         return read_sizes([trained], "training_flops", inputs)[trained]
     model = params.model_of(trained)
     (forward,) = read_sizes([model], "forward_flops", inputs).values()
-    return PASSES * forward * params.models[model].training.batch_size * params.iteration_of(trained)
+    start = getattr(params.models[model], "start", None)
+    before = training_flops(params, start.checkpoint, inputs) if start else 0
+    return before + PASSES * forward * params.models[model].training.batch_size * params.iteration_of(trained)
 
 
 def read_log(path: Path) -> pd.DataFrame:

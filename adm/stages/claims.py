@@ -28,5 +28,5 @@ def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Pat
     evidence = read_evidence(read, list(claims.values()), artifacts)
     with about():
         verdicts = [judge(key, claim, evidence) for key, claim in claims.items()]
-    facts = {"iterations": evidence.iterations, "training_flops": evidence.costs}
+    facts = {"iterations": evidence.iterations, "models": evidence.costs, "spent": evidence.spent}
     write_verdicts(out, verdicts, {**made_by, "facts": facts})

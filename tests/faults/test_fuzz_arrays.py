@@ -59,7 +59,7 @@ def map_x(path):
 READERS = {
     "read_npz": read_x,
     "map_npz": map_x,
-    "stream_npz": stream,
+    "open_array": stream,
     "open_images": score,
     "statistics": read_published_statistics,
 }
@@ -143,7 +143,7 @@ ABSURD_NPZ = {
 }
 
 
-@pytest.mark.parametrize("reader", ["read_npz", "map_npz", "stream_npz", "open_images"])
+@pytest.mark.parametrize("reader", ["read_npz", "map_npz", "open_array", "open_images"])
 @pytest.mark.parametrize("case", ABSURD_NPZ)
 def test_an_npz_that_declares_too_much(write, reader, case):
     assert refusal(write(ABSURD_NPZ[case], ".npz"), READERS[reader])

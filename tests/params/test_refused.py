@@ -147,6 +147,7 @@ REFUSED = {
     "encoding by a classifier": ({f"{PICTURE}.checkpoint": "classifier-128-0"}, f"{PICTURE}.checkpoint", "'classi"),
     "likelihood of an upsampler": ({f"{LIKELIHOOD}.checkpoint": "adm-u-0"}, f"{LIKELIHOOD}.checkpoint", "'upsampler'"),
     "guide that is a classifier": (guide("classifier-128-300"), f"{RUN}.guide.checkpoint", "'classifier'"),
+    "GAN named as a checkpoint": ({"gans.adm-128-500": "= gans.digits"}, "gans.adm-128-500", "'adm-128'"),
     "model named as a checkpoint": ({"models.adm-128-500": f"= {MODEL}"}, "models.adm-128-500", "'adm-128'"),
     # Steps that a process has not.
     "more steps than timesteps": ({f"{RUN}.steps": "1001"}, f"{RUN}.steps", "'1001'", "1000"),

@@ -24,7 +24,14 @@ from adm.metrics.jackknife import PARTS, Jackknife, jackknife, parts_of, sets_le
 from adm.params.claims import ClaimParams, grouped
 from adm.params.models import DiffusionModelParams
 from adm.params.needs import needs_of
-from adm.params.runs import GanRunParams, InterpolationParams, NeighboursParams, RunParams, ThroughputParams
+from adm.params.runs import (
+    GanRunParams,
+    GuideParams,
+    InterpolationParams,
+    NeighboursParams,
+    RunParams,
+    ThroughputParams,
+)
 from adm.params.schema import Params
 from adm.report.claims import judge, metric_draws
 from adm.report.evidence import Evidence, read_evidence
@@ -440,7 +447,25 @@ def test_a_run_is_cheaper_only_if_no_more_flops_were_spent_on_it(scale, run, exp
     inputs = {"metrics": {key: scale / "metrics" / f"{key}.json" for key in (run, "e")}}
     evidence = read_evidence(PARAMS, [claim], inputs | {"sizes": {"": scale / "sizes.json"}})
     found = judge("key", claim, evidence)
-    assert (found.verdict, evidence.costs["e"]) == (expected, 3 * 20 * 600)
+    assert (found.verdict, evidence.spent["e"]) == (expected, 3 * 20 * 600)
+
+
+def test_what_a_run_took_is_all_that_was_trained_for_it(scale):
+    """What its model started from and a guide that was trained for longer count, and a model's key is no run's."""
+    tuned = trained(5, 10).model_copy(update={"start": SimpleNamespace(checkpoint="adm-200")})
+    guide = GuideParams(checkpoint="adm-800", scale=1.5)
+    guided = RunParams.model_construct(checkpoint="adm-100", guide=guide, **COMMON)
+    runs = {"adm": RunParams.model_construct(checkpoint="tuned-10", guide=None, **COMMON), "guided": guided}
+    params = with_sections(models={**MODELS, "tuned": tuned}, runs=PARAMS.runs | runs)
+    sizes = {name: {"forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20), ("tuned", 20))}
+    write_sealed_json(scale / "sizes.json", {"models": sizes, "made_by": record("sizes", {}, {}, [])})
+    for run in runs:
+        write_score(scale, run, score(1.0), {"run": params.runs[run]})
+    claims = [CLAIMS["light"], claim_of("cheaper", metric="fid", run="adm", than="guided")]
+    inputs = {"metrics": {run: scale / "metrics" / f"{run}.json" for run in runs}, "sizes": {"": scale / "sizes.json"}}
+    evidence = read_evidence(params, claims, inputs)
+    assert evidence.costs == {"classifier": 3 * 10 * 14, "adm": 3 * 20 * 4800}
+    assert evidence.spent == {"adm": 3 * 20 * (50 + 1200), "guided": 3 * 20 * 4800}
 
 
 def with_sections(**changed):
@@ -472,7 +497,7 @@ def test_the_stage_writes_every_verdict_in_order(scale):
     assert [found["verdict"] for found in verdicts.values()] == ["holds"] * 4 + ["not tested"]
     assert verdicts["light"]["estimate"] == 20 * 4800 / (10 * 14)
     costs = {"classifier": 3 * 10 * 14, "adm": 3 * 20 * 4800}
-    assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "training_flops": costs}
+    assert content["made_by"]["facts"] == {"iterations": EARLY_AT, "models": costs, "spent": {}}
     assert set(content["made_by"]["inputs"]) >= {"metrics/a", "studies/i", "studies/n", "sizes"}
     rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
     assert [row["key"] for row in rows] == list(OWN)

@@ -112,7 +112,7 @@ def _first(content: Content, figures: dict[str, Shown]) -> tuple[list[Shown], li
     seen, numbers = [*grids], list[tuple[str, str, str]]()
     if scores:
         # FIDs against unlike references do not compare.
-        references = {key: params.scored[grids[key].run].reference for key in scores}
+        references = {key: params.all_references[params.scored[grids[key].run].reference] for key in scores}
         alike = [key for key in scores if references[key] == references[next(iter(scores))]]
         seen = [min(alike, key=lambda key: scores[key]["fid"])]
         row, run = scores[seen[0]], grids[seen[0]].run
