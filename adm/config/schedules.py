@@ -61,7 +61,12 @@ Source: Karras et al. (2022), table 1, sigma_max.
 """
 
 
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": lambda sigma: sigma ** (1 / RHO)}
+def root_of(sigma: float) -> float:
+    """Compute sigma^(1/RHO)."""
+    return float(sigma ** (1 / RHO))
+
+
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
 
 
