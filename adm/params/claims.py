@@ -35,7 +35,7 @@ class ComparisonClaim(Claim):
 
 
 class CheaperClaim(Claim):
-    """`metric` of `run` is lower than that of the run `than`, whose training took no fewer FLOPs."""
+    """`metric` of `run` is lower than of the run `than`, which took no fewer FLOPs to train; else it is not tested."""
 
     kind: Literal["cheaper"]
     metric: ClaimMetric
