@@ -46,6 +46,8 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
     data, is_decided = _data(claim, evidence), finding.verdict in ("holds", "does not hold")
+    if data and data.unit == "seeds a model" and finding.verdict == "undecided":
+        data = replace(data, share=_share_of_samples(finding, data, claim, replace(evidence, same_models=True)))
     return Verdict(
         key=key,
         statement=claim.statement,
@@ -62,9 +64,11 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     if runs := keys_read(claim, "metrics"):
         blocks = metric_blocks(claim.metric, runs, evidence)  # type: ignore[attr-defined]
         freedom = freedom_of([*blocks.values()])
-        if groups := [run for run in runs if run in evidence.groups]:
-            return Data("seeds a model", min(len(evidence.groups[group]) for group in groups), freedom)
-        return Data("images a run", min(evidence.scores[run].num_samples for run in runs), freedom)
+        groups = {run: evidence.groups.get(run, [run]) for run in runs}
+        images = min(evidence.scores[run].num_samples for each in groups.values() for run in each)
+        if any(run in evidence.groups for run in runs):
+            return Data("seeds a model", min(map(len, groups.values())), freedom, images)
+        return Data("images a run", images, freedom)
     studies = keys_read(claim, "studies")
     counts: dict[Unit, list[int]] = {
         "images": [len(evidence.errors[key]) for key in studies if key in evidence.errors],
@@ -75,6 +79,20 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
         if numbers:
             return Data(unit, min(numbers), min(numbers) - 1 if unit == "repetitions" else np.inf)
     return None
+
+
+def _share_of_samples(finding: Finding, data: Data, claim: params.Claim, same_models: Evidence) -> float:
+    """Estimate the share of an interval's variance over seeds that would be left of the same models, drawn again."""
+    metric = claim.metric  # type: ignore[attr-defined]
+    runs = (run for key in keys_read(claim, "metrics") for run in same_models.groups.get(key, [key]))
+    if not all(metric in same_models.scores[run].jackknife for run in runs):
+        return 0.0
+    alone = JUDGES[claim.kind](claim, same_models)  # type: ignore[attr-defined]
+    freedom = _data(claim, same_models).freedom  # type: ignore[union-attr]
+    if alone.measure != finding.measure or not alone.clearance:  # one of them found no gap to bridge
+        return 0.0
+    arms = finding.clearance * stats.t.ppf(TAIL, data.freedom) / (alone.clearance * stats.t.ppf(TAIL, freedom))
+    return float(min(1.0, arms**2))
 
 
 def _decide(

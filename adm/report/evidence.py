@@ -1,5 +1,6 @@
 """The measurements that claims are tested on, read from the artifacts of other stages."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -29,7 +30,7 @@ class Evidence:
     images per second of the naive and of the optimised implementation, one number for each repetition. `costs` are
     FLOPs of training models, `spent` those of all that is trained for runs. `scores` of a run by a judge have the key
     `RUN@JUDGE`. `groups` are the runs of each group over seeds of training, and `trained` what each of these runs is
-    sampled from: a model or a GAN.
+    sampled from: a model or a GAN. With `same_models` their intervals cover the draw of the samples alone.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Evidence:
     throughputs: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
+    same_models: bool = False
 
 
 def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) -> Evidence:
@@ -126,8 +128,15 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
     blocks = {}
     for paired in map(tuple, together.values()):
         if over_seeds:
-            values = [[scores[run].metrics[metric] for run in members[group]] for group in paired]
-            blocks[paired] = Block(np.array(values, np.float64).T)
+            of_seeds = [
+                [scores[run] for run in each] for each in zip(*(members[group] for group in paired), strict=True)
+            ]
+            values = np.array([[score.metrics[metric] for score in each] for each in of_seeds], np.float64)
+            if evidence.same_models:
+                drawn = [block_of([score.jackknife[metric] for score in each]) for each in of_seeds]
+                spread = np.concatenate([block.spread for block in drawn]) / len(drawn)
+                values = values.mean(axis=0) + spread * math.sqrt(len(spread) * (len(spread) - 1))
+            blocks[paired] = Block(values)
         else:
             block = block_of([scores[run].jackknife[metric] for run in paired])
             least = 1 / scores[paired[0]].num_samples

@@ -34,6 +34,9 @@ COLUMNS = {"Claim": 4.2, "Source": 2.0, "Measured": 4.4, "95 % interval": 3.2, "
 Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds a model"]
 """Kinds of data of which a claim has a number."""
 
+MOST_IMAGES = 100_000
+"""Twice as many as the paper's FIDs are of."""
+
 WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
 """Every verdict, in the order in which a reader looks for them."""
 
@@ -77,11 +80,15 @@ class Data:
         count: How many there are, the least of what is compared.
         freedom: Degrees of freedom of a t-interval, those of the interval itself; infinite for any other. They grow
             with the number of repetitions and of seeds; of images, they are of parts, whose number stays.
+        images: With seeds, the images of a run.
+        share: With seeds, the share of the variance that is of the draw of these images; 0 if it is not known.
     """
 
     unit: Unit
     count: int
     freedom: float = math.inf
+    images: int = 0
+    share: float = 0.0
 
 
 def clearance(value: Interval, threshold: float) -> float:
@@ -111,21 +118,28 @@ def needed(cleared: float, data: Data) -> str:
     """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
     Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
-    proportion to n - 1. The number of images is rounded up to two digits. Beyond 100 seeds or repetitions, and beyond
-    twice as many images as the paper's FIDs are of, no effect is to be expected that anyone would measure.
+    proportion to n - 1. Of the same models, k times as many images leave 1 - share (1 - 1 / k) of the variance.
+    Numbers of images are rounded up to two digits. Beyond 100 seeds or repetitions, and beyond twice as many images as
+    the paper's FIDs are of, no effect is to be expected that anyone would measure.
     """
     if cleared > 1:
         return ""
-    most, count = 100_000, None
+    most, count, images = MOST_IMAGES, None, ""
     if data.unit in ("repetitions", "seeds a model"):
         most, wanted = 100, cleared * _width(data.count, data)
         count = next((n for n in range(data.count + 1, most + 1) if _width(n, data) < wanted), None)
-    elif cleared > 0 and (exact := data.count / cleared**2) <= most:
-        rounding: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
-        count = math.ceil(exact / rounding) * rounding
+        if data.share + cleared**2 > 1 and (more := _images(data.images / (1 - (1 - cleared**2) / data.share))):
+            images = f", or {more:,} images a run"
+    elif cleared > 0:
+        count = _images(data.count / cleared**2)
     if count is None:
         return f"more than {most:,} {data.unit}: no effect is to be expected"
-    return f"about {count:,} {data.unit}"
+    return f"about {count:,} {data.unit}{images}"
+
+
+def _images(exact: float) -> int | None:
+    rounding: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
+    return math.ceil(exact / rounding) * rounding if exact <= MOST_IMAGES else None
 
 
 def _width(n: int, data: Data) -> float:

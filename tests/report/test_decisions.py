@@ -51,8 +51,8 @@ def over_seeds(rng, n, difference):
     return groups
 
 
-def judged_over_seeds(groups, paired):
-    scores = {f"{name}{i}": Score({"fid": x}, {}, 50) for name, xs in groups.items() for i, x in enumerate(xs)}
+def judged_over_seeds(groups, paired, scored=lambda value: Score({"fid": value}, {}, 50)):
+    scores = {f"{name}{i}": scored(x) for name, xs in groups.items() for i, x in enumerate(xs)}
     trained = {run: run[1:] for run in scores} if paired else {}
     members = {name: [f"{name}{i}" for i in range(len(xs))] for name, xs in groups.items()}
     return judge("key", LOWER, Evidence(scores=scores, groups=members, trained=trained))
@@ -91,6 +91,37 @@ def test_the_number_of_seeds_decides_if_means_and_spreads_stay_and_a_third_fewer
 
     assert at(count + 1) == "holds"  # ends of intervals over seeds are known to 2 %
     assert at(max(3, count * 2 // 3)) == "undecided"
+    assert found.needs.endswith("seeds a model")
+
+
+@pytest.mark.parametrize(("of_models", "of_samples"), [(0.3, 1.0), (0.6, 0.8), (0.0, 1.0)])
+def test_of_the_same_models_so_many_images_decide_and_a_third_fewer_do_not(of_models, of_samples):
+    def at(count):
+        noise = of_samples * np.sqrt(1000 / count)
+        groups = over_seeds(np.random.default_rng(1), 8, 0.0)
+        spread = np.hypot(of_models, noise)
+        return judged_over_seeds(
+            {
+                name: mean + spread * (values - 5)
+                for mean, (name, values) in zip((4.15, 5.0), groups.items(), strict=True)
+            },
+            paired=False,
+            scored=lambda value: run_of(value, noise, count),
+        )
+
+    found = at(1000)
+    assert found.verdict == "undecided"
+    seeds, images = found.needs.split(", or ")
+    assert seeds.endswith("seeds a model")
+    count = int(images.removesuffix(" images a run").replace(",", ""))
+    assert at(round(count * 1.02)).verdict == "holds"  # ends of intervals over seeds are known to 2 %
+    assert at(count * 2 // 3).verdict == "undecided"
+
+
+def test_where_the_models_differ_too_much_no_number_of_images_is_told():
+    groups = over_seeds(np.random.default_rng(1), 8, -0.7)
+    found = judged_over_seeds(groups, paired=False, scored=lambda value: run_of(value, 0.3, 1000))
+    assert (found.verdict, count_in(found.needs) > 8) == ("undecided", True)
     assert found.needs.endswith("seeds a model")
 
 
