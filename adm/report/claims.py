@@ -53,6 +53,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         statement=claim.statement,
         source=claim.source,
         seeds=data.count if data and data.unit == "seeds a model" else None,
+        samples=data.images if data and data.images else None,
         needs=needed(finding.clearance, data) if data and finding.verdict == "undecided" else "",
         risk=risk(finding.clearance, data.freedom if data else np.inf) if is_decided else None,
         **vars(finding),
@@ -68,7 +69,7 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
         images = min(evidence.scores[run].num_samples for each in groups.values() for run in each)
         if any(run in evidence.groups for run in runs):
             return Data("seeds a model", min(map(len, groups.values())), freedom, images)
-        return Data("images a run", images, freedom)
+        return Data("images a run", images, freedom, images)
     studies = keys_read(claim, "studies")
     counts: dict[Unit, list[int]] = {
         "images": [len(evidence.errors[key]) for key in studies if key in evidence.errors],

@@ -194,9 +194,7 @@ def words_on_judge(inputs: Inputs) -> str:
 
     The scores are the "metrics" of every run that is shown.
     """
-    paths = dict.fromkeys(inputs.get("metrics", {}).values())
-    scores = [score for path in paths for score in _contents(path).values()]
-    judges = {tuple(score[JUDGE].values()) for score in scores if JUDGE in score}
+    judges = {tuple(score[JUDGE].values()) for score in _shown(inputs) if JUDGE in score}
     words = []
     for accuracy, chance, tells in sorted(judges):
         what = "the class" if tells == "classes" else "the rotation"
@@ -206,6 +204,20 @@ def words_on_judge(inputs: Inputs) -> str:
             f"(chance: {chance:.0%}), so they compare with each other alone{roughly}."
         )
     return " ".join(words)
+
+
+def words_on_samples(inputs: Inputs) -> str:
+    """Say of how many samples the "metrics" of the runs that are shown are; "" if there are none."""
+    if not (counts := sorted({score["num_samples"] for score in _shown(inputs)})):
+        return ""
+    return (
+        f"Scores are of {' to '.join(f'{count:,}' for count in dict.fromkeys((counts[0], counts[-1])))} samples a run."
+    )
+
+
+def _shown(inputs: Inputs) -> list[dict[str, Any]]:
+    paths = dict.fromkeys(inputs.get("metrics", {}).values())
+    return [score for path in paths for score in _contents(path).values()]
 
 
 def read_sizes(models: Iterable[str], name: str, inputs: Inputs) -> dict[str, int]:

@@ -50,7 +50,7 @@ GROUPS = {"table_7": "Model", "table_10": "Dataset", "table_16": "Dataset", "app
 def run_table(paper: pd.DataFrame, params: Sections, section: RowsParams, inputs: Inputs) -> pd.DataFrame:
     """Build Tables 6, 8, 9, 15 and 16: metrics of runs."""
     table = labels(paper)
-    table[HERE] = [describe(params, source) for source in section.rows]
+    table[HERE] = _described(params, section.rows)
     return _beside(table, paper, params, section, inputs)
 
 
@@ -63,7 +63,7 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
     points = {point for pair in checkpoints.values() for point in chain(*pair)}
     flops = {point: training_flops(params, point, inputs) for point in points}
     table = labels(paper)
-    table[HERE] = [describe(params, source) for source in section.rows]
+    table[HERE] = _described(params, section.rows)
     days = {key: compute_of(params, section, key, flops) for key in checkpoints}
     spent = [days[source] if isinstance(source, str) else None for source in section.rows]
     for number, name in enumerate(("generator", "classifier", "total")):
@@ -107,7 +107,7 @@ def sweep_table(paper: pd.DataFrame, params: Sections, section: SweepsParams, in
     table["Sampler"] = paper["sampler"]
     table["Scale, paper"] = [f"{scale:g}" for scale in paper["gradient_scale"]]
     table["Chosen, paper"] = ["chosen" if chosen else "" for chosen in paper["chosen"]]
-    table[HERE] = [describe(params, source) for source in section.rows]
+    table[HERE] = _described(params, section.rows)
     runs = [params.runs[params.members(source)[0]] if isinstance(source, str) else None for source in section.rows]
     table["Scale, here"] = ["" if run is None else f"{run.gradient_scale:g}" for run in runs]
     metrics = _metrics_of(params, section, ["fid"], inputs)
@@ -129,7 +129,7 @@ def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.D
     labels, runs = list(section.rows), list(section.rows.values())
     metrics = read_metrics(params, runs, section.metrics, inputs)
     opinions = {judge: read_metrics(params, runs, POOLED, inputs, judge) for judge in section.judges}
-    table = pd.DataFrame({"Run": labels, HERE: [describe(params, run) for run in runs]})
+    table = pd.DataFrame({"Run": labels, HERE: _described(params, runs)})
     if section.evaluations:
         table["Evaluations"] = [
             str(params.evaluations_of(run).denoiser) if isinstance(params.section_of(run), SamplingParams) else ""
@@ -227,6 +227,16 @@ def _intervals(metrics: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, l
 def labels(paper: pd.DataFrame) -> pd.DataFrame:
     """Begin a table with the columns that label rows; ROWS and GROUPS have their headings."""
     return paper[[name for name in ("group", "row") if name in paper]].copy()
+
+
+def _described(params: Sections, sources: Sequence[str | NoSource]) -> list[str]:
+    """Describe the runs of rows, with their numbers of samples where these differ."""
+    first = {source: params.members(source)[0] for source in sources if isinstance(source, str)}
+    counts = {source: getattr(params.scored[run], "num_samples", None) for source, run in first.items()}
+    ending = {
+        source: f", {count:,} samples" for source, count in counts.items() if count and len({*counts.values()}) > 1
+    }
+    return [describe(params, each) + (ending.get(each, "") if isinstance(each, str) else "") for each in sources]
 
 
 def describe(params: Sections, source: str | NoSource) -> str:

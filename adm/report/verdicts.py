@@ -37,6 +37,9 @@ Unit = Literal["images a run", "images", "samples a run", "repetitions", "seeds 
 MOST_IMAGES = 100_000
 """Twice as many as the paper's FIDs are of."""
 
+LEAST_SEEDS = 5
+"""Fewer tell too little of what another training does to be compared with what another draw of samples does."""
+
 WORST_FIRST = ("does not hold", "undecided", "not tested", "holds")
 """Every verdict, in the order in which a reader looks for them."""
 
@@ -65,6 +68,8 @@ class Verdict(Finding):
     source: str
     seeds: int | None = None
     """The number of seeds of training that its interval covers, the least of those compared; None if it covers none."""
+    samples: int | None = None
+    """The number of samples of a run, the least of those compared; None if no runs are."""
     needs: str = ""
     """The data that would decide an undecided claim."""
     risk: float | None = None
@@ -80,7 +85,7 @@ class Data:
         count: How many there are, the least of what is compared.
         freedom: Degrees of freedom of a t-interval, those of the interval itself; infinite for any other. They grow
             with the number of repetitions and of seeds; of images, they are of parts, whose number stays.
-        images: With seeds, the images of a run.
+        images: The samples of a run, the least of what is compared; 0 if no runs are.
         share: With seeds, the share of the variance that is of the draw of these images; 0 if it is not known.
     """
 
@@ -118,23 +123,25 @@ def needed(cleared: float, data: Data) -> str:
     """Say how much data would decide an undecided claim if its estimate stayed what it is; "" if none would.
 
     Intervals of n images shrink as 1 / sqrt(n), those of n seeds or repetitions as t(df; 0.975) / sqrt(n), with df in
-    proportion to n - 1. Of the same models, k times as many images leave 1 - share (1 - 1 / k) of the variance.
-    Numbers of images are rounded up to two digits. Beyond 100 seeds or repetitions, and beyond twice as many images as
-    the paper's FIDs are of, no effect is to be expected that anyone would measure.
+    proportion to n - 1. Of the same models, k times as many images leave 1 - share (1 - 1 / k) of the variance; how
+    large the share is, fewer than LEAST_SEEDS seeds cannot tell. Numbers of images are rounded up to two digits. Beyond
+    100 seeds or repetitions, and beyond twice as many images as the paper's FIDs are of, no effect is to be expected
+    that anyone would measure.
     """
     if cleared > 1:
         return ""
-    most, count, images = MOST_IMAGES, None, ""
+    most, count, images = MOST_IMAGES, None, None
     if data.unit in ("repetitions", "seeds a model"):
         most, wanted = 100, cleared * _width(data.count, data)
         count = next((n for n in range(data.count + 1, most + 1) if _width(n, data) < wanted), None)
-        if data.share + cleared**2 > 1 and (more := _images(data.images / (1 - (1 - cleared**2) / data.share))):
-            images = f", or {more:,} images a run"
+        if data.count >= LEAST_SEEDS and data.share + cleared**2 > 1:
+            images = _images(data.images / (1 - (1 - cleared**2) / data.share))
     elif cleared > 0:
         count = _images(data.count / cleared**2)
-    if count is None:
-        return f"more than {most:,} {data.unit}: no effect is to be expected"
-    return f"about {count:,} {data.unit}{images}"
+    told = f"about {count:,} {data.unit}" if count else f"more than {most:,} {data.unit}"
+    if images:
+        return f"{told}, or perhaps {images:,} images a run"
+    return told if count else f"{told}: no effect is to be expected"
 
 
 def _images(exact: float) -> int | None:
@@ -212,7 +219,7 @@ def _printed(verdict: Verdict) -> tuple[str, ...]:
     if verdict.low is None or verdict.high is None:
         return verdict.statement, verdict.source, verdict.effect, "", f"{verdict.verdict}: {verdict.note}"
     measured = "; ".join(filter(None, (verdict.effect, verdict.note)))
-    seeds = f"; {verdict.seeds} seeds" if verdict.seeds else ""
-    ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure}{seeds})"
+    counts = [f"; {count:,} {of}" for of in ("seeds", "samples") if (count := getattr(verdict, of))]
+    ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure}{''.join(counts)})"
     told = f"{verdict.verdict}: needs {verdict.needs}" if verdict.needs else verdict.verdict
     return verdict.statement, verdict.source, measured, ends, told

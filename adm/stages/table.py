@@ -12,7 +12,7 @@ from adm.params.schema import Sections
 from adm.params.tables import AnyTableParams, LotteryTableParams, OwnTableParams
 from adm.report.hyperparameters import model_table, scale_table, throughput_table
 from adm.report.lottery import lottery_table
-from adm.report.metrics import Inputs, words_on_judge
+from adm.report.metrics import Inputs, words_on_judge, words_on_samples
 from adm.report.run_tables import (
     GROUPS,
     ROWS,
@@ -61,4 +61,5 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
             made = BUILDERS[table.kind](read_paper_table(key), read, table, artifacts)
             headings = {"row": ROWS.get(key, "Row"), "group": GROUPS.get(key, "Group")}
             made, caption = made.rename(columns=headings), captions()[key]
-    write_table(out, made, title(key), " ".join(filter(None, (caption, names, words_on_judge(artifacts)))))
+    words = caption, names, words_on_samples(artifacts), words_on_judge(artifacts)
+    write_table(out, made, title(key), " ".join(filter(None, words)))

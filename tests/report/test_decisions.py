@@ -111,11 +111,17 @@ def test_of_the_same_models_so_many_images_decide_and_a_third_fewer_do_not(of_mo
 
     found = at(1000)
     assert found.verdict == "undecided"
-    seeds, images = found.needs.split(", or ")
+    seeds, images = found.needs.split(", or perhaps ")
     assert seeds.endswith("seeds a model")
     count = int(images.removesuffix(" images a run").replace(",", ""))
     assert at(round(count * 1.02)).verdict == "holds"  # ends of intervals over seeds are known to 2 %
     assert at(count * 2 // 3).verdict == "undecided"
+
+
+def test_three_seeds_do_not_tell_what_images_would_decide():
+    groups = over_seeds(np.random.default_rng(1), 3, -0.7)
+    found = judged_over_seeds(groups, paired=False, scored=lambda value: run_of(value, 1.0, 1000))
+    assert (found.verdict, found.needs.endswith("seeds a model")) == ("undecided", True)
 
 
 def test_where_the_models_differ_too_much_no_number_of_images_is_told():

@@ -176,7 +176,7 @@ def test_what_a_reader_without_sight_needs_is_there(parsed):
 
 
 def test_captions_are_text(parsed):
-    assert CAPTION in [caption["text"] for caption in parsed.of("caption")]
+    assert f"{CAPTION} Scores are of 8 samples a run." in [caption["text"] for caption in parsed.of("caption")]
     assert CAPTION in [caption["text"] for caption in parsed.of("figcaption")]
     assert [one for one in parsed.of("b") if one["text"] == "bold"] == []
 
@@ -326,7 +326,7 @@ def test_own_images_are_seen_beside_samples_with_when_to_stop_and_no_boxes_of_ve
     articles = [one["id"] for one in parsed.of("article")]
     assert articles[:3] == ["figure-images", "sheet", "stop"]
     items = [one["text"] for one in parsed.of("li") if "article" in one["within"]]
-    assert items == ["Best by loss: 4 iterations (1.2).", "No memorising is found."]
+    assert items[:2] == ["Best by loss: 4 iterations (1.2).", "No memorising is found."]
 
 
 @pytest.fixture

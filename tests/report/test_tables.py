@@ -146,6 +146,18 @@ def test_what_fills_a_row_is_described(params):
     assert run_tables.describe(params, REASON) == REASON.none
 
 
+@pytest.mark.parametrize(
+    ("run", "told"), [("gan-1", ["", ""]), ("ablation-base-400", [", 400 samples", ", 200 samples"])]
+)
+def test_rows_tell_their_samples_where_these_differ(params, score, tmp_path, run, told):
+    paths = {key: tmp_path / f"{key}.json" for key in ("scale-0", run)}
+    for key, path in paths.items():
+        write_sealed_json(path, score(params, key, 0.5))
+    shown = OwnTableParams(rows={key: key for key in paths}, metrics=["fid"], caption="C.")
+    here = own_table(params, shown, {"metrics": paths})["Here"].tolist()
+    assert here == [f"{run_tables.describe(params, key)}{ending}" for key, ending in zip(paths, told, strict=True)]
+
+
 def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
     for name, shown in params.tables.items():
         stage.run(name, params.tables[name], params, inputs, tmp_path / name)
