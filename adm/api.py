@@ -387,9 +387,7 @@ class Model:
         space = self._space(steps, 0.0)
         if len(space.diffusion.timesteps) < 2:
             raise UserError("steps: one encodes nothing, as the last is left out; two or more are accepted")
-        encoded = space.in_batches(space.encode, self.batch_size(batch, len(x_0)), x_0, weights)
-        latents: Latents = encoded.numpy()
-        return latents
+        return space.in_batches(space.encode, self.batch_size(batch, len(x_0)), x_0, weights).numpy()
 
     def decode(
         self,

@@ -135,7 +135,8 @@ def start(
     tool.run(released_folder(), carry_out)
 
 
-def _fetch(
+@app.command(rich_help_panel=IMAGES)
+def fetch(
     key: Annotated[
         str,
         typer.Argument(
@@ -151,6 +152,7 @@ def _fetch(
         ),
     ] = None,
 ) -> None:
+    """Download a released file by its name, or a published file of a params file."""
     # A key of a params file has a slash in it, and no released file's name has.
     if "/" not in key:
         from adm.artifacts.released_files import fetch_released, listing
@@ -164,8 +166,6 @@ def _fetch(
 
 def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     """Return the function of a verb: a key, or whatever its kinds of jobs have."""
-    if verb == "fetch":
-        return _fetch
     if kinds[0].flag:
 
         def page(
@@ -201,10 +201,9 @@ def _command(verb: str, kinds: list[Kind]) -> Callable[..., None]:
     return keyed
 
 
-for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name != "resolve"):
+for _verb in dict.fromkeys(kind.verb for kind in kinds().values() if kind.name not in ("resolve", "fetch")):
     _kinds = [kind for kind in kinds().values() if kind.verb == _verb]
-    _panel = IMAGES if _verb == "fetch" else STAGES
-    app.command(_verb.replace("_", "-"), help=_kinds[0].help, rich_help_panel=_panel)(_command(_verb, _kinds))
+    app.command(_verb.replace("_", "-"), help=_kinds[0].help, rich_help_panel=STAGES)(_command(_verb, _kinds))
 
 
 @app.command(rich_help_panel=SCORE)

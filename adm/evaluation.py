@@ -332,8 +332,10 @@ def _score(
     inputs = MetricInputs(samples, *stored, points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     if wide:
-        # Files may lie in the order of their classes.
-        metrics, spreads = with_intervals(inputs, names, MetricInputs(_shuffled(samples), *stored, points))
+        # Files may lie in the order of their classes; spatial features stay on disk.
+        order = np.random.default_rng(0).permutation(len(samples.pool))
+        drawn = Features(samples.pool[order], samples.spatial, samples.logits[order])
+        metrics, spreads = with_intervals(inputs, names, MetricInputs(drawn, *stored, points))
     else:
         metrics, spreads = scores(inputs, names), {}
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
@@ -352,12 +354,6 @@ def _score(
             *_warnings_of_scores(results, names, fake, real, options),
         ],
     }
-
-
-def _shuffled(features: Features) -> Features:
-    """Put pooled features and logits into an order that depends on their number alone; spatial ones stay on disk."""
-    order = np.random.default_rng(0).permutation(len(features.pool))
-    return Features(features.pool[order], features.spatial, features.logits[order])
 
 
 def _warnings_of_features(samples: Features, points: Features | None, real: Reference, options: Options) -> list[str]:

@@ -150,7 +150,6 @@ class _File(logging.FileHandler):
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", self.CLOCK))
 
     def write(self, text: str) -> None:
-        """Append text as it is."""
         if self.stream is not None:
             with suppress(OSError):
                 self.stream.write(text)
@@ -160,7 +159,6 @@ class _File(logging.FileHandler):
         """Lose the record."""
 
     def close(self) -> None:
-        """Close the file."""
         with suppress(OSError):
             super().close()
 

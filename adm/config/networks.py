@@ -62,8 +62,7 @@ class EncoderParams(Config):
     def _heads_divide_channels(self) -> Self:
         if (self.heads is None) == (self.head_channels is None):
             raise ValueError("exactly one of heads and head_channels must be given")
-        name, divisor = ("heads", self.heads) if self.heads else ("head_channels", self.head_channels)
-        assert divisor is not None
+        name, divisor = ("heads", self.heads) if self.heads else ("head_channels", self.head_channels or 1)
         for channels in self.attended_channels:
             if channels % divisor:
                 raise ValueError(f"{name} {divisor} does not divide the {channels} channels of an attention block")

@@ -176,11 +176,10 @@ class GuidedSampling(Sampling):
     def _guides_go_together(self) -> Self:
         if self.guide is not None and self.cfg_scale is not None:
             raise ValueError(f"cfg_scale {self.cfg_scale:g} and guide both replace eps_u; leave one of them out")
-        if self.guidance_interval is None:
-            return self
-        interval, (low, high) = f"guidance_interval {self.guidance_interval}", self.guidance_interval
+        low, high = self.guidance_interval or (0.0, 1.0)
         if low >= high:
-            raise ValueError(f"{interval} is empty; write [low, high], fractions of the process with low < high")
+            wanted = "[low, high], fractions of the process with low < high"
+            raise ValueError(f"guidance_interval {self.guidance_interval} is empty; write {wanted}")
         return self
 
     def evaluations(self, noise: NoiseParams) -> Evaluations:

@@ -39,7 +39,9 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     Raises:
         UserError: A tensor is none of images, PIL images differ in size, or there are none.
     """
-    given = _without_labels(given)
+    first, second = given if isinstance(given, list | tuple) and len(given) == 2 else (None, None)
+    if getattr(first, "ndim", 0) == 4 and getattr(second, "ndim", 4) < 3:  # images and their labels
+        given = first
     if isinstance(given, np.ndarray):
         return given[None] if given.ndim == 3 else given
     if isinstance(given, Tensor):
@@ -74,12 +76,6 @@ def as_kind(pixels: Pixels, kind: Kind, channels: int) -> Any:
     if kind == "pil":
         return [Image.fromarray(each[..., 0] if channels == 1 else each) for each in pixels]
     raise UserError(f"output {kind!r}: is none; 'numpy', 'torch' and 'pil' are accepted")
-
-
-def _without_labels(batch: Any) -> Any:
-    """Take the images of a pair of them and their labels."""
-    first, second = batch if isinstance(batch, list | tuple) and len(batch) == 2 else (None, None)
-    return first if getattr(first, "ndim", 0) == 4 and getattr(second, "ndim", 4) < 3 else batch
 
 
 def _alone(part: Any, name: str) -> Any:

@@ -69,25 +69,18 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
     root, source, names = _names(folder, has_labels)
     files = [Path(root, name, file) for name, files in names.items() for file in files]
     decoded = len(files) <= MOST_DECODED
-    modes: Counter[str] = Counter()
-    broken, small, sides, thumbnails = {}, {}, [], []
-    for file, looked in _looks(files, background if decoded else None):
-        relative = str(file.relative_to(root))
-        if isinstance(looked, str):
-            broken[relative] = looked
-            continue
-        mode, width, height, small_copy = looked
-        thumbnails.append(small_copy)
-        modes[mode] += 1
-        sides.append(min(width, height))
-        if sides[-1] < side:
-            small[relative] = f"{width}x{height}"
+    looks = {str(file.relative_to(root)): look for file, look in _looks(files, background if decoded else None)}
+    broken = {name: look for name, look in looks.items() if isinstance(look, str)}
+    seen = {name: look for name, look in looks.items() if not isinstance(look, str)}
+    modes = Counter(mode for mode, *_ in seen.values())
+    sides = [min(width, height) for _, width, height, _ in seen.values()]
+    small = {name: f"{look[1]}x{look[2]}" for name, look in seen.items() if min(look[1:3]) < side}
     counts = {name: len(files) for name, files in names.items()}
     shortest = (min(sides, default=0), max(sides, default=0))
     there = {path for path in folder.rglob("*") if path.is_file()}
     left_out = Counter((path.suffix or path.name).lower() for path in sorted(there.difference(files)))
     del left_out[".ds_store"]
-    alike = first_alike(np.stack(thumbnails)) if decoded and not broken else None
+    alike = first_alike(np.stack([look[3] for look in seen.values()])) if decoded and not broken else None
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
     return Survey(root, source, counts, modes, shortest, broken, small, left_out, alike, told)
 
@@ -124,6 +117,5 @@ def _looks(files: list[Path], background: str | None) -> Iterator[tuple[Path, tu
         except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
             return brief(error)
 
-    # Pillow lets go of the interpreter's lock while it decodes, so threads are enough.
     with ThreadPoolExecutor() as pool:
         yield from progress(zip(files, pool.map(look, files), strict=True), total=len(files), unit="image")

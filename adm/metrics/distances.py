@@ -146,8 +146,7 @@ def _first(indices: IndexArray, distances: Distances, k: int) -> tuple[IndexArra
 
 def ball_radii(cloud: Cloud, k: int) -> Distances:
     """Return each point's squared distance to its k-th neighbour, (N,) float64, in the features' units."""
-    radii: Distances = k_nearest(cloud, cloud, k, by_index=False)[1][:, -1]
-    return radii
+    return k_nearest(cloud, cloud, k, by_index=False)[1][:, -1]
 
 
 def inside_balls(points: Cloud, rows: Rows, centres: Cloud, balls: Rows, radii: Distances) -> npt.NDArray[np.bool_]:

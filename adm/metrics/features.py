@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +97,7 @@ class Executor(ABC):
 
 def _batches(chunks: Iterable[Images], batch_size: int) -> Iterator[tuple[Images, int]]:
     """Yield (batch_size, H, W, 3) uint8 batches and how many of their images are real."""
-    pending: list[Images] = []
-    for chunk in chunks:
-        start = 0
-        while start < len(chunk):
-            room = batch_size - sum(map(len, pending))
-            pending.append(chunk[start : start + room])
-            start += room
-            if sum(map(len, pending)) == batch_size:
-                yield np.concatenate(pending), batch_size
-                pending = []
-    if pending:
-        last = np.concatenate(pending)
-        filling = np.zeros((batch_size - len(last), *last.shape[1:]), dtype=np.uint8)
-        yield np.concatenate([last, filling]), len(last)
+    images = chain.from_iterable(chunks)
+    while batch := list(islice(images, batch_size)):
+        filling = [np.zeros_like(batch[0])] * (batch_size - len(batch))
+        yield np.stack([*batch, *filling]), len(batch)

@@ -5,6 +5,7 @@ Only the names and the layout that diffusers reads are here; it need not be inst
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -235,24 +236,15 @@ def renamed(weights: Mapping[str, Tensor], network: NetworkParams) -> dict[str, 
 
 
 def _modules(network: NetworkParams) -> Iterator[tuple[str, str]]:
-    """List the blocks of the encoder and the decoder, by our names, in order."""
-    levels = range(len(network.level_channels))
-    number = 1
-    for level in levels:
-        for index in range(network.depth):
-            yield f"encoder.blocks.{number}.residual", f"down_blocks.{level}.resnets.{index}"
-            yield f"encoder.blocks.{number}.attention", f"down_blocks.{level}.attentions.{index}"
-            number += 1
-        if level != levels[-1]:
-            yield f"encoder.blocks.{number}.residual", f"down_blocks.{level}.downsamplers.0"
-            number += 1
-    number = 0
-    for up, _ in enumerate(levels):
-        for index in range(network.depth + 1):
-            yield f"decoder.blocks.{number}.residual", f"up_blocks.{up}.resnets.{index}"
-            yield f"decoder.blocks.{number}.attention", f"up_blocks.{up}.attentions.{index}"
-            yield f"decoder.blocks.{number}.upsampling", f"up_blocks.{up}.upsamplers.0"
-            number += 1
+    """List the blocks of the encoder and the decoder, and some that a network may lack, by our names."""
+    places = product(range(len(network.level_channels)), range(network.depth + 1))
+    for number, (level, index) in enumerate(places):
+        down = "downsamplers.0" if index == network.depth else f"resnets.{index}"
+        yield f"encoder.blocks.{number + 1}.residual", f"down_blocks.{level}.{down}"
+        yield f"encoder.blocks.{number + 1}.attention", f"down_blocks.{level}.attentions.{index}"
+        yield f"decoder.blocks.{number}.residual", f"up_blocks.{level}.resnets.{index}"
+        yield f"decoder.blocks.{number}.attention", f"up_blocks.{level}.attentions.{index}"
+        yield f"decoder.blocks.{number}.upsampling", f"up_blocks.{level}.upsamplers.0"
 
 
 def _split(packed: Tensor, network: NetworkParams) -> tuple[Tensor, ...]:

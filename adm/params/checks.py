@@ -80,8 +80,7 @@ def check_known(section: Collection[str], key: str, place: str, among: str = "")
 
 
 def _check_kept(params: Params, run: str, place: str) -> None:
-    curve = params.curve_of(run)
-    if curve is not None:
+    if (curve := params.curve_of(run)) is not None:
         raise ValueError(f"{place}: {run!r} is of curve {curve!r}, which keeps scores alone; give it no `curve`")
 
 
@@ -104,9 +103,8 @@ def _check_reference(params: Params, named: Named) -> None:
 def _check_names(params: Params) -> None:
     """Check that keys differ that would be taken for one another; `Pipeline` looks at all by what jobs write."""
     batches = {name: getattr(params, name) for name in ("runs", "upsampled_runs", "gan_runs")}
-    for (first, one), (second, other) in combinations(
-        (batches | {"published.samples": params.published.samples}).items(), 2
-    ):
+    batches["published.samples"] = params.published.samples
+    for (first, one), (second, other) in combinations(batches.items(), 2):
         for key in one.keys() & other.keys():
             raise ValueError(f"{second}.{key}: {first}.{key} gives this key, too; take another key")
     for key in set(params.scored) & {"reference", "dataset"}:
@@ -299,7 +297,13 @@ def _check_table(params: Params, key: str) -> None:
     if table.kind != kind_of_table(key) and (key in TABLES or not isinstance(table, LotteryTableParams)):
         raise ValueError(f"{place}.kind: {table.kind!r} is not {kind_of_table(key)!r}, as this table is; leave it out")
     if key in TABLES:
-        _check_lengths(place, key, table)
+        header, rows = table_cells(key)
+        columns = len([name for name in header if name not in ("row", "note")])
+        # Of a model Table 7 has three rows.
+        counts = {"rows": len(rows), "models": len(rows) // 3, "columns": columns, "ddpm": columns, "ddim": columns}
+        for name, count in counts.items():
+            if (many := len(getattr(table, name, range(count)))) != count:
+                raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
     _check_seeds(params, place, keys_read(table, "metrics"))
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
@@ -328,16 +332,6 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
 
 
-def _check_lengths(place: str, key: str, table: Any) -> None:
-    header, rows = table_cells(key)
-    columns = len([name for name in header if name not in ("row", "note")])
-    # Of a model Table 7 has three rows.
-    counts = {"rows": len(rows), "models": len(rows) // 3, "columns": columns, "ddpm": columns, "ddim": columns}
-    for name, count in counts.items():
-        if (many := len(getattr(table, name, range(count)))) != count:
-            raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
-
-
 def _check_figure(params: Params, key: str, figure: figures.AnyFigureParams) -> None:
     place = f"figures.{key}"
     if figure.caption is None and key not in captions():
@@ -348,16 +342,13 @@ def _check_figure(params: Params, key: str, figure: figures.AnyFigureParams) -> 
             if reference is not None:  # the number of classes of a published reference is not known here
                 _check_classes(f"{place}.classes", figure.classes, params.datasets[reference.dataset].num_classes)
         case figures.CurvesParams():
-            _check_axis(params, place, figure)
+            field = {"iterations": "checkpoint", "temperature": "epsilon_temperature"}.get(figure.x, figure.x)
+            for run in members_of(params, keys_read(figure, "metrics")):
+                if getattr(params.scored[run], field, None) is None:
+                    lacking = f"run {run!r} has no {figure.x}"
+                    raise ValueError(f"{place}.x: {lacking}; take another axis, or leave the run out")
         case figures.LotteryFigureParams():
             _check_lottery(params, f"{place}.runs", figure.runs)
-
-
-def _check_axis(params: Params, place: str, figure: figures.CurvesParams) -> None:
-    field = {"iterations": "checkpoint", "temperature": "epsilon_temperature"}.get(figure.x, figure.x)
-    for run in members_of(params, keys_read(figure, "metrics")):
-        if getattr(params.scored[run], field, None) is None:
-            raise ValueError(f"{place}.x: run {run!r} has no {figure.x}; take another axis, or leave the run out")
 
 
 def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
@@ -367,7 +358,13 @@ def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
     seeded, single = ([key for key in compared if (key in params.groups) is is_group] for is_group in (True, False))
     if seeded and single:
         raise ValueError(f"{place}: {seeded[0]!r} is of several seeds of training, but {single[0]!r} is of one")
-    _check_counts(params, place, members_of(params, compared), over_seeds=bool(seeded))
+    counts = {run: params.scored[run].num_samples for run in members_of(params, compared)}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
+        raise ValueError(f"{place}: {listed} samples; metrics depend on that number, so it must be one")
+    for run, count in counts.items():
+        if count < FEWEST_FOR_INTERVALS and not seeded:
+            raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
     # Runs that are to be similar may differ in their seeds alone.
     same = SAME_IMAGES if isinstance(claim, claims.SimilarClaim) else {*SAME_IMAGES, "seed"}
     entries = {run: _images_of(params, params.section_of(run), same) for run in compared}
@@ -408,16 +405,6 @@ def _check_claim(params: Params, place: str, claim: claims.AnyClaim) -> None:
         case claims.BeatsEarlyClaim():
             for run in members_of(params, claim.runs):
                 check_known({**params.runs, **params.upsampled_runs}, run, f"{place}.runs", "runs and upsampled_runs")
-
-
-def _check_counts(params: Params, place: str, runs: Collection[str], over_seeds: bool) -> None:
-    counts = {run: params.scored[run].num_samples for run in runs}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{run!r} has {count}" for run, count in counts.items())
-        raise ValueError(f"{place}: {listed} samples; metrics depend on that number, so it must be one")
-    for run, count in counts.items():
-        if count < FEWEST_FOR_INTERVALS and not over_seeds:
-            raise ValueError(f"{place}: {run!r} has {count} samples; an interval needs {FEWEST_FOR_INTERVALS} or more")
 
 
 def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:

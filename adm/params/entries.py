@@ -141,7 +141,7 @@ def _written(section: str, given: Entries, defaults: Raw, models: "Models") -> t
     """Write out the entries of a section, and tell which a key stands for."""
     made_by, entries, family = dict[str, str](), Entries(), Family()
     for key, entry in _likened(section, given).items():
-        for variant, varied in _varied(entry):
+        for variant, varied in _varied(entry).items():
             name = "-".join([key, *variant])
             place = ".".join([key, VARIANTS, *variant] if variant else [key])
             whole = _with_defaults(section, defaults, _with_kind(section, name, varied))
@@ -270,14 +270,12 @@ def _likened(section: str, entries: Entries) -> Entries:
     return {key: whole(key, []) for key in entries}
 
 
-def _varied(entry: Raw) -> Iterator[tuple[Ends, Raw]]:
+def _varied(entry: Raw) -> dict[Ends, Raw]:
     """Give the variants of an entry, by the ends of their keys; without any, the entry itself."""
-    rest = _without(entry, VARIANTS)
-    if entry.get(VARIANTS) is None:
-        yield (), rest
-        return
-    for name, changes in entry[VARIANTS].items():
-        yield (name,), merged(rest, _nested(changes))
+    rest, variants = _without(entry, VARIANTS), entry.get(VARIANTS)
+    if variants is None:
+        return {(): rest}
+    return {(name,): merged(rest, _nested(changes)) for name, changes in variants.items()}
 
 
 def _swept(section: str, place: str, entry: Raw) -> Iterator[tuple[Ends, Raw]]:

@@ -1,8 +1,7 @@
 """What each table, figure and group of claims is made from: keys of artifacts, and the part of the params file."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -14,19 +13,9 @@ from adm.params.runs import NeighboursParams
 from adm.params.schema import Params, Sections
 from adm.params.section import Section, count_key, judged
 
-
-@dataclass(frozen=True)
-class Needs:
-    """Keys of the artifacts that a table, a figure or claims are made from, by kind; `sizes` is one file, of key ""."""
-
-    metrics: list[str] = field(default_factory=list)
-    judged: list[str] = field(default_factory=list)
-    samples: list[str] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
-    training: list[str] = field(default_factory=list)
-    studies: list[str] = field(default_factory=list)
-    throughput: list[str] = field(default_factory=list)
-    sizes: list[str] = field(default_factory=list)
+Need = Read | Literal["judged", "training"]
+Needs = dict[Need, list[str]]
+"""Keys of the artifacts that a table, a figure or claims are made from, by kind; `sizes` is one file, of key ""."""
 
 
 def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
@@ -45,16 +34,16 @@ def needs_of(params: Sections, *exhibits: BaseModel) -> Needs:
     )
     # What no reference names: the images of neighbours, and what training took.
     shown = [study for one in exhibits if isinstance(one, NeighboursFigureParams) for study in one.blocks.values()]
-    return Needs(
-        metrics=members_of(params, named("metrics")),
-        judged=keys_in(opinions),
-        samples=keys_in([*named("samples"), *(params.neighbours[study].run for study in shown)]),
-        data=keys_in([*named("data"), *(neighbours_dataset(params, study) for study in shown)]),
-        training=keys_in(step for point in took("seconds") for step in params.chain(point)),
-        studies=named("studies"),
-        throughput=named("throughput"),
-        sizes=[""] if named("sizes") or took("flops") else [],
-    )
+    return {
+        "metrics": members_of(params, named("metrics")),
+        "judged": keys_in(opinions),
+        "samples": keys_in([*named("samples"), *(params.neighbours[study].run for study in shown)]),
+        "data": keys_in([*named("data"), *(neighbours_dataset(params, study) for study in shown)]),
+        "training": keys_in(step for point in took("seconds") for step in params.chain(point)),
+        "studies": named("studies"),
+        "throughput": named("throughput"),
+        "sizes": [""] if named("sizes") or took("flops") else [],
+    }
 
 
 def opinions_in(exhibit: BaseModel) -> list[tuple[str, str]]:
@@ -95,8 +84,8 @@ def excerpt(params: Params, needs: Needs, *exhibits: BaseModel) -> Sections:
     read = [one for one in refs if one.ref.reads]
     waiting = [
         *((one.ref.of, key) for one in read for key in (params.members(one.key) if one.ref.groups else [one.key])),
-        *(("datasets", key) for key in needs.data),
-        *(("checkpoints", key) for key in needs.training),
+        *(("datasets", key) for key in needs["data"]),
+        *(("checkpoints", key) for key in needs["training"]),
     ]
     reached = set[tuple[str, str]]()
     while waiting:

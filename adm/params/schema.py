@@ -286,13 +286,9 @@ def params_class() -> "type[Params]":
 @cache
 def kinds_of_entries() -> dict[str, Any]:
     """Give the annotations of the entries of every section that holds sections, by names such as `published.graphs`."""
-    kinds: dict[str, Any] = {}
-    fields = params_class().model_fields
     parts = {f"published.{name}": field for name, field in PublishedSection.model_fields.items()}
-    for name, field in {**fields, **parts}.items():
-        if len(arguments := get_args(field.annotation)) == 2 and sections_of(arguments[1]):
-            kinds[name] = arguments[1]
-    return kinds
+    held = {name: get_args(field.annotation) for name, field in (params_class().model_fields | parts).items()}
+    return {name: pair[1] for name, pair in held.items() if len(pair) == 2 and sections_of(pair[1])}
 
 
 class Params(Sections, Setup):

@@ -64,7 +64,6 @@ FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "re
 RESOLVE = Kind("resolve", {"jobs": "jobs/", "params": "params.yaml"}, jobs=_resolved)
 FETCH = Kind(
     name="fetch",
-    help="Download a released file by its name, or a published file of a params file.",
     outputs={"out": "downloads/{key}/"},
     jobs=_fetched,
 )

@@ -40,7 +40,6 @@ MAKERS = {
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
 
-
 KEPT: dict[Any, "Pipeline"] = {}
 """Pipelines by the content of their params files."""
 
@@ -158,7 +157,7 @@ class Pipeline:
 
     def needed(self, needs: Needs) -> dict[str, Path]:
         """Return the artifacts that a table, a figure or claims are made from."""
-        return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in vars(needs).items() for key in keys}
+        return {f"{kind}/{key}": self.artifact(kind, key) for kind, keys in needs.items() for key in keys}
 
     def artifact(self, need: str, key: str) -> Path:
         """Return the artifact that a table, a figure or claims read of something."""
@@ -180,7 +179,7 @@ class Pipeline:
         """The scores by judges that tables and claims ask for, as RUN@JUDGE."""
         params = self.params
         claims = (claim for group in grouped(params.claims).values() for claim in group.values())
-        return needs_of(params, *params.tables.values(), *claims).judged
+        return needs_of(params, *params.tables.values(), *claims)["judged"]
 
     def asked(self, runs: Iterable[str]) -> dict[str, AskedParams]:
         """Make the section of metrics that runs are scored by beside those of every run, if there are any."""
@@ -195,7 +194,7 @@ class Pipeline:
             need = needs_of(params, exhibit)
             rows = (row.partition(".") for row in rows_in(exhibit))
             if asked := {name for what, _, name in rows if what == METRICS.what} - {*METRICS.always}:
-                for run in (*need.metrics, *(parts(key)[0] for key in need.judged)):
+                for run in (*need["metrics"], *(parts(key)[0] for key in need["judged"])):
                     asked_of.setdefault(run, set()).update(asked)
         return asked_of
 

@@ -6,8 +6,7 @@ Features and timings are not counted: of the paper's scale they are one V100-day
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import pandas as pd
@@ -30,44 +29,20 @@ SINGLE_SHARE = 0.6
 """Share of a device's float32 peak that a network reaches. An assumption, because nothing is published."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a job, independent of the machine.
-
-    Attributes:
-        job: The job.
-        passes: Those of networks, on accelerators.
-    """
-
-    job: Job
-    passes: tuple[Passes, ...]
-
-    @property
-    def flops(self) -> float:
-        """Floating-point operations on accelerators."""
-        return sum(flops_of(one) for one in self.passes)
+def costs_of(job: Job) -> list[Passes]:
+    """List the passes of networks that a job costs on accelerators, whatever these are."""
+    return [one for one in job.kind.cost(job) if one.count] if job.kind.cost else []
 
 
-def costs_of(pipeline: Pipeline) -> dict[str, Cost]:
-    """Count the cost of each job, by its name."""
-    return {
-        name: Cost(job, tuple(one for one in job.kind.cost(job) if one.count) if job.kind.cost else ())
-        for name, job in pipeline.jobs.items()
-    }
+def flops_of(passes: Iterable[Passes]) -> float:
+    """Count the floating-point operations of passes of networks."""
+    return sum(one.count * network_cost(one.model).flops for one in passes)
 
 
-def flops_of(passes: Passes) -> float:
-    """Count the floating-point operations of passes of a network."""
-    return passes.count * network_cost(passes.model).flops
-
-
-def seconds_on(cost: Cost, device: Device) -> float:
-    """Estimate the seconds that one device computes for a job."""
-    seconds = 0.0
-    for one in cost.passes:
-        peak = device.single_flops if one.precision in SINGLE else device.half_flops
-        seconds += flops_of(one) / (peak * share_of(one.model, one.precision))
-    return seconds
+def seconds_on(passes: Iterable[Passes], device: Device) -> float:
+    """Estimate the seconds that one device computes for passes of networks."""
+    peaks = ((one, device.single_flops if one.precision in SINGLE else device.half_flops) for one in passes)
+    return sum(flops_of([one]) / (peak * share_of(one.model, one.precision)) for one, peak in peaks)
 
 
 @cache
@@ -101,11 +76,11 @@ def share_of(model: AnyModel, precision: Precision) -> float:
 
 def plan(params: Params) -> Iterator[str]:
     """Yield the lines of a plan, in Markdown."""
-    groups, alone = defaultdict[str, list[Cost]](list), "not counted"
-    for cost in costs_of(Pipeline(params)).values():
-        model = getattr(cost.job.sections.get("model"), "kind", "")
-        group = f"{cost.job.kind.name}, {model}" if model else cost.job.kind.name
-        groups[group if cost.passes else alone].append(cost)
+    groups, alone = defaultdict[str, list[list[Passes]]](list), "not counted"
+    for job in Pipeline(params).jobs.values():
+        model, cost = getattr(job.sections.get("model"), "kind", ""), costs_of(job)
+        group = f"{job.kind.name}, {model}" if model else job.kind.name
+        groups[group if cost else alone].append(cost)
     rows = [_times(group, groups[group]) for group in sorted(groups, key=lambda name: name == alone)]
     table = pd.DataFrame([*rows, _times("all", [cost for costs in groups.values() for cost in costs])])
     yield "What the jobs compute, and days of one device at the shares of its peak that the paper reached:"
@@ -113,8 +88,8 @@ def plan(params: Params) -> Iterator[str]:
     yield from table.to_markdown(index=False, disable_numparse=True).splitlines()
 
 
-def _times(group: str, costs: list[Cost]) -> dict[str, object]:
-    flops = f"{sum(cost.flops for cost in costs) / 1e18:.3g}"
+def _times(group: str, costs: list[list[Passes]]) -> dict[str, object]:
+    flops = f"{sum(map(flops_of, costs)) / 1e18:.3g}"
     days = {one: sum(seconds_on(cost, one) for cost in costs) / SECONDS_PER_DAY for one in DEVICES}
     printed = {f"{one.name}-days": f"{each:.0f}" if each >= 100 else f"{each:.1f}" for one, each in days.items()}
     return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **printed}

@@ -55,7 +55,7 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
     groups = {key: params.groups[key] for one in claims for key in keys_read(one, "metrics") if key in params.groups}
     early = keys_in(run for claim in claims if isinstance(claim, BeatsEarlyClaim) for run in claim.runs)
     errors, neighbours = {}, {}
-    for key in needs.studies:
+    for key in needs["studies"]:
         path = inputs["studies"][key]
         if key in params.interpolations:
             study = studies.read_study(studies.Interpolation, path)
@@ -63,7 +63,7 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
         else:
             neighbours[key] = studies.read_study(studies.Neighbours, path)
     return Evidence(
-        scores={key: read_score(params, key, inputs) for key in (*needs.metrics, *needs.judged)},
+        scores={key: read_score(params, key, inputs) for key in (*needs["metrics"], *needs["judged"])},
         groups=groups,
         trained={run: _trained(params, run) for run in members_of(params, groups)},
         iterations={run: params.iteration_of(params.checkpoint_of(run)) for run in early},

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from textwrap import wrap
-from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -20,9 +19,7 @@ from PIL import Image
 
 from adm.artifacts.writing import new_file
 from adm.report.figures import DPI, STYLE
-
-Images = NDArray[np.uint8]
-"""Images, channels last."""
+from adm.sampling.batch import Images
 
 EXTENT = (int(11.0 * DPI), int(8.5 * DPI))
 """Largest height and width of a mosaic in pixels: a page without the room for labels."""
@@ -136,12 +133,11 @@ def comparison(rows: Mapping[str, Mapping[str, Images]], columns_per_panel: int)
     gaps: list[int] = []
     spans: list[Span] = []
     for name, panels in rows.items():
-        lines = max((math.ceil(len(images) / columns_per_panel) for images in panels.values()), default=0)
+        lines = max(math.ceil(len(images) / columns_per_panel) for images in panels.values())
         for start in range(0, lines * columns_per_panel, columns_per_panel):
             chunks += [panels.get(title, everything[0][:0])[start : start + columns_per_panel] for title in titles]
-        if lines:
-            spans.append((len(gaps), len(gaps) + lines - 1, name))
-            gaps += [WIDE_GAP if gaps else 0, *[GAP] * (lines - 1)]
+        spans.append((len(gaps), len(gaps) + lines - 1, name))
+        gaps += [WIDE_GAP if gaps else 0, *[GAP] * (lines - 1)]
     cells = _cells(chunks, columns_per_panel)
     last = columns_per_panel - 1
     starts = range(0, len(titles) * columns_per_panel, columns_per_panel)
@@ -208,7 +204,7 @@ def _mosaic(
     column_gaps: Sequence[int] | None = None,
     rows: Sequence[Span] = (),
     columns: Sequence[Span] = (),
-    titles: Mapping[int, str] = MappingProxyType({}),
+    titles: Mapping[int, str] | None = None,
 ) -> Figure:
     """Draw images of one size as one mosaic; each of its pixels is a whole pixel of the png.
 
@@ -237,7 +233,7 @@ def _mosaic(
         axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
         axes.set_yticks(*_ticks(rows, tops, height, 22 * CHARACTER))
         axes.set_xticks(*_ticks(columns, lefts, width, 0))
-        for row, title in titles.items():
+        for row, title in (titles or {}).items():
             axes.text(0, tops[row] - TITLE_GAP / 5, title, va="bottom", fontsize=LABEL_SIZE + 1)
         _make_room(figure, axes)
     return figure

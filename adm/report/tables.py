@@ -173,12 +173,10 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     """Give each number of a metric over seeds a column of its own; leave other tables as they are."""
     columns: dict[str, Any] = {}
     for name, column in table.items():
-        if not any(isinstance(cell, OverSeeds) for cell in column):
-            columns[str(name)] = column
-            continue
         columns[str(name)] = [cell.mean if isinstance(cell, OverSeeds) else cell for cell in column]
-        for ending, field in (("±", "half_width"), ("spread", "spread"), ("seeds", "seeds")):
-            columns[f"{name}, {ending}"] = [getattr(cell, field, None) for cell in column]
+        if any(isinstance(cell, OverSeeds) for cell in column):
+            for ending, field in (("±", "half_width"), ("spread", "spread"), ("seeds", "seeds")):
+                columns[f"{name}, {ending}"] = [getattr(cell, field, None) for cell in column]
     return pd.DataFrame(columns)
 
 

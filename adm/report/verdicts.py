@@ -160,10 +160,9 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
 
     The name of `stem` is the group of the claims.
     """
-    rows = [asdict(verdict) for verdict in verdicts]
     caption = _caption(verdicts, stem.name)
     hidden = ["clearance"] + ["seeds"] * (not any(verdict.seeds for verdict in verdicts))
-    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+    rows = [{name: value for name, value in asdict(one).items() if name not in hidden} for one in verdicts]
     first = ["key", "statement", "source", "verdict"]
     table = pd.DataFrame(rows, columns=first + [name for name in rows[0] if name not in first])
     printed = pd.DataFrame([_printed(verdict) for verdict in verdicts], columns=list(COLUMNS))

@@ -1,11 +1,9 @@
 """`features`: pooled, spatial and logit features of a sample batch, a dataset or a reference batch."""
 
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adm.artifacts.manifest import MadeBy, read_manifest, write_manifest
 from adm.artifacts.streaming import CHUNK
@@ -44,30 +42,22 @@ def run(
     make_deterministic(extractor.threads)
     with process_group(device, timeout_seconds) as group:
         read_manifest(graph, checked=group.rank_slice)
-        side = dataset.side if dataset else None
-        count, pixels = _read_images(images, group.rank_slice, side, extractor.threads)
+        files = read_manifest(images, checked=group.rank_slice).files
+        # The files decide the kind, because `adopt` makes artifacts of both kinds.
+        if stored := [name for name in (SAMPLES, REFERENCE) if name in files]:
+            batch = open_npz(images / stored[0])
+            count, chunks = batch.count, batch.chunks(CHUNK)
+        else:
+            side = dataset.side if dataset else None
+            shards = ImageShards(images, side, group.rank_slice, ("training", "held_out"), extractor.threads)
+            count, chunks = len(shards), shards.chunks(np.arange(len(shards)))
         group.barrier()
         with about(f"{images} through {graph}"):
             executor = open_graph(extractor, graph / file_of(extractor), str(group.device))
-            batches = executor.batches(pixels, extractor.feature_batch, group.map)
+            batches = executor.batches(rows_of(chunks, count), extractor.feature_batch, group.map)
             if not group.is_main:
                 deque(batches, maxlen=0)  # its share is computed, and handed to the first process
                 return
             with new_folder(out) as folder:
                 write_features(folder, count, batches)
                 write_manifest(folder, made_by, {"num_images": count, **judge_of(graph)})
-
-
-def _read_images(
-    folder: Path, checked: slice, side: int | None, threads: int
-) -> tuple[int, Iterator[NDArray[np.uint8]]]:
-    """Return the number of images of an artifact, and the images a stretch at a time."""
-    files = read_manifest(folder, checked=checked).files
-    # The files decide the kind, because `adopt` makes artifacts of both kinds.
-    if batches := [name for name in (SAMPLES, REFERENCE) if name in files]:
-        batch = open_npz(folder / batches[0])
-        count, chunks = batch.count, batch.chunks(CHUNK)
-    else:
-        shards = ImageShards(folder, side, checked, ("training", "held_out"), threads)
-        count, chunks = len(shards), shards.chunks(np.arange(len(shards)))
-    return count, rows_of(chunks, count)

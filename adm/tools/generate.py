@@ -251,11 +251,10 @@ def _begin(
     print(
         f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}{changed}, seed {call.seed}, on {call.device}"
     )
-    files = {name: opened.path for name, opened in used.items() if opened}
     pixels = {"init_image": given.get("images"), "mask": given.get("mask")}
     record = {
         "call": _seen_from(out, call, Path()).values(),
-        "files": {name: identity(path) for name, path in files.items()}
+        "files": {name: identity(opened.path) for name, opened in used.items() if opened}
         | {name: hashlib.sha256(each.tobytes()).hexdigest() for name, each in pixels.items() if each is not None},
         "code": code_digest("sample", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),

@@ -71,7 +71,7 @@ def states(pipeline: Pipeline) -> dict[str, State]:
             continue
         inputs = {path: by_name[pipeline.makers[path].name].word for path in job.inputs.values()}
         if job.kind.name == "resolve":
-            why = list(_changes_of_resolved(job, pipeline))
+            why = _changes_of_resolved(job, pipeline)
         elif any(tells(job, path) for path in job.outputs.values()):
             try:
                 why = [each for path in job.outputs.values() for each in stale(job, path, identify, inputs=inputs)]
@@ -95,18 +95,16 @@ def params_kept(results: Path) -> Path:
     return file
 
 
-def _changes_of_resolved(job: Job, pipeline: Pipeline) -> Iterator[str]:
-    """Yield why the params file would be written out again."""
+def _changes_of_resolved(job: Job, pipeline: Pipeline) -> list[str]:
+    """Tell why the params file would be written out again."""
     if job.outputs["params"].read_text(encoding="utf-8") != write(pipeline.params):
-        yield "params"
-        return
+        return ["params"]
     triggers = pipeline.triggers
     files = {name: job.outputs["jobs"] / f"{name}.json" for name in triggers}
     changed = [
         name for name, path in files.items() if not path.is_file() or read_json(path) != _as_json(triggers[name])
     ]
-    if changed:
-        yield f"code of {some(changed)}"
+    return [f"code of {some(changed)}"] if changed else []
 
 
 def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:

@@ -296,10 +296,8 @@ def params_text(
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}
     shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"
-    if wanted.source:
-        guiding: dict[str, Any] = {"guide": {"checkpoint": "model-0"}, "sweep": {"guide.scale": list(wanted.scales)}}
-    else:
-        guiding = {"sweep": {"cfg_scale": list(wanted.scales)}}
+    guide = {"guide": {"checkpoint": "model-0"}} if wanted.source else {}
+    guiding = {**guide, "sweep": {"guide.scale" if guide else "cfg_scale": list(wanted.scales)}}
     objective = {} if wanted.source else {**OBJECTIVE, "noise": recipe.model["noise"]}
     template = Environment(trim_blocks=True, undefined=StrictUndefined)  # noqa: S701 -- writes no HTML
     template.filters["entry"] = _entry

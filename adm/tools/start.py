@@ -93,7 +93,7 @@ def _undone(pipeline: Pipeline) -> Iterator[Job]:
 
 def _told(pipeline: Pipeline, folder: Path) -> Iterator[str]:
     """Tell what the jobs that are not done take; a UserError tells that the disk has not that much room."""
-    sampling, costs, undone = pipeline.find("sample", RUN), costs_of(pipeline), list(_undone(pipeline))
+    sampling, undone = pipeline.find("sample", RUN), list(_undone(pipeline))
     run, device = sampling.sections["run"], pipeline.params.resources.sample.device
     yield f"{FILE}: {run.num_samples} images of {run.checkpoint} guided by {run.classifier}, steps {run.steps}"
     needed = {folder: 0, pipeline.root: 0}
@@ -104,7 +104,7 @@ def _told(pipeline: Pipeline, folder: Path) -> Iterator[str]:
         yield f"  {size / 1e6:6,.0f} MB  {path}: {is_there}"
         needed[folder] += 0 if path.is_file() else size
         needed[pipeline.root] += 2 * size  # a copy, and what it is turned into
-    if flops := sum(costs[job.name].flops for job in undone):
+    if flops := sum(flops_of(costs_of(job)) for job in undone):
         minutes = flops * _seconds_a_flop(sampling, device) / 60
         yield f"  {flops / 1e12:6,.0f} TFLOP, about {minutes:,.0f} min on this {device} (a step was measured)"
     for place, size in needed.items():
@@ -128,4 +128,4 @@ def _seconds_a_flop(job: Job, device: str) -> float:
         began = time.perf_counter()
         sample(0)
         seconds = time.perf_counter() - began
-    return seconds / sum(map(flops_of, sampled(run, model, classifier)))
+    return seconds / flops_of(sampled(run, model, classifier))

@@ -164,9 +164,9 @@ def test_tables_curves_and_claims_name_groups_and_read_all_their_runs():
     params = seeded(adm=[3, 1])
     assert list(params.tables["mine"].rows.values()) == ["plain", "guided"]
     runs = {f"{key}-seed-{seed}" for key in ("plain", "guided") for seed in (3, 1)}
-    assert set(needs_of(params, params.tables["mine"]).metrics) == runs
-    assert set(needs_of(params, *params.claims.values()).metrics) == runs
-    assert len(needs_of(params, params.figures["curve"]).metrics) == 4
+    assert set(needs_of(params, params.tables["mine"])["metrics"]) == runs
+    assert set(needs_of(params, *params.claims.values())["metrics"]) == runs
+    assert len(needs_of(params, params.figures["curve"])["metrics"]) == 4
     jobs = Pipeline(params).jobs
     assert jobs["table/mine"].values["read"]["groups"] == {key: params.groups[key] for key in ("plain", "guided")}
     assert "groups" not in jobs["figure/grid"].values["read"]
@@ -200,7 +200,7 @@ def test_a_group_of_ones_own_stands_for_its_runs():
     data["tables"]["mine"]["rows"] = {"all": "both"}
     data["figures"]["grid"]["run"] = "both"
     params = check(data, "params.yaml")
-    assert needs_of(params, params.tables["mine"]).metrics == ["plain", "early"]
+    assert needs_of(params, params.tables["mine"])["metrics"] == ["plain", "early"]
     assert params.figures["grid"].run == "plain"
 
 
@@ -278,7 +278,7 @@ def drawn(seeds=(1, 2, 3), runs=("drawn",), **changes):
 
 def test_a_lottery_reads_all_draws_of_all_models():
     params = check(drawn(), "params.yaml")
-    assert len(needs_of(params, params.tables["lottery"]).metrics) == 18
+    assert len(needs_of(params, params.tables["lottery"])["metrics"]) == 18
     assert set(Pipeline(params).jobs["table/lottery"].sections["read"].models) == set(trained_from(params))
 
 

@@ -14,4 +14,4 @@ def paper(root):
 
 @pytest.fixture(scope="session")
 def costs(paper):
-    return costs_of(Pipeline(paper))
+    return {name: costs_of(job) for name, job in Pipeline(paper).jobs.items()}

@@ -31,7 +31,7 @@ def placed():
             kind: {
                 key: folder / kind / f"{key}{ENDINGS.get(kind, '')}" if key else folder / f"{kind}.json" for key in keys
             }
-            for kind, keys in vars(needs).items()
+            for kind, keys in needs.items()
         }
 
     return inputs

@@ -484,7 +484,7 @@ def write(scale, claims=OWN, stem="out/claims", params=None):
         "sizes": {"": scale / "sizes.json"},
     }
     needs = needs_of(params, *grouped(params.claims)[group].values())
-    inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in vars(needs).items() if keys}
+    inputs = {kind: {key: paths[kind][key] for key in keys} for kind, keys in needs.items() if keys}
     make(stage, grouped(params.claims)[group], params, inputs, scale / stem)
     return scale / stem
 

@@ -38,8 +38,8 @@ def solved(params):
 
 def test_a_figure_stands_over_evaluations_on_a_logarithmic_axis(solved, placed, write_scores, tmp_path):
     needs = needs_of(solved, solved.figures["solvers"])
-    assert needs.metrics == ["more", "few", "euler", "heun"]
-    write_scores(tmp_path, solved, needs.metrics)
+    assert needs["metrics"] == ["more", "few", "euler", "heun"]
+    write_scores(tmp_path, solved, needs["metrics"])
     guided, heun = ARTISTS[solved.figures["solvers"].kind](
         solved, solved.figures["solvers"], placed(needs, tmp_path)
     ).figure.axes

@@ -12,7 +12,7 @@ from adm.stages import figure as figure_stage
 
 
 def needed(needs):
-    return {kind for kind, keys in vars(needs).items() if keys}
+    return {kind for kind, keys in needs.items() if keys}
 
 
 # With exactly what is named in a folder, and nothing beside it, a table or a figure can be made.
@@ -39,7 +39,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     shown = CurvesParams(kind="curves", x=x, y=["kid", "fid"], curves={"a": runs}, caption="Mine.")
     params = params.model_copy(update={"figures": {"mine": shown}})
     needs = needs_of(params, params.figures["mine"])
-    assert (needed(needs), needs.metrics) == ({"metrics"}, runs)
+    assert (needed(needs), needs["metrics"]) == ({"metrics"}, runs)
     write_scores(tmp_path, params, runs)
     first, second = ARTISTS[params.figures["mine"].kind](
         params, params.figures["mine"], placed(needs, tmp_path)
@@ -61,7 +61,7 @@ def test_a_figure_of_likelihoods_is_made_from_its_needs_alone_and_says_what_was_
     shown = params.figures["likelihood"]
     needs = needs_of(params, shown)
     assert needed(needs) == {"studies"}
-    inputs, (early, late) = placed(needs, tmp_path), needs.studies
+    inputs, (early, late) = placed(needs, tmp_path), needs["studies"]
     for study in (early, late):
         write_likelihood_of(inputs["studies"][study], params.likelihoods[study], 4)
     drawn = ARTISTS[params.figures["likelihood"].kind](params, params.figures["likelihood"], inputs)

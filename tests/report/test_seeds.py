@@ -195,7 +195,7 @@ def measured(params, score, placed, tmp_path):
 
     def inputs(needs):
         (tmp_path / "metrics").mkdir()
-        for run in needs.metrics:
+        for run in needs["metrics"]:
             at = int(run[-1]) if "seed" in run else 0.0
             value = 10.0 + at - (5 if "400" in run else 2 if "200" in run else 0)
             content = score(params, run, value, intervals=("fid", "precision", "recall", "kid"))
@@ -243,7 +243,7 @@ def test_the_papers_tables_show_groups_in_their_rows(params, measured):
 def test_what_no_seed_changes_is_one_number(params, score, placed, tmp_path):
     needs = needs_of(params, params.tables["mine"])
     (tmp_path / "metrics").mkdir()
-    for run in needs.metrics:
+    for run in needs["metrics"]:
         write_sealed_json(tmp_path / "metrics" / f"{run}.json", score(params, run, 0.1))
     table = own_table(params, params.tables["mine"], placed(needs, tmp_path))
     assert table["FID"].to_list() == pytest.approx([0.1, 0.1])

@@ -45,7 +45,7 @@ def said(tmp_path, placed, score):
 
     def say(copies, kid=(1, 1, 1, 1), loss=(1, 1, 1, 1), spread=0.01):
         images = rng.standard_normal(NUM)
-        for number, (run, study) in enumerate(zip(needs.metrics, needs.studies, strict=True)):
+        for number, (run, study) in enumerate(zip(needs["metrics"], needs["studies"], strict=True)):
             share, error = copies[number]
             content = score(params, run, 1.0, kid_held_out=kid[number], copies=share, copies_error=error)
             values = spread * rng.standard_normal(PARTS)

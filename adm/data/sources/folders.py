@@ -1,6 +1,7 @@
 """Folders of images: one folder for each class, as in ImageNet, or one folder of a single class, as in LSUN."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,10 @@ def class_folders(dataset: ImageSource) -> Source:
     # With one folder too few or too many, all classes after it would get wrong labels.
     if len(folders) != dataset.num_classes:
         raise UserError(f"{root}: has {len(folders)} class folders, but num_classes is {dataset.num_classes}")
-    names: list[str] = []
-    labels: list[NDArray[np.int64]] = []
-    for label, folder in enumerate(folders):
-        images = _images(root / folder)
-        names += [f"{folder}/{name}" for name in images]
-        labels.append(np.full(len(images), label))
+    images = [[f"{folder}/{name}" for name in _images(root / folder)] for folder in folders]
+    labels = np.repeat(np.arange(len(folders)), [*map(len, images)])
     named = None if all(map(SYNSET.fullmatch, folders)) else folders
-    return _of_files(root, names, np.concatenate(labels), dataset.background, named)
+    return _of_files(root, [*chain(*images)], labels, dataset.background, named)
 
 
 def flat_folder(dataset: ImageSource) -> Source:

@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from adm.artifacts.manifest import read_record
 from adm.config.metrics import METRICS
-from adm.report.grids import Images, comparison
+from adm.report.grids import comparison
 from adm.report.page.pictures import Picture, picture, pixels_of
 from adm.report.sides import Held, differences_of, told, words
 from adm.report.tables import html_table, rendered, title
 from adm.report.verdicts import WORST_FIRST
-from adm.sampling.batch import read_batch
+from adm.sampling.batch import Images, read_batch
 
 COLUMNS, RUNS = 12, 12
 """Samples of a run that are shown, and the most runs of which some are."""
@@ -83,17 +83,13 @@ def _table(a: Held, b: Held, rows: Sequence[Sequence[str]], caption: str, *label
 def _scores(a: Held, b: Held) -> list[tuple[str, str, str, str]]:
     """List scores that both have and that differ, those first whose intervals have no point in common."""
     pairs = [
-        (x.is_apart_from(b.scores[run][name]), run, name, x, b.scores[run][name])
-        for run in a.scores
-        for name, x in a.scores[run].items()
-        if name in b.scores.get(run, {})
+        (run, METRICS[name].label if name in METRICS else name, x, b.scores[run][name])
+        for run, named in a.scores.items()
+        for name, x in named.items()
+        if name in b.scores.get(run, {}) and x != b.scores[run][name]
     ]
-    pairs.sort(key=lambda pair: not pair[0])
-    return [
-        (run, METRICS[name].label if name in METRICS else name, str(x), str(y))
-        for _, run, name, x, y in pairs
-        if x != y
-    ]
+    pairs.sort(key=lambda pair: not pair[2].is_apart_from(pair[3]))
+    return [(run, label, str(x), str(y)) for run, label, x, y in pairs]
 
 
 def _samples(a: Held, b: Held) -> Iterator[Stacked]:

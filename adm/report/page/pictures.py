@@ -93,9 +93,7 @@ def training_curves(log: pd.DataFrame) -> Picture:
     panels = {"loss": "Loss", "gradient_norm": "Gradient norm"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.1 * len(panels), 2.1), layout="constrained")
-        for axes, (name, label) in zip(
-            figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
-        ):
+        for axes, (name, label) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
             axes.plot(rows["step"], rows[name], color=COLORS[0], marker="o" if len(rows) < 2 else "")
             axes.set(xlabel="Iteration", ylabel=label)
             axes.locator_params(nbins=5)
