@@ -1,11 +1,13 @@
-"""Levers of short trainings: FID after equal seconds of training, with one thing changed of what `adm new` does.
+"""Levers of short trainings: FID after equal seconds of training, with one thing changed of "constant rate".
+
+That is what `adm new` does.
 
 Run as `python -m benchmarks.levers fashion|FOLDER [NAME ...] --out FILE.csv`. The average is of rate 0.99 throughout,
 where `adm new` has it from 500 to 5,000 updates, unless a lever has another. Seconds, samples and scores are those of
 `benchmarks.quality`, with other seeds, another judge and, of garments, other held-out images, so that what wins here
 can be judged there. A call that was stopped goes on with what is missing. `python -m benchmarks.levers --show FILE.csv`
-prints each lever's FID, and its ratio to that of `adm new` with the same seed: a geometric mean, and its interval over
-seeds.
+prints each lever's FID, and its ratio to that at a constant rate with the same seed: a geometric mean, and its interval
+over seeds.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +31,7 @@ from benchmarks.short_training import OBJECTIVES
 JUDGE_SEED = 0
 """Of the judge."""
 
-BASE = "adm new"
+BASE = "constant rate"
 
 
 def _log_normal(u: Tensor, alpha_bar: Tensor) -> Tensor:
@@ -184,7 +186,7 @@ class Tried(AdmNew):
 
 
 def show(path: Path) -> None:
-    """Print FID of each lever, one of a seed, and its ratio to that of `adm new`; "all" is the mean over budgets."""
+    """Print FID of each lever, one of a seed, and its ratio to the constant rate's; "all" is the mean over budgets."""
     rows = pd.read_csv(path)
     logs = np.log(rows.pivot(index=["contender", "seed"], columns="seconds", values="fid_held_out"))
     ratios = logs.sub(logs[logs.index.isin([BASE], level="contender")].droplevel("contender"), level="seed")

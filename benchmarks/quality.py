@@ -173,7 +173,10 @@ class Contender(ABC):
 
 
 class AdmNew(Contender):
-    """What `adm new` writes; it may guide itself. The rate of the average goes by the number of updates made."""
+    """What `adm new` writes; it may guide itself, and its rate may fall linearly to zero.
+
+    The rate of the average goes by the number of updates made.
+    """
 
     def __init__(
         self,
@@ -183,8 +186,10 @@ class AdmNew(Contender):
         scale: float | None = None,
         levels: Mapping[str, Any] = NETWORK,
         change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
+        falls: bool = False,
     ) -> None:
         super().__init__(task, seed)
+        self.annealed = falls
         training = {"optimizer": "muon"} | ({"label_dropout": LABEL_DROPOUT} if labelled else {})
         model = task.model("x_0, simple, min-SNR 5", seed, labelled, **training)
         network = UNetParams.model_validate({**model.network.values(), **levels})
@@ -196,7 +201,7 @@ class AdmNew(Contender):
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
         """Make one update, and one of each average that may be wanted, of which `adm new` keeps one."""
-        self.update(self.model.training, x_0, y)
+        self.update(self.model.training.model_copy(update={"annealing": total if self.annealed else None}), x_0, y)
         for rate, average in self.averages.items():
             torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
 
@@ -434,6 +439,7 @@ CONTENDERS = {
     GUIDED: Entry(partial(AdmNew, scale=1.5), ours=True, labelled=True),
     "adm new --unlabelled, as wide as others": Entry(partial(AdmNew, labelled=False, levels={}), ours=True),
     "adm new, as wide as others": Entry(partial(AdmNew, levels={}), ours=True, labelled=True),
+    "adm new, rate falls": Entry(partial(AdmNew, falls=True), ours=True, labelled=True),
     "released code": Entry(Released, labelled=True, is_own_sampled=True),
     "released code, our settings": Entry(partial(Released, is_ours=True), labelled=True),
     "diffusers": Entry(Diffusers, is_own_sampled=True),
@@ -511,7 +517,7 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 OWN, AS_MANY = "its own", "fast, as many"
 
-OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080")
+OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080", "#7A4A2A")
 
 COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
 """Colours of curves, ours first and warm."""

@@ -401,7 +401,7 @@ def test_the_least_hours_that_are_told_are_enough(num_classes, cores, speed, mon
 
 @pytest.mark.parametrize(("name", "file"), [("48,000 garments", "long_fashion"), ("1,528 emoji", "long_emoji")])
 def test_what_such_trainings_reached_is_what_was_measured(name, file, root):
-    rows = pd.read_csv(root / f"docs/{file}.csv")
+    rows = pd.read_csv(root / f"docs/{file}.csv").query("contender == 'adm new'")
     assert recipe.REACHED[name] == dict(zip(rows.updates, rows.fid_held_out.round(1), strict=True))
 
 
