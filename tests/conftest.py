@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: the command line, golden arrays, a tiny dataset, tiny models, their training."""
 
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -37,6 +38,8 @@ def pytest_configure(config):
     settings.register_profile("fuzz", deadline=None, max_examples=max(cases, 1), database=None, print_blob=True)
     settings.load_profile("fuzz" if cases else "repeatable")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+    # A shell has what it starts in the background ignore Ctrl-C; what tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):
