@@ -233,9 +233,9 @@ def _described(params: Sections, sources: Sequence[str | NoSource]) -> list[str]
     """Describe the runs of rows, with their numbers of samples where these differ."""
     first = {source: params.members(source)[0] for source in sources if isinstance(source, str)}
     counts = {source: getattr(params.scored[run], "num_samples", None) for source, run in first.items()}
-    ending = {
-        source: f", {count:,} samples" for source, count in counts.items() if count and len({*counts.values()}) > 1
-    }
+    if len(set(counts.values())) == 1:
+        counts.clear()
+    ending = {source: f", {count:,} samples" for source, count in counts.items() if count}
     return [describe(params, each) + (ending.get(each, "") if isinstance(each, str) else "") for each in sources]
 
 

@@ -145,6 +145,7 @@ def needed(cleared: float, data: Data) -> str:
 
 
 def _images(exact: float) -> int | None:
+    """Round a number of images up to two digits; None if it is beyond MOST_IMAGES."""
     rounding: int = 10 ** max(0, math.floor(math.log10(exact)) - 1)
     return math.ceil(exact / rounding) * rounding if exact <= MOST_IMAGES else None
 
