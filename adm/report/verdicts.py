@@ -219,7 +219,8 @@ def _printed(verdict: Verdict) -> tuple[str, ...]:
     if verdict.low is None or verdict.high is None:
         return verdict.statement, verdict.source, verdict.effect, "", f"{verdict.verdict}: {verdict.note}"
     measured = "; ".join(filter(None, (verdict.effect, verdict.note)))
-    counts = [f"; {count:,} {of}" for of in ("seeds", "samples") if (count := getattr(verdict, of))]
+    units = {"seeds": verdict.seeds, "samples a run": verdict.samples}
+    counts = [f"; {count:,} {unit}" for unit, count in units.items() if count]
     ends = f"{verdict.low:.3g} to {verdict.high:.3g} ({verdict.measure}{''.join(counts)})"
     told = f"{verdict.verdict}: needs {verdict.needs}" if verdict.needs else verdict.verdict
     return verdict.statement, verdict.source, measured, ends, told
