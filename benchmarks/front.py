@@ -1,9 +1,9 @@
 """FID over the seconds that an image takes: samplers, their steps, and where guidance is used.
 
 Run as `python -m benchmarks.front NETWORK fashion|digits|FOLDER --out FILE.csv`, where NETWORK and `--classifier` are
-what `adm.load` takes, trained on those images. Each way to sample draws the same seeds on one thread. A second is one
-of processor time. One judge, trained before on the same images, scores all against held-out ones; an interval covers
-another draw of samples. A call that was stopped goes on with what is missing.
+what `adm.load` takes, trained on those images. Each way to sample draws the same seeds, of classes as frequent as those
+of the images, on one thread. A second is one of processor time. One judge, trained before on the same images, scores
+all against held-out ones; an interval covers another draw of samples. A call that was stopped goes on with what is missing.
 
 `python -m benchmarks.front --show FILE.csv` prints the front: the ways of which none is both sooner and better, and how
 much sooner than 250 steps of DDPM the soonest way is whose FID is not higher.
@@ -70,6 +70,7 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     real = feature_statistics(features_of(judge, unseen))
     factor = factor_of(real.sigma)
     model = adm.load(options.network, options.classifier, device="cpu", precision=options.precision)
+    classes = np.random.default_rng(1).choice(labels, options.samples) if model.num_classes else None
     done = pd.read_csv(options.out) if options.out.stat().st_size else pd.DataFrame(columns=FIELDS)
     precision = {"classifier_precision": options.precision} if model.classifier else {}
     for guidance, how in guidances(options.scale, model.classifier is not None).items():
@@ -85,7 +86,7 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 print(f"{way}, {guidance}: {error}", flush=True)
                 continue
             began = time.process_time()
-            drawn = model.sample(num=options.samples, **asked)
+            drawn = model.sample(classes, options.samples, **asked)
             seconds = (time.process_time() - began) / options.samples
             rows = features_of(judge, drawn)
             fid = frechet_distance(real, feature_statistics(rows))
