@@ -3,7 +3,8 @@
 Run as `python -m benchmarks.front NETWORK fashion|digits|FOLDER --out FILE.csv`, where NETWORK and `--classifier` are
 what `adm.load` takes, trained on those images. Each way to sample draws the same seeds, of classes as frequent as those
 of the images, on one thread. A second is one of processor time. One judge, trained before on the same images, scores
-all against held-out ones; an interval covers another draw of samples. A call that was stopped goes on with what is missing.
+all against held-out ones; an interval covers another draw of samples. A call that was stopped goes on with what is
+missing.
 
 `python -m benchmarks.front --show FILE.csv` prints the front: the ways of which none is both sooner and better, and how
 much sooner than 250 steps of DDPM the soonest way is whose FID is not higher.

@@ -150,7 +150,7 @@ LEVERS = {
 
 
 class Tried(AdmNew):
-    """What `adm new` writes, with a lever."""
+    """What `adm new` writes, with a lever; its rate is constant unless that says how it falls."""
 
     def __init__(self, task: Task, seed: int, lever: Lever) -> None:
         super().__init__(task, seed, change=lever.of)

@@ -173,10 +173,12 @@ class Contender(ABC):
 
 
 class AdmNew(Contender):
-    """What `adm new` writes; it may guide itself, and its rate may fall linearly to zero.
+    """What `adm new` writes, whose rate falls to zero; it may guide itself.
 
     The rate of the average goes by the number of updates made.
     """
+
+    annealed = True
 
     def __init__(
         self,
@@ -186,10 +188,8 @@ class AdmNew(Contender):
         scale: float | None = None,
         levels: Mapping[str, Any] = NETWORK,
         change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
-        falls: bool = False,
     ) -> None:
         super().__init__(task, seed)
-        self.annealed = falls
         training = {"optimizer": "muon"} | ({"label_dropout": LABEL_DROPOUT} if labelled else {})
         model = task.model("x_0, simple, min-SNR 5", seed, labelled, **training)
         network = UNetParams.model_validate({**model.network.values(), **levels})
@@ -201,7 +201,7 @@ class AdmNew(Contender):
 
     def step(self, x_0: Tensor, y: Tensor, total: int) -> None:
         """Make one update, and one of each average that may be wanted, of which `adm new` keeps one."""
-        self.update(self.model.training.model_copy(update={"annealing": total if self.annealed else None}), x_0, y)
+        self.update(self.model.training.model_copy(update={"annealing": total}), x_0, y)
         for rate, average in self.averages.items():
             torch._foreach_lerp_([*average.values()], self.state.weights, 1 - warmed_up(rate, self.state.step - 1))
 
@@ -439,7 +439,6 @@ CONTENDERS = {
     GUIDED: Entry(partial(AdmNew, scale=1.5), ours=True, labelled=True),
     "adm new --unlabelled, as wide as others": Entry(partial(AdmNew, labelled=False, levels={}), ours=True),
     "adm new, as wide as others": Entry(partial(AdmNew, levels={}), ours=True, labelled=True),
-    "adm new, rate falls": Entry(partial(AdmNew, falls=True), ours=True, labelled=True),
     "released code": Entry(Released, labelled=True, is_own_sampled=True),
     "released code, our settings": Entry(partial(Released, is_ours=True), labelled=True),
     "diffusers": Entry(Diffusers, is_own_sampled=True),

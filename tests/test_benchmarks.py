@@ -239,9 +239,7 @@ def garments(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name", [quality.GUIDED, "adm new, rate falls", *(name for name in quality.CONTENDERS if "our settings" in name)]
-)
+@pytest.mark.parametrize("name", [quality.GUIDED, *(name for name in quality.CONTENDERS if "our settings" in name)])
 def test_each_way_to_train_is_scored_and_a_second_call_goes_on(garments, name, tmp_path, monkeypatch, capsys):
     """As documented a rival's update may take a minute; of ours the one that is guided does all that others do.
 

@@ -103,6 +103,7 @@ def test_classes_are_learned_guided_by_and_named(adm, images):
     assert params.models["model"].network.level_channels[:2] == [16, 32]  # in minutes, narrow at full size
     assert params.models["model"].training.optimizer == "muon"
     assert params.models["model"].training.label_dropout > 0
+    assert params.models["model"].training.annealing == params.models["model"].checkpoints[-1]
     assert params.figures["grid"].classes == [0, 1]
     assert params.references["images"].extractor in params.extractors
     # A fifth of 90 images is held out, and their loss is measured of every checkpoint.
@@ -292,6 +293,7 @@ def test_what_is_fine_tuned_is_the_source_with_classes_of_its_own(adm, images, p
         # What it begins with is the source, of any class, in its own channels.
         assert {guide.checkpoint for guide in scales} == {"model-0"}
         assert model.training.optimizer == "adamw"
+        assert model.training.annealing is None
         narrow = recipe.WIDTHS[-1].learning_rate
         assert narrow / 10 <= model.training.learning_rate <= narrow / 3
 
