@@ -282,8 +282,8 @@ class Model:
             num: N, the number of images; by default that of classes or latents, or 1.
             scale: The gradient scale; None is `default_scale` with a classifier.
             steps: The schedule: "250", "25,25" or "ddim25". "fast" is `adm.config.samplers.FAST`, sampler and steps.
-                None, without sampler and fields, is what the model's file recommends, else "250". What the file says of
-                guidance holds with any, unless a field says it otherwise.
+                None, without a sampler, is what the model's file recommends, else "250", or all of a shorter process.
+                What the file says of guidance holds with any; a field stands in the place of the file's.
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i; None is 0. A generator draws it, and so others at each call.
             latents: (N, C, H, W) float32, x_T in the place of noise.
@@ -588,17 +588,21 @@ class Model:
     ) -> tuple[str, str, dict[str, Any]]:
         """Choose steps and sampler, and complete the fields, by what the file recommends and what "fast" means."""
         if "sampler" not in self.how:
-            nothing_is_said, told = steps is None and sampler is None and not fields, self.opened.card.sampling
-            names = [name for name in told if name in GUIDING or (nothing_is_said and name not in Beside.model_fields)]
+            is_recommended, told = steps is None and sampler is None, self.opened.card.sampling
+            names = [name for name in told if name in GUIDING or (is_recommended and name not in Beside.model_fields)]
             fields = {**{name: told[name] for name in names}, **fields}
         if steps == "fast":
             if sampler is not None:
                 raise UserError(f"sampler {sampler}: is chosen by steps 'fast'; leave one of them out")
             fields, steps = {**FAST, **fields}, None
         if steps is None:
-            steps, sampler = fields.pop("steps", "250"), fields.pop("sampler", sampler)
+            steps, sampler = fields.pop("steps", self._longest()), fields.pop("sampler", sampler)
         steps = str(steps)
         return steps, sampler or ("ddim" if steps.startswith("ddim") else "ddpm"), fields
+
+    def _longest(self) -> str:
+        """The steps of whoever says nothing: 250, or all of a shorter process."""
+        return str(min(250, self.params.noise.timesteps))
 
     def batch_size(self, given: int | None, num: int) -> int:
         """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""
@@ -628,10 +632,10 @@ class Model:
             if np.ndim(given) or np.asarray(given).dtype.kind not in "iuU":
                 raise UserError(f"class {given!r}: is no class; a whole number or a name is accepted")
         num_classes, names = self.num_classes, self.class_names
-        if num_classes is None:
-            raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
         if not asked or len(asked) > num:
             raise UserError(f"classes: {len(asked)} given; one or more are accepted, and at most one an image: {num}")
+        if num_classes is None:
+            raise UserError(f"class {asked[0]!r}: is not used; {self.opened.path} has no classes")
         return np.resize(np.array([class_number(given, num_classes, names) for given in asked], np.int64), num)
 
     def _labels_for(self, classes: Classes, num: int) -> Labels:
@@ -680,6 +684,7 @@ class Model:
         output: Kind = "numpy",
         **how: Any,
     ) -> Any:
+        as_kind(np.empty((0, 1, 1, 3), np.uint8), output, 1)  # refuses at once what is no kind
         sampling = prepare(*given, **how)
         total, done = len(sampling.run.blocks) * sampling.num_steps, count(1)
 
@@ -696,7 +701,7 @@ class Model:
     def _space(self, steps: str | int | None, scale: float) -> LatentSpace:
         if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
-        steps = str(self.how.get("steps", "250") if steps is None else steps)
+        steps = str(self.how.get("steps", self._longest()) if steps is None else steps)
         self._check_steps(steps)
         values = {"steps": steps, "gradient_scale": scale, "precision": self.precision}
         study = checked(Interpolation, values | {"reconstructions": 1})

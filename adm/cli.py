@@ -291,6 +291,7 @@ def generate(
     call = tool.call_of(checkpoint, {name: value for name, value in given.items() if value is not None})
     try:
         tool.run(call, out)
+        print(out)
     except KeyboardInterrupt as error:
         count = len(list((out / tool.FINAL).glob("*.png")))
         print(f"interrupted: images in {out}: {count}; the same call goes on from them", file=sys.stderr)
@@ -349,7 +350,7 @@ def verify(
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
     from adm.tools import jobs as tool
 
-    if not tool.verify(results or Path(load(params).paths.results)):
+    if not (tool.verify(results) if results else tool.verify(Path((wanted := load(params)).paths.results), wanted)):
         raise typer.Exit(1)
 
 

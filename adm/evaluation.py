@@ -35,7 +35,7 @@ from adm.metrics.executors import open_graph
 from adm.metrics.features import LAYERS, Executor, Features
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
-from adm.metrics.intervals import block_of, t_interval
+from adm.metrics.intervals import block_of, metric_interval, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.metrics.manifold import NEIGHBOURS
 from adm.metrics.protocols import EVALUATOR, PROTOCOLS
@@ -340,7 +340,7 @@ def _score(
         metrics, spreads = scores(inputs, names), {}
     results: dict[str, Any] = {"metrics": {name: metrics[name] for name in options.metrics if name in metrics}}
     if wide:
-        ends = {name: t_interval(block_of([each])) for name, each in spreads.items()}
+        ends = {name: metric_interval(name, each, len(samples.pool)) for name, each in spreads.items()}
         results["intervals"] = {name: [each.low, each.high] for name, each in ends.items() if name in PAPER_METRICS}
     if options.expect is not None:
         results["expected"] = _expectation(options.expect, inputs, spreads["fid"], real.stored is None, moved)

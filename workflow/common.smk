@@ -14,7 +14,7 @@ if workflow.basedir not in sys.path:
     sys.path.insert(0, workflow.basedir)
 
 from adm.params import UserError, load
-from adm.params.load import read_yaml
+from adm.params.load import read_yaml, write
 from adm.pipeline import Pipeline, kinds
 
 if not workflow.configfiles:
@@ -133,7 +133,7 @@ def triggers(rule):
 def fingerprint():
     """A hash of what has any job run again."""
     found = {name: one.triggers for name, one in PIPELINE.jobs.items()}
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([found, write(PARAMS)]).encode()).hexdigest()
 
 
 def command(rule):

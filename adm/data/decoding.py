@@ -45,14 +45,21 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
     """Turn an image as its camera says, into sRGB of 8 bits, and lay it on a background where it is transparent.
 
     Args:
-        image: Of any of Pillow's modes; 16 bits are scaled.
+        image: Of any of Pillow's modes. 16 bits are scaled, 32 unless all values fit 8; floats lie in [0, 1].
         background: A colour by name or as #rrggbb.
+
+    Raises:
+        ValueError: Floats lie outside [0, 1].
     """
     image, profile = ImageOps.exif_transpose(image), image.info.get("icc_profile")
     if image.mode == "P":  # whose transparency and profile are told by its colours
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode.startswith("I"):
-        image = Image.fromarray(np.round(np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I") or image.mode == "F":
+        pixels = np.asarray(image)
+        if image.mode == "F" and not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError("floats lie outside [0, 1]")
+        level = 1 / 255 if image.mode == "F" else 1 if image.mode == "I" and pixels.max() < 256 else 257
+        image = Image.fromarray(np.round(pixels / level).clip(0, 255).astype(np.uint8))
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
         opaque = image.convert("RGB") if image.mode == "RGBA" else image

@@ -49,8 +49,6 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     if isinstance(given, Image.Image):
         if given.mode == "F":
             return _of_tensor(torch.from_numpy(np.array(given))[None], name)
-        if given.mode == "I" and np.asarray(given).max() < 256:
-            given = given.convert("L")
         return np.asarray(as_seen(given, WHITE))[None]
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
         raise UserError(f"{name}: are {type(given).__name__}; arrays, tensors and PIL images are accepted")

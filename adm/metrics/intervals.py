@@ -37,6 +37,10 @@ FEWEST_FOR_MEDIAN = 6
 """With fewer values, all of them lie on one side of the true median with a probability above 5 %."""
 
 
+SHARES = frozenset({"precision", "recall", "density", "coverage"})
+"""Metrics that are shares of samples or of the reference's images, or means of such."""
+
+
 class Interval(NamedTuple):
     """A point estimate and the ends of its interval."""
 
@@ -197,6 +201,15 @@ def t_interval(block: Block) -> Interval:
     mean = float(block.mean[0])
     half = float(stats.t.ppf(1 - TAIL, block.freedom(alone))) * math.sqrt(block.variance(alone))
     return Interval(mean, mean - half, mean + half)
+
+
+def metric_interval(name: str, spread: Jackknife, count: int) -> Interval:
+    """Return the 95 % interval of a metric of `count` samples; one of a share of samples or images ends at 0 and 1."""
+    block = block_of([spread])
+    found = t_interval(with_least_spread(block, 1 / count) if name in SHARES else block)
+    if name not in SHARES - {"density"}:
+        return found
+    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def welch(variances: Sequence[float], freedoms: Sequence[float]) -> float:

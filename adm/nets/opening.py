@@ -139,12 +139,17 @@ def open_network(path: Path, preset: str | None = None, device: torch.device | s
 def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, sampling: Mapping[str, Any]) -> None:
     """Write a network as one `.safetensors`, in a dtype, with its card; the bytes depend on the arguments.
 
-    `sampling` is of the card; none leaves what the network's own file recommends.
+    `sampling` is of the card; none leaves what the network's own file recommends, but for a classifier that does not
+    lie beside `path`, and its scale.
 
     Raises:
         NotFiniteError: The dtype cannot hold a weight.
     """
-    card = opened.card.model_copy(update={"sampling": dict(sampling)} if sampling else {})
+    sampling = dict(sampling or opened.card.sampling)
+    if (named := sampling.get("classifier")) and not (path.parent / named).exists():
+        print(f"{path}: recommends no classifier, as {named} does not lie beside it")
+        sampling = {name: value for name, value in sampling.items() if name not in ("classifier", "scale")}
+    card = opened.card.model_copy(update={"sampling": sampling})
     if not card.source_sha256 and opened.path.exists():
         card = card.model_copy(update={"source_sha256": identity(opened.path)})
     weights = {name: tensor.to(dtype) for name, tensor in opened.network.state_dict().items()}

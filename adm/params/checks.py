@@ -304,7 +304,8 @@ def _check_table(params: Params, key: str) -> None:
         for name, count in counts.items():
             if (many := len(getattr(table, name, range(count)))) != count:
                 raise ValueError(f"{place}.{name}: has {many} entries, but the paper's table has {count}")
-    _check_seeds(params, place, keys_read(table, "metrics"))
+    if not isinstance(table, LotteryTableParams):
+        _check_seeds(params, place, keys_read(table, "metrics"))
     if isinstance(table, OwnTableParams) and table.published is not None:
         known = {judge for judge, *_ in table_cells(JUDGED)[1]}
         check_known([judge for judge in table.judges if judge in known], table.published, f"{place}.published")
@@ -330,6 +331,12 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
     for key in keys:
         if len(params.groups.get(key, ["", ""])) < 2:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
+        is_trained = {*params.groups.get(key, [""])} <= {*params.runs, *params.upsampled_runs}
+        levels = levels_of(params, key) if is_trained else []
+        for kind, seeds in zip(("weights", "data", "noise"), zip(*levels, strict=True), strict=False):
+            if 1 < len({*seeds}) < len(seeds):
+                crossed = f"{key!r} is of models of which some share a seed of {kind}; only a lottery takes them"
+                raise ValueError(f"{place}: {crossed}, as an interval over seeds is of models that are trained apart")
 
 
 def _check_figure(params: Params, key: str, figure: figures.AnyFigureParams) -> None:
@@ -376,6 +383,8 @@ def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
 def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dict[str, Any]:
     """Tell what makes the images of a run; steps in other words and a classifier at scale 0 make no others."""
     values = run.model_dump(exclude=set(same))
+    if isinstance(run, SamplingParams) and getattr(run, "denoiser_scale", None) is None:
+        values |= dict.fromkeys(("cfg_scale", "guide"))
     if isinstance(run, SamplingParams) and not run.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
         values["steps"] = respaced_timesteps(timesteps, run.steps)

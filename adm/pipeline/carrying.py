@@ -35,13 +35,13 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
         UserError: An input, or what it is made from, is stale, or the stage fails.
     """
     if job.kind.name != "report":  # the page tells what is out of date
-        _check_ancestors(pipeline, job)
+        check_ancestors(pipeline, job)
     environment.made_by = made_by(job)
     stage: Any = import_module(job.kind.stage)
     stage.run(**arguments(stage.run, job, environment))
 
 
-def _check_ancestors(pipeline: Pipeline, job: Job) -> None:
+def check_ancestors(pipeline: Pipeline, job: Job) -> None:
     """Refuse a stale artifact among the inputs of a job, those of its inputs, and so on; the nearest is told."""
     waiting, seen, identify = [*job.inputs.values()], set[Path](), cache(identity)
     for path in waiting:

@@ -78,7 +78,7 @@ def _data(claim: params.Claim, evidence: Evidence) -> Data | None:
     }
     for unit, numbers in counts.items():
         if numbers:
-            return Data(unit, min(numbers), min(numbers) - 1 if unit == "repetitions" else np.inf)
+            return Data(unit, min(numbers), np.inf if unit == "samples a run" else min(numbers) - 1)
     return None
 
 

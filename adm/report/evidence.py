@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adm.artifacts.seal import read_sealed_json
-from adm.metrics.intervals import Block, Draws, block_of, draws_of, with_least_spread
+from adm.metrics.intervals import SHARES, Block, Draws, block_of, draws_of, with_least_spread
 from adm.params.claims import AnyClaim, BeatsEarlyClaim, CheaperClaim, LighterClaim
 from adm.params.needs import members_of, needs_of
 from adm.params.references import keys_in, keys_read
@@ -17,9 +17,6 @@ from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
 from adm.report.metrics import IMPLEMENTATIONS, Inputs, Score, read_score, trained_for, training_flops
 from adm.sampling import studies
-
-SHARES = frozenset({"precision", "recall", "density", "coverage"})
-"""Metrics that are shares of samples or of the reference's images, or means of such."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +133,11 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
                 drawn = [block_of([score.jackknife[metric] for score in each]) for each in of_seeds]
                 spread = np.concatenate([block.spread for block in drawn]) / len(drawn)
                 values = values.mean(axis=0) + spread * math.sqrt(len(spread) * (len(spread) - 1))
-            blocks[paired] = Block(values)
+            block, drawn_from = Block(values), [run for each in of_seeds for run in each]
         else:
-            block = block_of([scores[run].jackknife[metric] for run in paired])
-            least = 1 / scores[paired[0]].num_samples
-            blocks[paired] = with_least_spread(block, least) if metric in SHARES else block
+            block, drawn_from = block_of([scores[run].jackknife[metric] for run in paired]), [scores[paired[0]]]
+        least = 1 / sum(score.num_samples for score in drawn_from)
+        blocks[paired] = with_least_spread(block, least) if metric in SHARES else block
     return blocks
 
 

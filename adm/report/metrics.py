@@ -14,7 +14,7 @@ from adm.artifacts.seal import check_seal, read_sealed_json
 from adm.config.metrics import METRICS
 from adm.errors import UserError, brief
 from adm.metrics.batches import JUDGE
-from adm.metrics.intervals import Block, block_of, t_interval
+from adm.metrics.intervals import Block, metric_interval, t_interval
 from adm.metrics.jackknife import Jackknife
 from adm.params.runs import GanRunParams, RunParams, UpsampledRunParams
 from adm.params.schema import Sections
@@ -132,7 +132,7 @@ def _row(params: Sections, key: str, names: Sequence[str], inputs: Inputs, judge
             over = row[f"{name}_seeds"] = over_seeds(values[name], METRICS[name].digits)
             low, high = over.mean - over.half_width, over.mean + over.half_width
         elif spread and not is_group:
-            _, low, high = t_interval(block_of([spread]))
+            _, low, high = metric_interval(name, spread, scores[0].num_samples)
         else:
             continue
         if spread:

@@ -145,7 +145,7 @@ def own_table(params: Sections, section: OwnTableParams, inputs: Inputs) -> pd.D
                 paper = read_paper_table(JUDGED)
                 values = paper[paper["judge"] == judge].set_index("row")[name].reindex(labels)
                 table[f"{label}, published"] = [float(value) for value in values]
-            table[label] = _printed(opinion, name, section.intervals)
+            table[label] = _over_seeds(opinion, name, _printed(opinion, name, section.intervals))
     table.attrs[INTERVALS] = _intervals(metrics, columns)
     return table
 

@@ -17,7 +17,7 @@ from adm.artifacts.comparison import MEANING, SOUND, Compared, Kind, Tolerance, 
 from adm.artifacts.writing import new_file, write_json
 from adm.config.metrics import METRICS
 from adm.dvc_file import MEASURED, SCORED
-from adm.metrics.intervals import block_of, t_interval
+from adm.metrics.intervals import metric_interval
 from adm.params import UserError, load
 from adm.pipeline import kinds
 from adm.progress import progress
@@ -190,5 +190,5 @@ def _metrics(score: Score) -> Iterator[tuple[str, Number]]:
         error = score.metrics.get((name in METRICS and METRICS[name].error) or "") or 0
         ends: tuple[float, ...] = (value - 1.96 * error, value + 1.96 * error)
         if name in score.jackknife:
-            ends = t_interval(block_of([score.jackknife[name]]))[1:]
+            ends = metric_interval(name, score.jackknife[name], score.num_samples)[1:]
         yield name, Number(*(float(f"{number:.6g}") for number in (value, *ends)))

@@ -82,7 +82,8 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
     if not checkpoint.endswith(".json"):
         return checked(Call, {"checkpoint": checkpoint, **options})
     if options:
-        raise UserError(f"--{next(iter(options))}: is not accepted beside {checkpoint}, which tells all but --out")
+        named = next(iter(options)).replace("fields", "set").replace("_", "-")
+        raise UserError(f"--{named}: is not accepted beside {checkpoint}, which tells all but --out")
     content = checked(Call, read_json(Path(checkpoint)).get("call", {}), f"{checkpoint}: ")
     return _seen_from(Path(), content, Path(checkpoint).parent)
 
@@ -158,12 +159,13 @@ def run(call: Call, out: Path) -> None:
     if upsampler is not None:
         classes = None if upsampler.num_classes is None else sampling.labels
         # With the same seeds, the noise of images and of their upsampling would begin alike.
-        how: dict[str, Any] = {"steps": call.steps, "sampler": call.sampler, "seed": call.seed + 1_000_000}
+        how: dict[str, Any] = {"seed": call.seed + 1_000_000}
+        if not upsampler.opened.card.sampling:
+            how |= {"steps": call.steps, "sampler": call.sampler}
         batch = upsampler.batch_size(call.batch, call.first or len(files))
         sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=batch)
         _complete(out / FINAL, files, sampling)
     _write(out, files, sampling, names)
-    print(out)
 
 
 def _loaded(call: Call) -> tuple[Model, Model | None]:

@@ -24,6 +24,7 @@ from adm.data.batches import to_uint8
 from adm.diffusion.samplers import last
 from adm.errors import UserError, some
 from adm.machine import processor_name
+from adm.metrics.protocols import EVALUATOR
 from adm.nets.diffusers_export import write_pipeline
 from adm.nets.opening import write_network
 from adm.report.grids import save_sheet
@@ -161,11 +162,14 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
     if "provenance" in content:
         facts, spreads = content["provenance"], content.get("intervals", {})
         of, own = facts.get("network"), identity(network)
+        if of is None or facts["graph"]["protocol"] != EVALUATOR:
+            made = "of images that tell no network" if of is None else f"as {facts['graph']['protocol']} computes them"
+            raise UserError(f"{path}: holds scores {made}; make them by adm score {network} REFERENCE --out FILE.json")
         numbers, reference = content["metrics"] | content.get("further", {}), facts["reference"]["name"]
         count, words = facts["samples"]["num_images"], [f"Features by {facts['graph']['name']}.", *content["warnings"]]
     else:
         # Tables and intervals take an extra that remaking images does not need.
-        from adm.metrics.intervals import block_of, t_interval  # noqa: PLC0415
+        from adm.metrics.intervals import metric_interval  # noqa: PLC0415
         from adm.report.metrics import read_scores, words_on_judge  # noqa: PLC0415
 
         if len(scored := read_scores(path)) != 1:
@@ -178,7 +182,7 @@ def _read_scores(path: Path, network: Path) -> dict[str, Any]:
         fields = GuidedSampling.model_fields.keys() - COMPUTED | {"classifier"}
         run = {{"gradient_scale": "scale"}.get(name, name): told[name] for name in told if name in fields}
         numbers, count, words = score.metrics, score.num_samples, [words_on_judge({"metrics": {"": path}})]
-        ends = {name: t_interval(block_of([each])) for name, each in score.jackknife.items()}
+        ends = {name: metric_interval(name, each, score.num_samples) for name, each in score.jackknife.items()}
         spreads = {name: [each.low, each.high] for name, each in ends.items()}
     if of and own and of != own:
         raise UserError(f"{path}: is of another network than {network}")

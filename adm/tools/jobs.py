@@ -124,8 +124,10 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
             yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
-def verify(results: Path) -> bool:
+def verify(results: Path, params: Params | None = None) -> bool:
     """Check every artifact that tells what made it; print a line for each wrong one, and counts.
+
+    Values are compared with those of `params`, or else of the params file that is kept with the results.
 
     Returns:
         Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves.
@@ -133,7 +135,7 @@ def verify(results: Path) -> bool:
     Raises:
         UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    pipeline = Pipeline(load(params_kept(results)), results)
+    pipeline = Pipeline(params or load(params_kept(results)), results)
     made = {
         path: job
         for path, job in pipeline.makers.items()

@@ -1,6 +1,7 @@
 """`new`: a params file for images of one's own, from one look at their folder, and its dvc.yaml."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from adm.artifacts.released_files import placed, released_folder
 from adm.artifacts.writing import new_files
 from adm.config.data import Extractor
 from adm.config.files import CHECKPOINTS, INCEPTION
+from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import AnyModel, DiffusionModel
 from adm.config.samplers import FAST
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
@@ -121,6 +123,7 @@ def run(
     labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
     trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
     class_counts = np.bincount(labels[trained], minlength=len(found.counts)).tolist()
+    _check_parts(images, found, class_counts, is_labelled)
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
@@ -139,7 +142,7 @@ def run(
     section = DatasetParams.model_validate(dataset)
     source = SOURCES[section.source](section)
     extractor = _extractor(source, _spread(trained, TRIED_ON), section, wanted) if graph is None else {}
-    text = params_text(wanted, recipe, graph, dataset, extractor)
+    text = params_text(wanted, recipe, graph, dataset, extractor, found.num_images - len(trained))
     pipeline = Pipeline(check(yaml.safe_load(text), path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_files(path, path.with_name(DVC)) as (params, dvc):
@@ -223,6 +226,18 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
             raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
 
 
+def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_labelled: bool) -> None:
+    """Refuse near-duplicates that leave too few images to hold out, or none of a class to train on."""
+    held_out = found.num_images - sum(class_counts)
+    if held_out < FEWEST_FOR_INTERVALS:
+        told = f"{held_out} are held out of {found.num_images}, as {found.alike_told}"
+        raise UserError(f"{images}: {told}; {FEWEST_FOR_INTERVALS} are the fewest, so remove near-duplicates")
+    for (name, count), trained in zip(found.counts.items(), class_counts, strict=True):
+        if is_labelled and not trained:
+            told = f"are near-duplicates, {count} of {count} held out"
+            raise UserError(f"{images}: the images of class {name!r} {told}; add others, or remove the class")
+
+
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     lines = [f"{images}: {found.num_images} images"]
     if found.source != "lsun":
@@ -280,9 +295,14 @@ def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
 
 
 def params_text(
-    wanted: Request, recipe: Recipe, graph: Path | None, dataset: dict[str, Any], extractor: dict[str, Any]
+    wanted: Request,
+    recipe: Recipe,
+    graph: Path | None,
+    dataset: dict[str, Any],
+    extractor: dict[str, Any],
+    held_out: int,
 ) -> str:
-    """Fill in the template of a params file."""
+    """Fill in the template of a params file, for a dataset that holds out so many images."""
     checkpoints = [recipe.iterations >> halvings for halvings in reversed(range(STAGES))]
     guided = [f"scale-{value_key(scale)}" for scale in wanted.scales]
     # The first scale of guidance is none; the last checkpoint is sampled so once.
@@ -292,7 +312,7 @@ def params_text(
     precision = {name: value for name, value in training.items() if name == "precision"}
     through = {"checkpoint": "model", **FAST, "steps": f"logsnr{recipe.steps}"}
     through |= {"class_counts": wanted.class_counts} if wanted.class_counts else {}
-    measured = int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST))
+    measured = min(held_out, int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST)))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
     loss["sweep"] = {"iteration": checkpoints}
     shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"

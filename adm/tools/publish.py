@@ -20,7 +20,7 @@ from adm.errors import some
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-from adm.pipeline.carrying import carry_out
+from adm.pipeline.carrying import carry_out, check_ancestors
 from adm.progress import progress
 from adm.report.spent import spent, table, trained
 
@@ -45,9 +45,12 @@ def run(pipeline: Pipeline) -> str:
     """Publish a scale that has run, and say so; what was published before is replaced.
 
     Raises:
-        UserError: An artifact that is to be published does not exist, or a table or claim does not follow from scores.
+        UserError: An artifact that is to be published does not exist or is stale, or a table or claim does not follow
+            from scores.
             What was published stays.
     """
+    for job in _shown(pipeline):
+        check_ancestors(pipeline, job)
     training = trained(pipeline.root).to_csv(index=False, lineterminator="\n")
     texts = {"spent.md": "\n".join(table(spent(pipeline.root))) + "\n", "training.csv": training}
     return _write(pipeline, published(pipeline.root), texts)

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
 from adm.artifacts.manifest import identity
@@ -20,6 +21,8 @@ from adm.tools import generate
 
 ENOUGH = 2000
 """Images of a network that are scored if no number is given; FID says little of fewer."""
+
+EQUALLY_OFTEN = "classes are drawn equally often; if those of the reference are not, FID counts that, too"
 
 
 def run(
@@ -44,8 +47,10 @@ def run(
         samples = placed(samples)
         drawn = _drawn(samples, options, params.threads, Path(folder)) if is_network(samples) else samples
         report = measure(drawn, reference, graph, params, options)
-    if drawn != samples:
-        report["provenance"]["network"] = identity(samples)
+        if drawn != samples:
+            report["provenance"]["network"] = identity(samples)
+            with np.load(drawn) as arrays:
+                report["warnings"] += [EQUALLY_OFTEN] if "arr_1" in arrays else []
     _print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
         with new_file(out) as path:

@@ -360,6 +360,19 @@ def test_a_file_is_sampled_as_it_recommends_unless_something_else_is_said(genera
     np.testing.assert_array_equal(pixels(tmp_path / "otherwise"), pixels(tmp_path / "plain"))
     model = package.load(file, device="cpu", threads=1)
     np.testing.assert_array_equal(model.sample(num=2), pixels(tmp_path / "told"))
+    # A field stands in the place of the file's, and leaves the rest.
+    assert model.run_of(2, eta=0.1) == model.run_of(2).model_copy(update={"eta": 0.1})
+
+
+def test_a_file_recommends_no_classifier_that_does_not_lie_beside_it(adm, exported, tmp_path):
+    exported("guide", kind="classifier")
+    settings = ("steps=4", "classifier=guide.safetensors", "scale=2")
+    file = exported("model", *(part for one in settings for part in ("--set", one)))
+    (tmp_path / "alone").mkdir()
+    code, out, _ = adm("export", file, tmp_path / "alone" / "model.safetensors")
+    assert (code, "guide.safetensors does not lie beside it" in out) == (0, True)
+    model = package.load(tmp_path / "alone" / "model.safetensors", device="cpu")
+    assert (model.classifier, model.run_of(1).steps) == (None, "4")
 
 
 def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, checkpoint, tmp_path):

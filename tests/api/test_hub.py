@@ -124,6 +124,13 @@ def test_the_card_tells_scores_with_intervals(adm, network, graph, tmp_path, mon
     assert f"{low:.4g} to {high:.4g}" in (tmp_path / "pub" / "README.md").read_text()
     # Scores of another network are refused.
     refused("publish", tmp_path / "new", "--network", "emoji", "--scores", report)
+    # So are those of images that tell no network, or by another protocol than papers have.
+    scores["provenance"]["graph"]["protocol"] = "clean-fid"
+    report.write_text(json.dumps(scores))
+    assert "as clean-fid computes them" in refused("publish", tmp_path / "new", "--network", file, "--scores", report)
+    del scores["provenance"]["network"]
+    report.write_text(json.dumps(scores))
+    assert "tell no network" in refused("publish", tmp_path / "new", "--network", file, "--scores", report)
     assert not (tmp_path / "new").exists()
     # The hub's client reads the same, where it is installed.
     client = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: `make rivals`")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from adm.config.data import ImageSource
 from adm.data.decoding import read_image
 from adm.data.images import open_images
+from adm.errors import UserError
 
 GRADIENT = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
 
@@ -45,6 +46,14 @@ def test_16_bits_are_scaled():
     levels = np.arange(0, 65536, 257, dtype=np.uint16)[None]
     assert np.array_equal(seen(encoded(Image.fromarray(levels))), GRADIENT)
     assert np.array_equal(seen(encoded(Image.fromarray(levels), "tiff")), GRADIENT)
+
+
+def test_floats_and_32_bits_of_a_tiff_are_the_levels_that_they_hold():
+    levels = np.arange(256)[None]
+    for pixels in ((levels / 255).astype(np.float32), levels.astype(np.int32), (257 * levels).astype(np.int32)):
+        assert np.array_equal(seen(encoded(Image.fromarray(pixels), "tiff")), GRADIENT)
+    with pytest.raises(UserError, match="floats lie outside"):
+        seen(encoded(Image.fromarray(levels.astype(np.float32)), "tiff"))
 
 
 @pytest.mark.parametrize(("background", "colour"), [("white", (255, 255, 255)), ("#102030", (16, 32, 48))])

@@ -216,7 +216,16 @@ def each(seeds):
 def apart(**seeds):
     data = yaml.safe_load(SMALL)
     data["models"]["adm"]["seeds"] = seeds
-    return data
+    return {name: section for name, section in data.items() if name not in ("tables", "figures", "claims")}
+
+
+def test_groups_of_which_some_share_a_seed_have_no_interval():
+    data = apart(weights=[1, 2], data=[1, 2], noise=0)
+    for name in ("tables", "claims"):
+        shown = {**data, name: yaml.safe_load(SMALL)[name]}
+        if name == "claims":
+            shown["models"]["judge"]["seeds"] = {"weights": [5, 6], "data": [5, 6], "noise": 1}
+        assert "of which some share a seed of weights" in refusal(shown)
 
 
 def trained_from(params):

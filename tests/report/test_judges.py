@@ -15,7 +15,7 @@ from adm.params.section import judged
 from adm.params.tables import OwnTableParams
 from adm.report.claims import judge as verdict_of
 from adm.report.evidence import Evidence, read_evidence
-from adm.report.metrics import Score
+from adm.report.metrics import Score, over_seeds
 from adm.report.run_tables import own_table
 from adm.stages import table as stage
 
@@ -70,6 +70,14 @@ def test_each_has_its_own_intervals(two, inputs):
     table = own_table(two, SHOWN.model_copy(update={"intervals": True}), inputs)
     assert table["FID"].tolist() == ["2.00 [1.50, 2.50]", "3.00 [2.50, 3.50]", "1.00 [0.50, 1.50]"]
     assert table["FD, dinov2"].tolist() == ["20.00 [19.50, 20.50]", "30.00 [29.50, 30.50]", "10.00 [9.50, 10.50]"]
+
+
+def test_a_group_has_its_interval_over_seeds_by_each(two, inputs):
+    grouped = two.model_copy(update={"groups": {"both": ["scale-0", "scale-2"]}})
+    section = SHOWN.model_copy(update={"rows": {"both": "both"}, "published": None})
+    (row,) = own_table(grouped, section, inputs).to_dict("records")
+    assert str(row["FID"]) == str(over_seeds(np.array([2.0, 3.0])))
+    assert str(row["FD, dinov2"]) == str(over_seeds(np.array([20.0, 30.0])))
 
 
 CLAIM = TypeAdapter(ClaimParams).validate_python(

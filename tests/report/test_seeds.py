@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
-from adm.metrics.intervals import Block, draws_of, interval, with_least_spread
+from adm.metrics.intervals import Block, draws_of, interval, metric_interval, with_least_spread
+from adm.metrics.jackknife import Jackknife
 from adm.params import check
 from adm.params.claims import ClaimParams, grouped
 from adm.params.needs import needs_of
@@ -88,6 +89,15 @@ def test_shares_that_are_alike_in_every_part_get_the_error_of_one_sample_each_ap
     assert block.variance(own) == pytest.approx(Block(values).variance(own))
 
 
+def test_the_interval_of_a_share_is_one_of_shares():
+    all_of_it = Jackknife(np.ones(16), np.zeros(0))
+    _, low, high = metric_interval("precision", all_of_it, 200)
+    assert 1 - 2.2 / 200 < low < 1 - 2.1 / 200
+    assert high == 1
+    assert metric_interval("density", all_of_it, 200).high > 1
+    assert metric_interval("fid", all_of_it, 200)[1:] == (1, 1)
+
+
 # Claims.
 
 
@@ -134,6 +144,13 @@ def test_a_verdict_over_seeds_follows_the_effect(case, paired):
         assert found.verdict == expected
         assert found.low <= found.estimate <= found.high
         assert found.seeds == 4
+
+
+def test_shares_that_no_seed_changes_differ_by_the_error_of_one_sample():
+    claim = claim_of(kind="higher", metric="precision", run="a", than="b")
+    # 400 samples at each of three seeds: one sample is 0.0008 of all, and t(2) is 4.3.
+    assert judged(claim, {"a": [1.0] * 3, "b": [0.999] * 3}).verdict == "undecided"
+    assert judged(claim, {"a": [1.0] * 3, "b": [0.99] * 3}).verdict == "holds"
 
 
 LOWER = claim_of(kind="lower", metric="fid", run="a", than="b")

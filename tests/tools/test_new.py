@@ -175,16 +175,29 @@ def test_samples_have_unequal_classes_as_often_as_the_images_that_train(adm, ima
         assert all(run.class_counts is None for run in load(f"scales/{name}/params.yaml").runs.values())
 
 
-def test_a_class_of_which_all_is_held_out_is_never_drawn(adm, images):
+def test_a_class_of_which_all_is_held_out_is_refused(refused, images):
     (images / "alike").mkdir()
     for number in range(5):
         shutil.copy(images / "no" / "000.png", images / "alike" / f"{number}.png")
+    assert "class 'alike'" in refused("new", "mine", "--images", images, "--size", 32)
+
+
+def test_losses_are_of_no_more_images_than_near_duplicates_let_be_held_out(adm, images):
+    for number in range(60):
+        shutil.copy(images / "no" / "001.png", images / "no" / f"copy-{number}.png")
     assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
-    counts = next(iter(written().runs.values())).class_counts
-    assert counts[1] == 0 < min(counts[0], counts[2])
-    source = SOURCES["folder"](written().datasets["images"])
-    parts = parts_of(source, written().datasets["images"], alike_in(source, written().datasets["images"]))
-    assert counts == np.bincount(source.labels[parts["training"]], minlength=3).tolist()
+    params = written()
+    dataset = params.datasets["images"]
+    source = SOURCES["folder"](dataset)
+    held_out = parts_of(source, dataset, alike_in(source, dataset))["held_out"]
+    assert {study.num_images for study in params.likelihoods.values()} == {len(held_out)}
+
+
+def test_images_that_near_duplicates_leave_too_few_of_to_hold_out_are_refused(refused, tmp_path):
+    write_images(tmp_path / "images", count=12)
+    for number in range(40):
+        shutil.copy(tmp_path / "images" / "000.png", tmp_path / "images" / f"copy-{number}.png")
+    assert "near-duplicates" in refused("new", "mine", "--images", tmp_path / "images", "--size", 32, "--unlabelled")
 
 
 def test_each_of_many_classes_has_a_row_in_a_grid(adm, images):

@@ -102,6 +102,7 @@ def test_a_network_is_sampled_and_scored(score, tiny_model, adm, tmp_path):
     assert found["metrics"] == expected["metrics"]
     assert found["provenance"]["network"] == sha256(network)
     assert "network.safetensors against images.npz: 12 samples" in printed
+    assert ("drawn equally often" in printed) == bool(tiny_model().network.num_classes)
 
 
 def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):

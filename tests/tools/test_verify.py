@@ -137,6 +137,16 @@ def test_a_change_of_code_is_told_and_is_no_mistake(project, verify):
 
 def test_the_results_of_the_params_file_are_meant_where_none_are_given(project, adm):
     assert adm("verify") == adm("verify", project.results)
+    text = project.params.read_text()
+    project.params.write_text(text.replace("learning_rate: 1", "learning_rate: 2", 1))
+    assert text != project.params.read_text()
+    assert (adm("verify")[0], adm("verify", project.results)[0]) == (1, 0)
+
+
+def test_what_is_stale_is_not_published(project, refused):
+    project.params.write_text(project.params.read_text().replace("learning_rate: 1", "learning_rate: 2", 1))
+    assert "learning_rate" in refused("publish")
+    assert not (project.folder / "results" / "published").exists()
 
 
 USAGE = {
