@@ -516,7 +516,7 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 OWN, AS_MANY = "its own", "fast, as many"
 
-OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080", "#7A4A2A")
+OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080")
 
 COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
 """Colours of curves, ours first and warm."""
