@@ -20,6 +20,9 @@ Image.init()  # else Pillow knows rarer formats only after their first file
 FORMATS = sorted(Image.OPEN.keys() & {"AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP"})
 """Accepted formats, whatever the name: Pillow's other decoders start programs or are rarely used."""
 
+ROUNDING = 1e-5
+"""By which floats may lie outside [0, 1]."""
+
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -45,20 +48,23 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
     """Turn an image as its camera says, into sRGB of 8 bits, and lay it on a background where it is transparent.
 
     Args:
-        image: Of any of Pillow's modes. 16 bits are scaled, 32 unless all values fit 8; floats lie in [0, 1].
+        image: Of any of Pillow's modes. 16 bits are scaled, 32 unless all values fit 8. Floats lie in [0, 1], or in
+            [0, 255] if any is above 1, by more than rounding.
         background: A colour by name or as #rrggbb.
 
     Raises:
-        ValueError: Floats lie outside [0, 1].
+        ValueError: Floats are negative, above 255 or NaN.
     """
     image, profile = ImageOps.exif_transpose(image), image.info.get("icc_profile")
     if image.mode == "P":  # whose transparency and profile are told by its colours
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode.startswith("I") or image.mode == "F":
         pixels = np.asarray(image)
-        if image.mode == "F" and not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise ValueError("floats lie outside [0, 1]")
-        level = 1 / 255 if image.mode == "F" else 1 if image.mode == "I" and pixels.max() < 256 else 257
+        is_float, most = image.mode == "F", pixels.max()
+        if is_float and not (pixels.min() >= -ROUNDING and most <= 255):
+            raise ValueError("floats lie outside [0, 255]")
+        level = 1.0 if is_float or (image.mode == "I" and most < 256) else 257.0
+        level = 1 / 255 if is_float and most <= 1 + ROUNDING else level
         image = Image.fromarray(np.round(pixels / level).clip(0, 255).astype(np.uint8))
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):

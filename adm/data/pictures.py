@@ -8,12 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adm.data.decoding import as_seen
+from adm.data.decoding import ROUNDING, as_seen
 from adm.data.images import WHITE, Pixels
 from adm.errors import UserError
-
-ROUNDING = 1e-5
-"""How far floats may lie outside [0, 1]."""
 
 Pictures = Any
 """What `pixels_of` takes."""

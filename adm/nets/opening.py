@@ -148,7 +148,8 @@ def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, samplin
     sampling = dict(sampling or opened.card.sampling)
     if (named := sampling.get("classifier")) and not (path.parent / named).exists():
         print(f"{path}: recommends no classifier, as {named} does not lie beside it")
-        sampling = {name: value for name, value in sampling.items() if name not in ("classifier", "scale")}
+        gone = {"classifier", "scale"} | ({"guidance_interval"} if sampling.get("cfg_scale", 1) == 1 else set())
+        sampling = {name: value for name, value in sampling.items() if name not in gone}
     card = opened.card.model_copy(update={"sampling": sampling})
     if not card.source_sha256 and opened.path.exists():
         card = card.model_copy(update={"source_sha256": identity(opened.path)})

@@ -331,9 +331,10 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
     for key in keys:
         if len(params.groups.get(key, ["", ""])) < 2:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
-        is_trained = {*params.groups.get(key, [""])} <= {*params.runs, *params.upsampled_runs}
-        levels = levels_of(params, key) if is_trained else []
-        for kind, seeds in zip(("weights", "data", "noise"), zip(*levels, strict=True), strict=False):
+        runs = [run for run in params.groups.get(key, []) if run in {*params.runs, *params.upsampled_runs}]
+        bases = [params.upsampled_runs[run].base for run in runs if run in params.upsampled_runs]
+        kinds = [*zip(*_levels_of(params, runs), strict=True), *zip(*_levels_of(params, bases), strict=True)]
+        for kind, seeds in zip(2 * ("weights", "data", "noise"), kinds, strict=False):
             if 1 < len({*seeds}) < len(seeds):
                 crossed = f"{key!r} is of models of which some share a seed of {kind}; only a lottery takes them"
                 raise ValueError(f"{place}: {crossed}, as an interval over seeds is of models that are trained apart")
@@ -380,11 +381,15 @@ def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
             raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
 
 
+UNGUIDED = ("cfg_scale", "guide", "guidance_interval")
+"""Fields that make no other images where nothing guides."""
+
+
 def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dict[str, Any]:
     """Tell what makes the images of a run; steps in other words and a classifier at scale 0 make no others."""
     values = run.model_dump(exclude=set(same))
     if isinstance(run, SamplingParams) and getattr(run, "denoiser_scale", None) is None:
-        values |= dict.fromkeys(("cfg_scale", "guide"))
+        values |= dict.fromkeys(("cfg_scale", "guide") if getattr(run, "gradient_scale", 0) else UNGUIDED)
     if isinstance(run, SamplingParams) and not run.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
         values["steps"] = respaced_timesteps(timesteps, run.steps)
@@ -426,7 +431,11 @@ def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
 
 def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
     """List the seeds of weights, data and noise that each run of a group is trained from."""
-    models = [params.models[params.model_of(params.checkpoint_of(run))] for run in params.members(group)]
+    return _levels_of(params, params.members(group))
+
+
+def _levels_of(params: Sections, runs: Sequence[str]) -> list[tuple[int, int, int]]:
+    models = [params.models[params.model_of(params.checkpoint_of(run))] for run in runs]
     return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]
 
 

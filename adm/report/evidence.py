@@ -133,7 +133,7 @@ def metric_blocks(metric: str, runs: Sequence[str], evidence: Evidence) -> dict[
                 drawn = [block_of([score.jackknife[metric] for score in each]) for each in of_seeds]
                 spread = np.concatenate([block.spread for block in drawn]) / len(drawn)
                 values = values.mean(axis=0) + spread * math.sqrt(len(spread) * (len(spread) - 1))
-            block, drawn_from = Block(values), [run for each in of_seeds for run in each]
+            block, drawn_from = Block(values), [each[0] for each in of_seeds]
         else:
             block, drawn_from = block_of([scores[run].jackknife[metric] for run in paired]), [scores[paired[0]]]
         least = 1 / sum(score.num_samples for score in drawn_from)

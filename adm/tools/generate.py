@@ -42,6 +42,9 @@ RECORD = "generate.json"
 PATHS = ("checkpoint", "classifier", "upsampler", "init_image", "mask")
 """Fields of a call that name files."""
 
+ALIKE = ("steps", "sampler")
+"""Fields of a call that hold for its upsampler, too."""
+
 SHOWN = 100
 """Images in the grid, at most."""
 
@@ -49,6 +52,7 @@ SHOWN = 100
 class Call(Section):
     """A call: its fields are the options of `adm generate`, and None is what `run` finds out.
 
+    `upsampling` is how what was sampled is upsampled, which no option says.
     Of a folder that was extended, `first` is the number of images at first: no batch has more, so that these stay.
     """
 
@@ -71,6 +75,7 @@ class Call(Section):
     threads: PositiveInt | None = None
     preset: str | None = None
     fields: dict[str, Any] = Field(default={})
+    upsampling: dict[str, Any] | None = None
 
 
 def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
@@ -148,7 +153,11 @@ def run(call: Call, out: Path) -> None:
     call = call.model_copy(update={"threads": call.threads or available_cores()})
     earlier = call_of(str(out / RECORD), {}) if (out / RECORD).exists() else None
     model, upsampler = _loaded(call)
+    is_said = call.steps is not None or call.sampler is not None
     call, sampling, given = _sampling(call, model, earlier)
+    if upsampler is not None and call.upsampling is None:
+        alike = is_said or not upsampler.opened.card.sampling
+        call = call.model_copy(update={"upsampling": {name: getattr(call, name) for name in ALIKE if alike}})
     _begin(out, call, model, upsampler, given, earlier)
     labels = sampling.labels.tolist()
     told = model.class_names
@@ -159,9 +168,7 @@ def run(call: Call, out: Path) -> None:
     if upsampler is not None:
         classes = None if upsampler.num_classes is None else sampling.labels
         # With the same seeds, the noise of images and of their upsampling would begin alike.
-        how: dict[str, Any] = {"seed": call.seed + 1_000_000}
-        if not upsampler.opened.card.sampling:
-            how |= {"steps": call.steps, "sampler": call.sampler}
+        how: dict[str, Any] = {**(call.upsampling or {}), "seed": call.seed + 1_000_000}
         batch = upsampler.batch_size(call.batch, call.first or len(files))
         sampling = upsampler.upsampling(_read(first, files), classes, **how, batch=batch)
         _complete(out / FINAL, files, sampling)

@@ -135,7 +135,8 @@ def verify(results: Path, params: Params | None = None) -> bool:
     Raises:
         UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    pipeline = Pipeline(params or load(params_kept(results)), results)
+    kept = params_kept(results)
+    pipeline = Pipeline(params or load(kept), results)
     made = {
         path: job
         for path, job in pipeline.makers.items()

@@ -227,11 +227,11 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
 
 
 def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_labelled: bool) -> None:
-    """Refuse near-duplicates that leave too few images to hold out, or none of a class to train on."""
-    held_out = found.num_images - sum(class_counts)
-    if held_out < FEWEST_FOR_INTERVALS:
-        told = f"{held_out} are held out of {found.num_images}, as {found.alike_told}"
-        raise UserError(f"{images}: {told}; {FEWEST_FOR_INTERVALS} are the fewest, so remove near-duplicates")
+    """Refuse near-duplicates that leave too few images to train on or hold out, or none of a class to train on."""
+    trained, held_out = sum(class_counts), found.num_images - sum(class_counts)
+    if held_out < FEWEST_FOR_INTERVALS or trained < FEWEST - FEWEST_FOR_INTERVALS:
+        told = f"{trained} images would be trained on and {held_out} held out, as {found.alike_told}"
+        raise UserError(f"{images}: {told}; remove near-duplicates, or add images")
     for (name, count), trained in zip(found.counts.items(), class_counts, strict=True):
         if is_labelled and not trained:
             told = f"are near-duplicates, {count} of {count} held out"

@@ -227,6 +227,20 @@ def test_samples_are_upsampled(generate, checkpoint, tmp_path):
     assert len(list((tmp_path / "out" / "low_resolution").iterdir())) == 3
 
 
+def test_an_upsampler_is_sampled_as_it_recommends_unless_steps_are_said(generate, exported, checkpoint, adm, tmp_path):
+    small, up = tmp_path / "small.safetensors", exported("up", "--set", "steps=ddim2", kind="upsampler")
+    assert adm("export", checkpoint(image_size=4), small, "--set", "steps=4")[0] == 0
+    upsampler = package.load(up, device="cpu", threads=1)
+    for said, steps in ((None, "ddim2"), ("3", "3")):
+        asked = ("--upsampler", up, "-n", 2, "--seed", 7, "--threads", 1, *(("--steps", said) if said else ()))
+        generate(*asked, source=small, out=steps)
+        sampling = package.load(small, device="cpu").sampling(num=2, steps=said, seed=7)
+        expected = upsampler.upsample(sampling.sample(0), sampling.labels, steps=steps, seed=1_000_007)
+        np.testing.assert_array_equal(pixels(tmp_path / steps), expected)
+        generate(source=tmp_path / steps / "generate.json", out=f"{steps} again")
+        np.testing.assert_array_equal(pixels(tmp_path / steps), pixels(tmp_path / f"{steps} again"))
+
+
 def test_drawn_classes_and_none_make_a_grid(generate, checkpoint, tmp_path):
     generate("-n", 7, *HOW, out="drawn")
     generate("-n", 7, *HOW, source=checkpoint(num_classes=None), out="none")

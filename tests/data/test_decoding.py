@@ -50,10 +50,12 @@ def test_16_bits_are_scaled():
 
 def test_floats_and_32_bits_of_a_tiff_are_the_levels_that_they_hold():
     levels = np.arange(256)[None]
-    for pixels in ((levels / 255).astype(np.float32), levels.astype(np.int32), (257 * levels).astype(np.int32)):
+    floats = (levels / 255).astype(np.float32), (levels / 254.9999).astype(np.float32), levels.astype(np.float32)
+    for pixels in (*floats, levels.astype(np.int32), (257 * levels).astype(np.int32)):
         assert np.array_equal(seen(encoded(Image.fromarray(pixels), "tiff")), GRADIENT)
-    with pytest.raises(UserError, match="floats lie outside"):
-        seen(encoded(Image.fromarray(levels.astype(np.float32)), "tiff"))
+    for wrong in (-1.0, 256.0, np.nan):
+        with pytest.raises(UserError, match="floats lie outside"):
+            seen(encoded(Image.fromarray(np.full((4, 4), wrong, np.float32)), "tiff"))
 
 
 @pytest.mark.parametrize(("background", "colour"), [("white", (255, 255, 255)), ("#102030", (16, 32, 48))])

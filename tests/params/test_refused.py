@@ -292,6 +292,13 @@ REFUSED = {
         AGAIN | {f"{RUN}.steps": "1000", "runs.again.steps": "ddim1000", "claims.new": LOWER | {"than": "again"}},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),
     ),
+    "claim on a guide that pulls nowhere": (
+        AGAIN
+        | {f"runs.again.{name}": value for name, value in {"classifier": None, "gradient_scale": 0.0}.items()}
+        | {f"{RUN}.{name}": value for name, value in {"classifier": None, "gradient_scale": 0.0}.items()}
+        | {f"{RUN}.guide": {"checkpoint": "adm-128-250", "scale": 1.0}, "claims.new": LOWER | {"than": "again"}},
+        *("claims.new", "'scale-2' and 'again' are of one configuration"),
+    ),
     "claim on micro-batches alone": (
         AGAIN | {"runs.again.micro_batch": 9, "claims.new": SIMILAR},
         *("claims.new", "'scale-2' and 'again' are of one configuration"),

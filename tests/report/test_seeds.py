@@ -149,8 +149,9 @@ def test_a_verdict_over_seeds_follows_the_effect(case, paired):
 def test_shares_that_no_seed_changes_differ_by_the_error_of_one_sample():
     claim = claim_of(kind="higher", metric="precision", run="a", than="b")
     # 400 samples at each of three seeds: one sample is 0.0008 of all, and t(2) is 4.3.
-    assert judged(claim, {"a": [1.0] * 3, "b": [0.999] * 3}).verdict == "undecided"
-    assert judged(claim, {"a": [1.0] * 3, "b": [0.99] * 3}).verdict == "holds"
+    for paired in (True, False):
+        assert judged(claim, {"a": [1.0] * 3, "b": [0.997] * 3}, paired).verdict == "undecided"
+        assert judged(claim, {"a": [1.0] * 3, "b": [0.99] * 3}, paired).verdict == "holds"
 
 
 LOWER = claim_of(kind="lower", metric="fid", run="a", than="b")

@@ -195,9 +195,12 @@ def test_losses_are_of_no_more_images_than_near_duplicates_let_be_held_out(adm, 
 
 def test_images_that_near_duplicates_leave_too_few_of_to_hold_out_are_refused(refused, tmp_path):
     write_images(tmp_path / "images", count=12)
-    for number in range(40):
-        shutil.copy(tmp_path / "images" / "000.png", tmp_path / "images" / f"copy-{number}.png")
-    assert "near-duplicates" in refused("new", "mine", "--images", tmp_path / "images", "--size", 32, "--unlabelled")
+    for number in range(12):
+        for copied in range(40):
+            shutil.copy(tmp_path / "images" / f"{number:03d}.png", tmp_path / "images" / f"copy-{copied}.png")
+        assert "near-duplicates" in refused(
+            "new", "mine", "--images", tmp_path / "images", "--size", 32, "--unlabelled"
+        )
 
 
 def test_each_of_many_classes_has_a_row_in_a_grid(adm, images):

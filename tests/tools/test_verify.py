@@ -149,6 +149,11 @@ def test_what_is_stale_is_not_published(project, refused):
     assert not (project.folder / "results" / "published").exists()
 
 
+def test_no_results_are_not_sound_results(project, refused):
+    shutil.rmtree(project.results)
+    assert str(project.results.name) in refused("verify")
+
+
 USAGE = {
     "missing folder": ("none", "none"),
     "results of params that are broken": ("broken", "broken/params.yaml"),
