@@ -596,12 +596,12 @@ class Model:
                 raise UserError(f"sampler {sampler}: is chosen by steps 'fast'; leave one of them out")
             fields, steps = {**FAST, **fields}, None
         if steps is None:
-            steps, sampler = fields.pop("steps", self.longest), fields.pop("sampler", sampler)
+            steps, sampler = fields.pop("steps", self.default_steps), fields.pop("sampler", sampler)
         steps = str(steps)
         return steps, sampler or ("ddim" if steps.startswith("ddim") else "ddpm"), fields
 
     @property
-    def longest(self) -> str:
+    def default_steps(self) -> str:
         """The steps of whoever says nothing: 250, or all of a shorter process."""
         return str(min(250, self.params.noise.timesteps))
 
@@ -702,7 +702,7 @@ class Model:
     def _space(self, steps: str | int | None, scale: float) -> LatentSpace:
         if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
-        steps = str(self.how.get("steps", self.longest) if steps is None else steps)
+        steps = str(self.how.get("steps", self.default_steps) if steps is None else steps)
         self._check_steps(steps)
         values = {"steps": steps, "gradient_scale": scale, "precision": self.precision}
         study = checked(Interpolation, values | {"reconstructions": 1})

@@ -350,7 +350,12 @@ def verify(
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
     from adm.tools import jobs as tool
 
-    if not (tool.verify(results) if results else tool.verify(Path((wanted := load(params)).paths.results), wanted)):
+    if results is None:
+        wanted = load(params)
+        is_sound = tool.verify(Path(wanted.paths.results), wanted)
+    else:
+        is_sound = tool.verify(results)
+    if not is_sound:
         raise typer.Exit(1)
 
 

@@ -140,7 +140,7 @@ def write_network(path: Path, opened: LoadedNetwork, dtype: torch.dtype, samplin
     """Write a network as one `.safetensors`, in a dtype, with its card; the bytes depend on the arguments.
 
     `sampling` is of the card; none leaves what the network's own file recommends, but for a classifier that does not
-    lie beside `path`, and its scale.
+    lie beside `path`, its scale, and its interval; a line says so.
 
     Raises:
         NotFiniteError: The dtype cannot hold a weight.

@@ -333,7 +333,7 @@ def _check_seeds(params: Params, place: str, keys: Collection[str]) -> None:
             raise ValueError(f"{place}: {key!r} is of one seed of training; an interval over seeds needs two or more")
         runs = [run for run in params.groups.get(key, []) if run in {*params.runs, *params.upsampled_runs}]
         bases = [params.upsampled_runs[run].base for run in runs if run in params.upsampled_runs]
-        kinds = [*zip(*_levels_of(params, runs), strict=True), *zip(*_levels_of(params, bases), strict=True)]
+        kinds = [*zip(*levels_of(params, runs), strict=True), *zip(*levels_of(params, bases), strict=True)]
         for kind, seeds in zip(2 * ("weights", "data", "noise"), kinds, strict=False):
             if 1 < len({*seeds}) < len(seeds):
                 crossed = f"{key!r} is of models of which some share a seed of {kind}; only a lottery takes them"
@@ -381,20 +381,20 @@ def _check_compared(params: Params, place: str, claim: claims.AnyClaim) -> None:
             raise ValueError(f"{place}: {run!r} and {other!r} are of one configuration, so no effect is between them")
 
 
-UNGUIDED = ("cfg_scale", "guide", "guidance_interval")
-"""Fields that make no other images where nothing guides."""
-
-
 def _images_of(params: Params, run: ScoredSection, same: Collection[str]) -> dict[str, Any]:
-    """Tell what makes the images of a run; steps in other words and a classifier at scale 0 make no others."""
+    """Tell what makes the images of a run; steps in other words and what guides at no scale make no others."""
     values = run.model_dump(exclude=set(same))
-    if isinstance(run, SamplingParams) and getattr(run, "denoiser_scale", None) is None:
-        values |= dict.fromkeys(("cfg_scale", "guide") if getattr(run, "gradient_scale", 0) else UNGUIDED)
     if isinstance(run, SamplingParams) and not run.steps.startswith(tuple(WARPS)):
         timesteps = params.models[params.model_of(run.checkpoint)].noise.timesteps
         values["steps"] = respaced_timesteps(timesteps, run.steps)
-    if isinstance(run, RunParams) and not run.gradient_scale:
-        values |= dict.fromkeys(("classifier", "classifier_precision", "clipping_order"))
+    if isinstance(run, RunParams):
+        by_denoiser = run.denoiser_scale is not None
+        if not run.gradient_scale:
+            values |= dict.fromkeys(("classifier", "classifier_precision", "clipping_order"))
+        if not by_denoiser:
+            values |= dict.fromkeys(("cfg_scale", "guide"))
+        if not (run.gradient_scale or by_denoiser):
+            values["guidance_interval"] = None
     return values
 
 
@@ -429,19 +429,15 @@ def _check_judged(params: Params, exhibit: BaseModel, place: str) -> None:
                 raise ValueError(f"{place}: {judge!r} is already the extractor of run {run!r}; leave it out")
 
 
-def levels_of(params: Sections, group: str) -> list[tuple[int, int, int]]:
-    """List the seeds of weights, data and noise that each run of a group is trained from."""
-    return _levels_of(params, params.members(group))
-
-
-def _levels_of(params: Sections, runs: Sequence[str]) -> list[tuple[int, int, int]]:
+def levels_of(params: Sections, runs: Sequence[str]) -> list[tuple[int, int, int]]:
+    """List the seeds of weights, data and noise that the model of each run is trained from."""
     models = [params.models[params.model_of(params.checkpoint_of(run))] for run in runs]
     return [(seeds.weights, seeds.data, seeds.noise) for seeds in (model.training.seeds for model in models)]
 
 
 def _check_lottery(params: Params, place: str, groups: Sequence[str]) -> None:
     """Check that groups of runs, a draw of samples each, are of enough seeds of each kind, and share no image."""
-    levels = levels_of(params, groups[0])
+    levels = levels_of(params, params.members(groups[0]))
     by_kind = list(zip(*levels, strict=True))
     counts = [len(set(seeds)) for seeds in by_kind]
     if min(counts) < FEWEST_SEEDS or len(groups) < FEWEST_DRAWS:

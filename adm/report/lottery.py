@@ -194,7 +194,7 @@ def read_lottery(params: Sections, groups: Sequence[str], metric: str, inputs: I
     values = np.stack([read_metrics(params, members, [metric], inputs)[metric] for members in runs], axis=1)
     if np.isnan(values).any():
         raise ValueError(f"runs of {groups[0]!r} have too few samples for {metric!r}")
-    return Lottery(levels_of(params, groups[0]), values, params.section_of(groups[0]).num_samples)
+    return Lottery(levels_of(params, params.members(groups[0])), values, params.section_of(groups[0]).num_samples)
 
 
 def lottery_table(params: Sections, groups: Sequence[str], metric: str, inputs: Inputs) -> pd.DataFrame:

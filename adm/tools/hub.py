@@ -84,7 +84,8 @@ def write(out: Path, network: str, scored: Path | None = None, licence: str | No
     names = (run.keys() | sampling.keys()) - {"classifier"}
     if run and sampling and (differ := sorted(name for name in names if run.get(name) != sampling.get(name))):
         raise UserError(f"{scored}: is of samples by another {some(differ)} than {network} recommends")
-    sampling = {"steps": model.longest, **sampling, **run, **({"classifier": CLASSIFIER} if model.classifier else {})}
+    sampling = {"steps": model.default_steps, **sampling, **run}
+    sampling |= {"classifier": CLASSIFIER} if model.classifier else {}
     model.check_recommended(sampling)
     with new_folder(out) as folder:
         if model.classifier:

@@ -232,8 +232,8 @@ def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_la
     if held_out < FEWEST_FOR_INTERVALS or trained < FEWEST - FEWEST_FOR_INTERVALS:
         told = f"{trained} images would be trained on and {held_out} held out, as {found.alike_told}"
         raise UserError(f"{images}: {told}; remove near-duplicates, or add images")
-    for (name, count), trained in zip(found.counts.items(), class_counts, strict=True):
-        if is_labelled and not trained:
+    for (name, count), of_class in zip(found.counts.items(), class_counts, strict=True):
+        if is_labelled and not of_class:
             told = f"are near-duplicates, {count} of {count} held out"
             raise UserError(f"{images}: the images of class {name!r} {told}; add others, or remove the class")
 
