@@ -230,7 +230,7 @@ def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_la
     """Refuse near-duplicates that leave too few images to train on or hold out, or none of a class to train on."""
     trained, held_out = sum(class_counts), found.num_images - sum(class_counts)
     if held_out < FEWEST_FOR_INTERVALS or trained < FEWEST - FEWEST_FOR_INTERVALS:
-        told = f"{trained} images would be trained on and {held_out} held out, as {found.alike_told}"
+        told = f"{trained} images would be trained on and {held_out} held out, because of {found.alike_told}"
         raise UserError(f"{images}: {told}; remove near-duplicates, or add images")
     for (name, count), of_class in zip(found.counts.items(), class_counts, strict=True):
         if is_labelled and not of_class:
