@@ -199,13 +199,13 @@ class Gan(Config):
 class Throughput(Config):
     """How fast a model trains, with a naive and an optimised implementation in turns (Table 7).
 
-    Each of the `repetitions` times `steps` updates of both. The naive implementation always uses float32. `device` is
-    what computes: it is what is measured, so it stands here and not under `resources`.
+    Each of the `repetitions` times `steps` updates of both, which have the same `precision`. `device` is what computes:
+    it is what is measured, so it stands here and not under `resources`.
     """
 
     naive_batch: PositiveInt
     optimised_batch: PositiveInt
-    optimised_precision: Precision = "float32"
+    precision: Precision = "float32"
     steps: PositiveInt = 5
     repetitions: PositiveInt = 5
     threads: PositiveInt = 1

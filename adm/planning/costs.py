@@ -1,6 +1,6 @@
 """What a params file costs, before anything runs: operations of all jobs, and days of devices.
 
-Features and timings are not counted: of the paper's scale they are one V100-day of 7,211.
+Features and timings are not counted: of the paper's scale they are one V100-day in 7,200.
 """
 
 import math

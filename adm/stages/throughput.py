@@ -8,13 +8,13 @@ import torch
 from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.config.models import AnyModel, Precision
+from adm.config.models import AnyModel
 from adm.determinism import make_deterministic
 from adm.machine import processor_name
 from adm.nets.cost import network_cost
 from adm.parallel import resolve_device
 from adm.params.runs import ThroughputParams
-from adm.training.throughput import NAIVE_PRECISION, measure
+from adm.training.throughput import measure
 
 
 def run(throughput: ThroughputParams, model: AnyModel, out: Path, made_by: MadeBy) -> None:
@@ -27,14 +27,14 @@ def run(throughput: ThroughputParams, model: AnyModel, out: Path, made_by: MadeB
     device = resolve_device(throughput.device)
     timings = measure(throughput, model, device)
 
-    def speed(name: str, batch_size: int, precision: Precision) -> dict[str, Any]:
-        return {"batch_size": batch_size, "precision": precision, "images_per_second": timings[name]}
+    def speed(name: str, batch_size: int) -> dict[str, Any]:
+        return {"batch_size": batch_size, "precision": throughput.precision, "images_per_second": timings[name]}
 
     content = {
         "peak_flops": max(timings["peak_flops"]),
         "peak_flops_of_repetitions": timings["peak_flops"],
-        "naive": speed("naive", throughput.naive_batch, NAIVE_PRECISION),
-        "optimised": speed("optimised", throughput.optimised_batch, throughput.optimised_precision),
+        "naive": speed("naive", throughput.naive_batch),
+        "optimised": speed("optimised", throughput.optimised_batch),
         "forward_flops": network_cost(model).flops,
         "device": processor_name() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": throughput.threads,

@@ -18,23 +18,23 @@ from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
 
-NAIVE_PRECISION: Precision = "float32"
-
 MATRIX_SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices whose product measures a device's peak: large enough to use all arithmetic units."""
 
 
 class NaiveTraining:
-    """A first, simple implementation: float32, with AdamW and the moving average updated tensor by tensor.
+    """A first, simple implementation: AdamW and the moving average are updated tensor by tensor.
 
-    It uses this project's network; only the training step is naive.
+    It uses this project's network; only the training step is naive. Losses are not scaled in float16.
 
     Source: Appendix B.1, "a naive implementation of our models in PyTorch".
     """
 
-    def __init__(self, network: nn.Module, model: AnyModel, device: torch.device = CPU) -> None:
+    def __init__(
+        self, network: nn.Module, model: AnyModel, precision: Precision = "float32", device: torch.device = CPU
+    ) -> None:
         self.network, self.task, self.training = network.to(device), build_task(model, device), model.training
-        self.forward = Forward(network)
+        self.forward = Forward(network, precision)
         self.average = copy.deepcopy(network)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -75,7 +75,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
     changes = {
         "batch_size": throughput.optimised_batch,
         "accumulation": 1,
-        "precision": throughput.optimised_precision,
+        "precision": throughput.precision,
         "threads": throughput.threads,
         "averages": None,  # the naive implementation keeps none either, and is by AdamW
         "optimizer": "adamw",
@@ -83,7 +83,8 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
     # Initial weights and the naive dropout draw from the global generator; the fork restores it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seeds.weights)
-        plain, batch = NaiveTraining(build(model), model, device), _batch(model, throughput.naive_batch, device)
+        plain = NaiveTraining(build(model), model, throughput.precision, device)
+        batch = _batch(model, throughput.naive_batch, device)
         _, optimised = _updates(build(model), model, model.training.model_copy(update=changes), device)
         turns: dict[str, tuple[int, Callable[[], object]]] = {
             "naive": (throughput.naive_batch, lambda: plain.step(*batch)),
@@ -92,7 +93,7 @@ def measure(throughput: Throughput, model: AnyModel, device: torch.device = CPU)
         for _, update in turns.values():
             update()
         for _ in progress(range(throughput.repetitions), unit="repetition"):
-            timings["peak_flops"].append(peak_flops(device, throughput.optimised_precision))
+            timings["peak_flops"].append(peak_flops(device, throughput.precision))
             for name, (size, update) in turns.items():
                 timings[name].append(size * _rate(update, throughput.steps, device))
     return timings
