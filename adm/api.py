@@ -902,6 +902,7 @@ def score(
     threads: int | None = None,
     cache: str | Path | None = None,
     background: str = "white",
+    size: int | None = None,
     protocol: str = "evaluator",
     expect: float | None = None,
 ) -> Mapping[str, Any]:
@@ -920,6 +921,7 @@ def score(
         threads: All cores if None.
         cache: A folder that keeps features for later calls.
         background: The colour that transparent images of folders are laid on, as `background` of a dataset.
+        size: The side of the squares that images of folders are cropped and scaled to, as for training.
         protocol: The tool whose FID is computed, alone: "torch-fidelity", "pytorch-fid" or "clean-fid".
         expect: An FID that was reported: whether another draw of samples would have it, and what moves this one.
 
@@ -931,7 +933,7 @@ def score(
     """
     kept = Path(cache) if isinstance(cache, str) else cache
     options = {"device": device, "background": background, "protocol": protocol, "expect": expect, "cache": kept}
-    options |= {"num_samples": num_samples, "intervals": intervals, "further": further}
+    options |= {"size": size, "num_samples": num_samples, "intervals": intervals, "further": further}
     return _measured(samples, reference, graph, batch, threads, options)
 
 
@@ -943,6 +945,7 @@ def fid(
     device: Device = "auto",
     batch: int = 64,
     threads: int | None = None,
+    size: int | None = None,
     protocol: str = "evaluator",
 ) -> float:
     """Compute FID alone; arguments are those of `score`, whose warnings are told as Python's.
@@ -950,7 +953,7 @@ def fid(
     Raises:
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
-    options = {"device": device, "protocol": protocol, "alone": True}
+    options = {"device": device, "size": size, "protocol": protocol, "alone": True}
     report = _measured(samples, reference, graph, batch, threads, options)
     for warning in report["warnings"]:
         warnings.warn(warning, stacklevel=2)

@@ -60,15 +60,12 @@ class Verbs(TyperGroup):
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-def environment(
-    pipeline: Pipeline, job: Job, file: Path = Path("params.yaml"), is_current: bool = True
-) -> SimpleNamespace:
+def environment(pipeline: Pipeline, job: Job, is_current: bool = True) -> SimpleNamespace:
     """Gather what a job's stage takes beside sections, inputs and outputs; no result depends on it.
 
     Args:
         pipeline: The graph of the job.
         job: The job.
-        file: The params file.
         is_current: Whether all that the job reads is known to be up to date; else the page tells what is not.
     """
     execution = pipeline.params.execution
@@ -87,7 +84,7 @@ def environment(
 
         by_name = {} if is_current else states(pipeline)
         stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
-        given.content = content_of_page(pipeline, file, stale, compared(pipeline.root))
+        given.content = content_of_page(pipeline, stale, compared(pipeline.root))
     return given
 
 
@@ -223,6 +220,7 @@ def score(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="All cores if not given.")] = None,
     background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",
+    size: Annotated[int | None, typer.Option(min=1, help="Crop and scale images of folders, as for training.")] = None,
     as_: Annotated[
         Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"],
         typer.Option("--as", help="The tool whose FID it is; the paper's is evaluator."),
@@ -238,7 +236,8 @@ def score(
 
     _require_ending(out, ".json")
     asked = {"num_samples": num_samples, "intervals": intervals, "further": further, "cache": cache, "device": device}
-    options = checked(evaluation.Options, asked | {"background": background, "protocol": as_, "expect": expect})
+    prepared = {"background": background, "size": size, "protocol": as_, "expect": expect}
+    options = checked(evaluation.Options, asked | prepared)
     how = GraphParams(executor=executor, feature_batch=batch, threads=threads or available_cores())
     tool.run(samples, reference, graph, how, options, out)
 
@@ -588,7 +587,7 @@ def carry_out(file: Path, verb: str, key: str, is_current: bool = True) -> None:
 
             launch(taken.processes, taken.nodes, f"resources.{job.kind.resources}.nodes")
         else:
-            carrying.carry_out(pipeline, job, environment(pipeline, job, file, is_current))
+            carrying.carry_out(pipeline, job, environment(pipeline, job, is_current))
 
 
 def _told(error: Any) -> str:

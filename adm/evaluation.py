@@ -25,7 +25,7 @@ from adm.artifacts.manifest import library_versions, provenance, read_manifest, 
 from adm.artifacts.reading import names_in_npz
 from adm.artifacts.released_files import placed
 from adm.artifacts.writing import new_folder
-from adm.config.base import Config
+from adm.config.base import Config, PositiveInt
 from adm.config.data import Colour, GraphParams
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS, PAPER_METRICS, RETRAINING
 from adm.data.images import WHITE, Images, Pixels, images_of, is_network, open_images, open_npz
@@ -67,6 +67,7 @@ class Options(Config):
         cache: Folder that keeps features for later calls.
         device: Where torch runs the graph; "auto" is a GPU where there is one.
         background: The colour that transparent images of folders are laid on.
+        size: The side of the squares that images of folders are cropped and scaled to; None takes them as they are.
         protocol: One of PROTOCOLS, by which images are prepared.
         expect: An FID to compare with.
         alone: Whether to compute FID alone, as is done with another protocol or something expected.
@@ -78,6 +79,7 @@ class Options(Config):
     cache: Path | None = None
     device: str = "auto"
     background: Colour = WHITE
+    size: PositiveInt | None = None
     protocol: Literal["evaluator", "torch-fidelity", "pytorch-fid", "clean-fid"] = EVALUATOR
     expect: Annotated[float, Field(ge=0)] | None = None
     alone: bool = False
@@ -114,14 +116,14 @@ class Reference:
         }
 
 
-def open_reference(path: Path, background: str = WHITE) -> Reference:
-    """Open a reference; statistics in an npz are used and not computed again.
+def open_reference(path: Path, background: str = WHITE, side: int | None = None) -> Reference:
+    """Open a reference, as `open_images` does; statistics in an npz are used and not computed again.
 
     Raises:
         UserError: It holds neither images nor statistics, only some of the statistics, or statistics that do not fit.
     """
     if not path.is_file() or is_network(path):
-        return Reference(path, None, open_images(path, background=background))
+        return Reference(path, None, open_images(path, None, background, side))
     names = names_in_npz(path)
     statistics = [name for name in STATISTICS if name in names]
     if not statistics and "arr_0" not in names:
@@ -156,13 +158,10 @@ def measure(
     """
     samples, reference = (_of_artifact(one) if isinstance(one, Path) else one for one in (samples, reference))
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
-    limit, background = options.num_samples, options.background
-    if isinstance(samples, Path):
-        fake = open_images(samples, limit, background)
-    else:
-        fake = images_of(samples, "samples", limit)
+    limit, seen = options.num_samples, (options.background, options.size)
+    fake = open_images(samples, limit, *seen) if isinstance(samples, Path) else images_of(samples, "samples", limit)
     if isinstance(reference, Path):
-        real = open_reference(placed(reference), background)
+        real = open_reference(placed(reference), *seen)
     else:
         real = Reference(Path("reference"), None, images_of(reference, "reference"))
     if real.stored is not None and not PROTOCOLS[options.protocol].stored:
@@ -182,7 +181,7 @@ def measure(
         raise UserError(f"--as {options.protocol}: is not for executor 'tensorflow', whose graph resizes by itself")
     graph = placed(_of_artifact(graph))
     if not graph.is_file():
-        raise UserError(f"{graph}: is no file; --graph takes the Inception graph of 2015, or another frozen one")
+        raise UserError(f"{graph}: is no file; the graph is the Inception graph of 2015, or another frozen one")
     largest = max(images.count for images in (fake, real.images) if images is not None)
     # Batches are padded, so a batch larger than the number of images would only waste time.
     params = params.model_copy(update={"feature_batch": min(params.feature_batch, largest)})
@@ -207,6 +206,7 @@ def measure(
             "samples": fake.describe(),
             "reference": real.describe(),
             **({"background": options.background} if options.background != WHITE else {}),
+            **({"size": options.size} if options.size else {}),
             "graph": {
                 "name": graph.name,
                 "sha256": sha256(graph),

@@ -126,7 +126,7 @@ def test_a_mistake_is_one_line_on_stderr_exit_code_2_and_no_output(refused, proj
 
 def test_a_broken_params_file_is_a_mistake_too(refused, project):
     content = yaml.safe_load((project / "params.yaml").read_text())
-    content["models"]["adm-128"]["network"] = {"channels": 33}
+    content["models"]["adm-128"]["network"] = {"channels": 34}
     (project / "broken.yaml").write_text(yaml.safe_dump(content))
     assert refused("check", "--params", "broken.yaml").startswith("broken.yaml: models.adm-128.network: ")
 

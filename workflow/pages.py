@@ -1,8 +1,9 @@
 """What MkDocs shows beside the pages in `docs`: the README as home, files that pages link to, results, and references.
 
-A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page is replaced by what `PARTS[NAME]` writes, and one of
-`NAME SCALE` by what it writes of that scale; links to files outside `docs` lead to copies of them on the site, and
-formulas become MathML, so that no page asks the network. Numbers with a reference are those of published results.
+A hook of `mkdocs.yml`. A line `<!-- generated: NAME -->` of a page, with the hint behind it, is replaced by what
+`PARTS[NAME]` writes, and one of `NAME SCALE` by what it writes of that scale; links to files outside `docs` lead to
+copies of them on the site, and formulas become MathML, so that no page asks the network. Numbers with a reference are
+those of published results.
 """
 
 import ast
@@ -66,7 +67,7 @@ LEAST_COVERED, MOST_COVERED = 0.93, 0.98
 """What a nominal 95 % interval should cover in a simulation."""
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\]\([^)]*\))*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
-GENERATED = re.compile(r"^<!-- generated: (\w+)(?: (\w+))? -->$", re.MULTILINE)
+GENERATED = re.compile(r"^<!-- generated: (\w+)(?: (\w+))? -->\n\*`make docs` .*\*$", re.MULTILINE)
 FORMULA = re.compile(
     r"(?P<code>```.*?```|`[^`]+`)|\$\$(?P<block>.+?)\$\$|(?<![^\s(])\$(?P<inline>[^$\s][^$]*)\$(?!\w)", re.DOTALL
 )

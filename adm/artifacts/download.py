@@ -75,9 +75,10 @@ def _receive(file: PublishedFile, part: Path, elsewhere: str) -> None:
                 raise UserError(f"{file.url}: {brief(error)}") from error
             failures = 1 if _length(part) > before else failures + 1
             if failures == TRIES:
+                reason = getattr(error.args[0] if error.args else None, "reason", error)
                 here = f"{TRIES} times; {_length(part)} bytes are here; run again, or "
                 here += elsewhere or f"give {file.filename} from elsewhere: url: file:///folder/{file.filename}"
-                raise UserError(f"{file.url}: {brief(error)}, {here}") from error
+                raise UserError(f"{file.url}: {brief(reason)}, {here}") from error
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 

@@ -10,15 +10,15 @@ from adm.config.base import Config, Fraction, PositiveInt
 class EncoderParams(Config):
     """The common part of UNet and classifier: levels of residual blocks with attention.
 
-    `channel_multiplier` has one entry for each resolution; each level halves the sides. `attention_resolutions` are
-    side lengths of feature maps. Exactly one of `heads` and `head_channels` is given. `image_channels` is 3, or 1 for
-    grey images. Every GroupNorm has `groups`, in the paper 32. With as many groups as channels every feature map loses
-    its mean and its scale; at 28x28 images came out too bright, and conditioning by addition, which is lost with the
-    mean, is refused.
+    `channels` is even, as sines and cosines tell the timestep. `channel_multiplier` has one entry for each resolution;
+    each level halves the sides. `attention_resolutions` are side lengths of feature maps. Exactly one of `heads` and
+    `head_channels` is given. `image_channels` is 3, or 1 for grey images. Every GroupNorm has `groups`, in the paper
+    32. With as many groups as channels every feature map loses its mean and its scale; at 28x28 images came out too
+    bright, and conditioning by addition, which is lost with the mean, is refused.
     """
 
     image_size: PositiveInt
-    channels: PositiveInt
+    channels: Annotated[PositiveInt, Field(multiple_of=2)]
     channel_multiplier: Annotated[list[float], Field(min_length=1)]
     groups: PositiveInt = 32
     depth: PositiveInt = 2

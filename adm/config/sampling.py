@@ -38,7 +38,8 @@ def check_gradient_scale(by_classifier: bool, gradient_scale: float) -> None:
         ValueError: There is none.
     """
     if gradient_scale and not by_classifier:
-        raise ValueError(f"gradient_scale: {gradient_scale} does nothing without a classifier; name one")
+        told = f"gradient_scale: {gradient_scale} does nothing without a classifier"
+        raise ValueError(f"{told}; name one, or let cfg_scale guide")
 
 
 class Evaluations(NamedTuple):

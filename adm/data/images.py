@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import names_in_npz, open_array
 from adm.artifacts.streaming import stretches
+from adm.data.crops import centre_crop
 from adm.data.decoding import read_image
 from adm.data.listing import ENDINGS, class_names, names_of_images
 from adm.errors import UserError
@@ -35,8 +36,8 @@ class Images:
         total: The number of images there, at least N.
         size: (H, W).
         chunks: Yields (n, H, W, 3) uint8 in order, with n the given number or fewer in the last chunk.
-        digest: Computes once a hexadecimal sha256 of the npz, or of the folder's names and files, and a background that
-            is not white.
+        digest: Computes once a hexadecimal sha256 of the npz, or of the folder's names and files, a background that is
+            not white, and the side that they are scaled to.
     """
 
     path: Path
@@ -61,10 +62,11 @@ def is_network(path: Path) -> bool:
     return (path.is_file() and path.suffix in (".safetensors", ".pt")) or (path / "ema.safetensors").exists()
 
 
-def open_images(path: Path, limit: int | None = None, background: str = WHITE) -> Images:
+def open_images(path: Path, limit: int | None = None, background: str = WHITE, side: int | None = None) -> Images:
     """Open the `arr_0` of an npz, or the images of a folder and the folders in it, in the order of their paths.
 
-    Only the first `limit` are used, if it is given. Those of a folder are laid on the background where transparent.
+    Only the first `limit` are used, if it is given. Those of a folder are laid on the background where transparent, and
+    with a `side` cropped to squares and scaled to it, as for training.
 
     Raises:
         UserError: There is no image, fewer than `limit`, or one that is unreadable or not of the first one's size.
@@ -74,7 +76,7 @@ def open_images(path: Path, limit: int | None = None, background: str = WHITE) -
     if is_network(path):
         raise UserError(f"{path}: is a network, and images are wanted; `adm generate {path} -n 2000` makes some")
     if path.is_dir():
-        return _open_folder(path, limit, background)
+        return _open_folder(path, limit, background, side)
     if path.suffix != ".npz":
         raise UserError(f"{path}: is no npz and no folder of images")
     return open_npz(path, limit)
@@ -104,7 +106,8 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
         UserError: The array is none of images, or has fewer than `limit`.
     """
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3:
-        raise UserError(f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)")
+        told = f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)"
+        raise UserError(f"{told}; of grey images, repeat the channel")
     count = _counted(name, array.shape, limit)
     return Images(
         path=Path(name),
@@ -131,19 +134,25 @@ def labels_of(images: Images) -> NDArray[np.int64] | None:
     return array.read()[: images.count].astype(np.int64)
 
 
-def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
+def _open_folder(folder: Path, limit: int | None, background: str, side: int | None) -> Images:
     names = _names(folder)
     if not names:
         raise UserError(f"{folder}: holds no image; accepted are files that end in {', '.join(ENDINGS)}")
     total = len(names)
     names = names[: _counted(str(folder), (total,), limit)]
-    size = read_image(folder / names[0], background=background).shape[:2]
+
+    def seen(name: str) -> Pixels:
+        pixels = read_image(folder / name, background=background)
+        return pixels if side is None else centre_crop(pixels, side)
+
+    size = seen(names[0]).shape[:2]
 
     def read(name: str) -> Pixels:
-        pixels = read_image(folder / name, background=background)
+        pixels = seen(name)
         if pixels.shape[:2] != size:
             sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
-            raise UserError(f"{folder / name}: is {sizes[0]}, and those before it {sizes[1]}; one size is wanted")
+            told = f"{folder / name}: is {sizes[0]}, and those before it {sizes[1]}"
+            raise UserError(f"{told}; one size is wanted, to which --size crops and scales them")
         return pixels
 
     def chunks(length: int) -> Iterator[Pixels]:
@@ -152,7 +161,8 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
             for start in range(0, len(names), length):
                 yield np.stack([*pool.map(read, names[start : start + length])])
 
-    laid_on = b"" if background == WHITE else background.encode()
+    changed = b"" if background == WHITE else background.encode()
+    changed += b"" if side is None else b"\n%d" % side
 
     def line(name: str) -> bytes:
         return os.fsencode(name) + b"\n" + sha256(folder / name).encode() + b"\n"
@@ -163,7 +173,7 @@ def _open_folder(folder: Path, limit: int | None, background: str) -> Images:
         total=total,
         size=(size[0], size[1]),
         chunks=chunks,
-        digest=cache(lambda: hashlib.sha256(b"".join([*map(line, names), laid_on])).hexdigest()),
+        digest=cache(lambda: hashlib.sha256(b"".join([*map(line, names), changed])).hexdigest()),
     )
 
 

@@ -40,7 +40,7 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
     if getattr(first, "ndim", 0) == 4 and getattr(second, "ndim", 4) < 3:  # images and their labels
         given = first
     if isinstance(given, np.ndarray):
-        return given[None] if given.ndim == 3 else given
+        return given[None] if given.ndim == 3 and given.shape[-1] == 3 else given
     if isinstance(given, Tensor):
         return _of_tensor(given, name)
     if isinstance(given, Image.Image):

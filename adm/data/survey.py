@@ -102,7 +102,8 @@ def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsu
     by_class = {name: names_of_images(folder / name) for name in (classes if len(classes) > 1 else [""])}
     for name, files in by_class.items():
         if not files:
-            raise UserError(f"{folder / name}: holds no image; remove it, or put images there")
+            hint = "remove it, or put images there, not into folders of its own"
+            raise UserError(f"{folder / name}: holds no image; {hint}")
     return folder, "folder" if len(classes) > 1 else "lsun", by_class
 
 

@@ -42,8 +42,10 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
 
 
 def check_ancestors(pipeline: Pipeline, job: Job) -> None:
-    """Refuse a stale artifact among the inputs of a job, those of its inputs, and so on; the nearest is told."""
+    """Refuse a missing input of a job, and a stale one, of its inputs' inputs and so on, too; the nearest is told."""
     waiting, seen, identify = [*job.inputs.values()], set[Path](), cache(identity)
+    if lacking := next((path for path in waiting if path in pipeline.makers and not path.exists()), None):
+        raise UserError(f"{lacking}: does not exist; make it: {pipeline.everything} {lacking}")
     for path in waiting:
         maker = pipeline.makers.get(path)
         if path in seen or maker is None:
@@ -51,10 +53,10 @@ def check_ancestors(pipeline: Pipeline, job: Job) -> None:
         seen.add(path)
         waiting += maker.inputs.values()
         if not path.exists():
-            continue  # a stage tells of inputs that it lacks
+            continue  # what an input is made from may be gone
         if why := [each for each in stale(maker, path, identify, missing_too=False) if each != CODE]:
-            again = f"make it again: adm {' '.join(maker.command)}"
-            raise UserError(f"{path}: is out of date ({some(why, separator='; ')}); {again}")
+            told = f"{path}: is out of date ({some(why, separator='; ')})"
+            raise UserError(f"{told}; make it again: {pipeline.command(maker)}")
 
 
 def made_by(job: Job) -> MadeBy:

@@ -40,6 +40,9 @@ MAKERS = {
 NEEDED = {"metrics": "evaluate", "judged": "judge", "samples": "sample", "studies": STUDY}
 """By what tables, figures and claims need, the kind of job that makes it, if it has another name."""
 
+USUAL = Path("params.yaml")
+"""The params file that a command need not name."""
+
 KEPT: dict[Any, "Pipeline"] = {}
 """Pipelines by the content of their params files."""
 
@@ -64,7 +67,7 @@ def pipeline_of(file: Path) -> "Pipeline":
     data = read(file).data
     key = repr(data), file, Path.cwd()
     if key not in KEPT:
-        KEPT[key] = Pipeline(check(data, file))
+        KEPT[key] = Pipeline(check(data, file), file=file)
     return KEPT[key]
 
 
@@ -74,10 +77,11 @@ class Pipeline:
     Args:
         params: The written-out params file.
         root: The results folder; None takes the folder in the params file.
+        file: The params file, as commands are to name it.
     """
 
-    def __init__(self, params: Params, root: Path | None = None) -> None:
-        self.params = params
+    def __init__(self, params: Params, root: Path | None = None, file: Path = USUAL) -> None:
+        self.params, self.file = params, file
         self.root = root or Path(params.paths.results)
 
     @cached_property
@@ -86,6 +90,15 @@ class Pipeline:
         named = {job.name: job for job in self.makers.values()}
         after = {name: self.after(job) for name, job in named.items()}
         return {name: named[name] for name in TopologicalSorter(after).static_order()}
+
+    @property
+    def everything(self) -> str:
+        """The command that makes what is missing or out of date; before the name of a file or folder, that one."""
+        return "snakemake --cores all" + ("" if self.file == USUAL else f" --configfile {self.file}")
+
+    def command(self, job: Job) -> str:
+        """Write the command that carries out a job alone."""
+        return " ".join(["adm", *job.command, *([] if self.file == USUAL else ["--params", str(self.file)])])
 
     @cached_property
     def makers(self) -> dict[Path, Job]:

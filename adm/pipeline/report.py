@@ -22,29 +22,22 @@ if TYPE_CHECKING:
 SHEET = "images.png"
 """The contact sheet that `adm new` writes beside a params file."""
 
-USUAL = Path("params.yaml")
-"""The params file that a command need not name."""
 
-
-def content_of_page(
-    pipeline: "Pipeline", file: Path, stale: Mapping[str, str], compared: Sequence[str] = ()
-) -> Content:
+def content_of_page(pipeline: "Pipeline", stale: Mapping[str, str], compared: Sequence[str] = ()) -> Content:
     """Gather what the page of a params file shows.
 
     Args:
         pipeline: Its jobs.
-        file: The params file, as commands are to name it.
         stale: By the name of a job, why it would be done again.
         compared: How its results compare with what is published of them.
     """
     params = pipeline.params
-    named = "" if file == USUAL else f" --params {file}"
     exhibits = [
         Exhibit(
             kind=job.kind.name,  # type: ignore[arg-type]
             key=job.key,
             caption=job.sections.get("caption", ""),
-            command=f"adm {' '.join(job.command)}{named}",
+            command=pipeline.command(job),
             files=job.outputs,
             stale=stale.get(job.name, ""),
         )
@@ -54,7 +47,6 @@ def content_of_page(
     logs: dict[str, list[Path]] = {}
     for key, segment in params.segments.items():
         logs.setdefault(segment.model, []).append(pipeline.artifact("training", key))
-    everything = "snakemake --cores all" + ("" if file == USUAL else f" --configfile {file}")
     return Content(
         name=Path(params.paths.results).name,
         params=params,
@@ -62,8 +54,8 @@ def content_of_page(
         exhibits=exhibits,
         logs=logs,
         scores=_scores(pipeline),
-        everything=everything,
-        sheet=file.with_name(SHEET),
+        everything=pipeline.everything,
+        sheet=pipeline.file.with_name(SHEET),
         compared=compared,
     )
 

@@ -190,7 +190,8 @@ def choose(wanted: Request) -> Recipe:
     starting = jobs * STARTING / min(wanted.at_a_time, 4)
     left = 3600 * wanted.hours - starting
     if left < starting:
-        raise UserError(f"--hours {wanted.hours}: is too short; {jobs} jobs take {starting / 3600:.2f} hours to start")
+        told = f"--hours {wanted.hours}: is too short; {jobs} jobs take {starting / 3600:.3f} hours to start"
+        raise UserError(f"{told}, and as long must be left")
     several = wanted.at_a_time > 1
     share = TRAINING + BESIDE * several
     model, seconds = _fitting(wanted, share * left)
@@ -228,7 +229,7 @@ def choose(wanted: Request) -> Recipe:
 def reached(recipe: Recipe) -> list[str]:
     """Tell what FID training as long as a recipe's, or shorter, reached on other images; nothing of other networks."""
     network, training = recipe.model["network"], recipe.model["training"]
-    is_measured = "num_classes" in network and network["image_size"] <= 32 and "optimizer" in training
+    is_measured = "num_classes" in network and network["image_size"] in (28, 32) and "optimizer" in training
     if not is_measured or network["channels"] > WIDTHS[-1].channels or training["batch_size"] != 16:
         return []
     most = {name: max((at for at in fids if at <= recipe.iterations), default=0) for name, fids in REACHED.items()}

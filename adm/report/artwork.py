@@ -1,9 +1,10 @@
 """Figures by kind: each is drawn from its section and from the artifacts of a scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -43,11 +44,12 @@ class Drawn(NamedTuple):
     remark: str = ""
 
 
-def _of_seeds(params: Sections, figure: figures.AnyFigureParams) -> str:
-    """Say what the bars of a figure of groups are; "" without a group."""
+def _of_bars(params: Sections, figure: figures.AnyFigureParams, frames: Iterable[pd.DataFrame]) -> str:
+    """Say what the bars of a figure are; "" without any."""
     read, groups = {*keys_read(figure, "metrics")}, {*params.groups}
     if not read & groups:
-        return ""
+        has_bars = any(str(column).endswith("_low") for frame in frames for column in frame)
+        return "Bars are 95 % intervals over draws of the samples." if has_bars else ""
     alone = "" if read <= groups else ", and single trainings, with bars over draws of their samples"
     return f"Here: means over seeds of training, with bars over their 95 % t-intervals{alone}."
 
@@ -64,7 +66,8 @@ def _ablations(params: Sections, figure: figures.AblationsParams, inputs: Inputs
             frame = read_metrics(params, runs, ["fid"], inputs)
             frame[figure.x] = [_taken(params, run, figure.x, inputs) for run in runs]
             panels[title][label] = frame
-    return Drawn(curves.ablation_curves(panels, figure.x), _of_seeds(params, figure))
+    frames = (frame for panel in panels.values() for frame in panel.values())
+    return Drawn(curves.ablation_curves(panels, figure.x), _of_bars(params, figure, frames))
 
 
 def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
@@ -86,7 +89,7 @@ def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Input
         if not any(run in params.groups for run in runs):  # bars are of seeds of training
             frame = frame[names]
         frames[f"{label} ({parameter})"] = frame.assign(value=values)
-    return Drawn(curves.trade_off(frames, figure.panels), _of_seeds(params, figure))
+    return Drawn(curves.trade_off(frames, figure.panels), _of_bars(params, figure, frames.values()))
 
 
 def _varied(sections: Sequence[ScoredSection]) -> tuple[str, list[float]]:
@@ -107,7 +110,7 @@ def _curves(params: Sections, figure: figures.CurvesParams, inputs: Inputs) -> D
             if error is not None and not params.groups.keys() & {*runs}:
                 frame[f"{name}_low"], frame[f"{name}_high"] = (frame[name] + k * frame[error] for k in (-1.96, 1.96))
         frame["value"] = [_abscissa(params, run, figure.x) for run in runs]
-    return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_seeds(params, figure))
+    return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_bars(params, figure, frames.values()))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:

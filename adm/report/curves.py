@@ -207,9 +207,18 @@ def _panels(count: int, height: float, across: int = 3, sharey: bool = False) ->
 
 
 def _scale(axes: Axes, curves: Iterable[pd.DataFrame], metric: str) -> None:
-    """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores."""
-    if METRICS[metric].better == "lower" and _is_wide([value for frame in curves for value in frame[metric].dropna()]):
+    """Make the y axis logarithmic for distances that differ widely; it stays linear for shares and scores.
+
+    Bars may leave it below. It stays linear, too, where some reach below zero and distances differ less than tenfold.
+    """
+    frames = [*curves]
+    values = [value for frame in frames for value in frame[metric].dropna()]
+    if METRICS[metric].better != "lower" or not _is_wide(values):
+        return
+    lows = [low for frame in frames for low in frame.get(f"{metric}_low", ())]
+    if min(lows, default=1.0) > 0 or _is_wide(values, 10):
         _logarithmic(axes, "y")
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], min(values) / 2))
 
 
 def _curve(axes: Axes, frame: pd.DataFrame, x: str, y: str, label: str, index: int) -> None:
@@ -238,9 +247,9 @@ def _legend_above(figure: Figure, axes: Axes, columns: int = 3) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
-def _is_wide(values: Sequence[float]) -> bool:
+def _is_wide(values: Sequence[float], least: float = 4) -> bool:
     """Tell whether values differ so widely that an axis is logarithmic."""
-    return bool(values) and min(values) > 0 and max(values) / min(values) >= 4
+    return bool(values) and min(values) > 0 and max(values) / min(values) >= least
 
 
 def _logarithmic(axes: Axes, name: Literal["x", "y"]) -> None:

@@ -80,6 +80,8 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
     if any(isinstance(cell, OverSeeds) for cell in table.to_numpy().flat):
         cell = "mean ± half the width of its 95 % t-interval (standard deviation)"
         caption = f"{caption} Here, a metric over seeds of training is: {cell}."
+    elif "±" not in caption and table.map(lambda cell: "±" in str(cell)).any(axis=None):
+        caption = f"{caption} ± is a standard error."
     printed = table.map(_print)
     # A column holds words if one of its texts is long, and is aligned to the left then.
     words = [any(isinstance(x, str) and x[:1].isalpha() and len(x) > 10 for x in table[column]) for column in table]

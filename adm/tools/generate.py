@@ -253,13 +253,12 @@ def _begin(
     out: Path, call: Call, model: Model, upsampler: Model | None, given: dict[str, Any], earlier: Call | None
 ) -> None:
     """Say what is sampled, and note it in the folder: a new one, or one of as many or fewer images of the same call."""
-    guided = f", gradient scale {call.scale:g}" if call.scale is not None else ""
-    changed = f", from {call.init_image}" if call.init_image else ""
+    said = {} if call.scale is None else {"gradient scale": f"{call.scale:g}"}
+    said |= call.fields | ({"from": call.init_image, "strength": call.strength} if call.init_image else {})
+    told = "".join(f", {name} {value}" for name, value in said.items())
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
-    print(
-        f"images: {call.num}, {call.sampler}, steps {call.steps}{guided}{changed}, seed {call.seed}, on {call.device}"
-    )
+    print(f"images: {call.num}, {call.sampler}, steps {call.steps}{told}, seed {call.seed}, on {call.device}")
     pixels = {"init_image": given.get("images"), "mask": given.get("mask")}
     record = {
         "call": _seen_from(out, call, Path()).values(),

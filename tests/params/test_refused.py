@@ -55,6 +55,7 @@ OUT_OF_RANGE = [
     (f"{MODEL}.checkpoints.0", 0),
     (f"{NOISE}.predicts", "x_1"),
     (f"{NETWORK}.depth", True),
+    (f"{NETWORK}.channels", 33),
     (f"{NETWORK}.channel_multiplier", []),
     (f"{NETWORK}.channel_multiplier.0", float("nan")),
     (f"{CLASSIFIER}.network.num_classes", None),

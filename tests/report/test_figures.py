@@ -252,6 +252,17 @@ def test_fid_is_logarithmic_where_it_spans_more_than_a_decade(first: float, scal
     assert len([text for text in figure.axes[0].get_yticklabels() if text.get_text()]) >= 3
 
 
+@pytest.mark.parametrize(
+    ("values", "low", "scale"), [((1, 6), -1, "linear"), ((1, 60), -1, "log"), ((1, 6), 0.1, "log")]
+)
+def test_bars_below_zero_keep_an_axis_linear_and_squeeze_no_logarithmic_one(values, low, scale) -> None:
+    bars = {"fid_low": [low] * 2, "fid_high": [100.0] * 2}
+    frame = _checkpoints(1, list(map(float, values))).assign(**bars)
+    (axes,) = curves.ablation_curves({"": {"a": frame}}, "seconds").axes
+    assert axes.get_yscale() == scale
+    assert scale == "linear" or 0.5 <= axes.get_ylim()[0] < 1
+
+
 def test_rows_without_a_number_are_dropped() -> None:
     frame = _checkpoints(10, [9.0, np.nan, 7.0])
     (line,) = curves.ablation_curves({"": {"a": frame}}, "seconds").axes[0].lines

@@ -128,7 +128,7 @@ def test_a_table_says_how_well_the_extractor_that_was_trained_here_does_its_own_
         stage.run("two", SHOWN, two, inputs, tmp_path / "two")
         return (tmp_path / "two.md").read_text(encoding="utf-8").splitlines()[0]
 
-    assert caption() == "Two: By two. Scores are of 400 samples a run."
+    assert caption() == "Two: By two. Scores are of 400 samples a run. ± is a standard error."
     poor, good = (
         caption(accuracy=0.62, chance=0.1, tells="classes"),
         caption(accuracy=0.97, chance=0.25, tells="rotations"),

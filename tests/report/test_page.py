@@ -21,7 +21,7 @@ from PIL import Image
 from adm.artifacts.seal import read_sealed_json, write_sealed_csv, write_sealed_json
 from adm.cli import carry_out
 from adm.params import load
-from adm.pipeline import Pipeline
+from adm.pipeline import Pipeline, pipeline_of
 from adm.pipeline.report import content_of_page
 from adm.report.metrics import read_metrics
 from adm.report.page.document import document
@@ -140,7 +140,7 @@ class Parsed(HTMLParser):
 
 @pytest.fixture(scope="module")
 def parsed(made):
-    content = content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})
+    content = content_of_page(pipeline_of(made / "params.yaml"), {})
     return Parsed(document(content))
 
 
@@ -177,7 +177,8 @@ def test_what_a_reader_without_sight_needs_is_there(parsed):
 
 def test_captions_are_text(parsed):
     assert f"{CAPTION} Scores are of 8 samples a run." in [caption["text"] for caption in parsed.of("caption")]
-    assert CAPTION in [caption["text"] for caption in parsed.of("figcaption")]
+    bars = "Bars are 95 % intervals over draws of the samples."
+    assert f"{CAPTION} {bars}" in [caption["text"] for caption in parsed.of("figcaption")]
     assert [one for one in parsed.of("b") if one["text"] == "bold"] == []
 
 
@@ -220,10 +221,10 @@ def test_of_several_grids_the_one_with_the_lowest_fid_is_seen_first_and_one_of_c
         (more.replace("random_grid", "class_grid").replace("rows: 1", "classes: [0]"), "early"),
     ):
         other.write_text(text.replace("figures:\n", "figures:\n" + added))
-        pipeline = Pipeline(load(other))
+        pipeline = pipeline_of(other)
         for path in pipeline.jobs["figure/early"].outputs.values():
             shutil.copy(pipeline.jobs["figure/images"].outputs[path.suffix[1:]], path)
-        parsed = Parsed(document(content_of_page(pipeline, other, {})))
+        parsed = Parsed(document(content_of_page(pipeline, {})))
         assert parsed.of("article")[0]["id"] == f"figure-{expected}"
         for path in pipeline.jobs["figure/early"].outputs.values():
             path.unlink()
@@ -231,14 +232,14 @@ def test_of_several_grids_the_one_with_the_lowest_fid_is_seen_first_and_one_of_c
 
 @pytest.mark.parametrize("spoilt", ["precision", "all"])
 def test_scores_that_are_not_there_are_left_out_of_what_is_seen_first(scale, spoilt):
-    pipeline = Pipeline(load(scale))
+    pipeline = pipeline_of(scale)
     path = pipeline.path("evaluate", "a-9")
     if spoilt == "all":
         path.write_text("{")
     else:
         content = read_sealed_json(path)
         write_sealed_json(path, {**content, "metrics": {**content["metrics"], spoilt: None}})
-    first, _, _ = document(content_of_page(pipeline, scale, {})).partition('id="summary"')
+    first, _, _ = document(content_of_page(pipeline, {})).partition('id="summary"')
     _, _, first = first.partition('id="first"')
     assert "figure-images" in first
     assert "nan" not in first
@@ -292,9 +293,9 @@ def test_a_picture_is_as_large_on_the_page_as_in_print(tmp_path):
 
 
 def test_whether_it_is_reproduced_is_said_first_where_something_is_published(made):
-    pipeline, lines = Pipeline(load(made / "params.yaml")), ("reproduced to the byte: 3 of 3 files", "more")
+    pipeline, lines = pipeline_of(made / "params.yaml"), ("reproduced to the byte: 3 of 3 files", "more")
     for compared in ((), lines):
-        parsed = Parsed(document(content_of_page(pipeline, made / "params.yaml", {}, compared)))
+        parsed = Parsed(document(content_of_page(pipeline, {}, compared)))
         (first,) = [one for one in parsed.of("section") if one.get("id") == "first"]
         assert ("Reproduced to the byte" in first["text"]) == bool(compared)
     listed = [one["text"] for one in parsed.of("li") if "details" in one["within"]]
@@ -312,8 +313,8 @@ def test_own_images_are_seen_beside_samples_with_when_to_stop_and_no_boxes_of_ve
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(content))
     Image.new("RGB", (300, 200)).save(tmp_path / "images.png")
-    pipeline = Pipeline(load(file))
-    page = content_of_page(pipeline, file, {})
+    pipeline = pipeline_of(file)
+    page = content_of_page(pipeline, {})
     html = pipeline.jobs["table/mine"].outputs["html"]
     before = html.read_text()
     told = escape(CAPTION) + " Best by loss: 4 iterations (1.2). No memorising is found."
@@ -478,7 +479,7 @@ def in_browser(text, file, *scripts):
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
 def test_in_a_browser_as_wide_as_a_phone_headings_sort_themes_change_and_figures_grow(made):
-    content = content_of_page(Pipeline(load(made / "params.yaml")), made / "params.yaml", {})
+    content = content_of_page(pipeline_of(made / "params.yaml"), {})
     found = in_browser(document(content), made / "page.html", FIRST, BOTH)
     assert len(found["images"]) == 4  # the enlarged one, too
     assert found["orders"] == [

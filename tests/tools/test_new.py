@@ -432,7 +432,9 @@ def test_what_was_reached_is_told_of_trainings_that_were_no_longer(hours):
     assert lengths == [max(each) for each in shorter if each]
 
 
-@pytest.mark.parametrize("other", [{"image_size": 64}, {"num_classes": None}, {"device": "cuda"}, {"hours": 100}])
+@pytest.mark.parametrize(
+    "other", [{"image_size": 64}, {"image_size": 16}, {"num_classes": None}, {"device": "cuda"}, {"hours": 100}]
+)
 def test_nothing_is_told_of_other_networks_than_were_measured(other):
     small = recipe.Request(32, 3, 5, 1000, "cpu", 1.0, 1, scored_by_inception=False)
     assert recipe.reached(recipe.choose(small))

@@ -14,6 +14,7 @@ import adm as package
 from adm.artifacts.manifest import sha256
 from adm.artifacts.reading import StoredArray
 from adm.config.files import RELEASED, PublishedFile
+from adm.data.crops import centre_crop
 from adm.metrics.executors import TorchGraph
 from adm.metrics.fid_infinity import fid_infinity
 from adm.metrics.frechet import frechet_distance
@@ -90,6 +91,23 @@ def test_a_folder_lies_on_the_background_that_is_asked_for(score, batches, tmp_p
         found, _ = score(folder, "images.npz", *flags, "--background", background)
         assert found["metrics"] == expected["metrics"]
         assert found["provenance"].get("background", "white") == background
+
+
+def test_photographs_of_any_size_are_cropped_and_scaled_as_for_training(score, batches, refused, graph, tmp_path):
+    with np.load(batches / "samples.npz") as arrays:
+        images = arrays["arr_0"]
+    (folder := tmp_path / "photographs").mkdir()
+    photographs = [np.pad(image, ((0, 4 + number % 3), (0, 2), (0, 0)), "edge") for number, image in enumerate(images)]
+    for number, photograph in enumerate(photographs):
+        Image.fromarray(photograph).save(folder / f"{number:03}.png")
+    flags = "--cache", tmp_path / "cache"
+    for side in (8, 12):
+        np.savez(tmp_path / "cut.npz", arr_0=np.stack([centre_crop(each, side) for each in photographs]))
+        expected, _ = score(tmp_path / "cut.npz", "images.npz", *flags)
+        found, _ = score(folder, "images.npz", *flags, "--size", side)
+        assert found["metrics"] == expected["metrics"]
+        assert (found["provenance"]["size"], found["provenance"]["samples"]["size"]) == (side, [side, side])
+    assert "one size is wanted, to which --size" in refused("score", folder, folder, "--graph", graph)
 
 
 def test_a_network_is_sampled_and_scored(score, tiny_model, adm, tmp_path):

@@ -86,6 +86,18 @@ def test_what_was_made_with_another_value_is_refused_with_the_key_the_values_and
         )
 
 
+def test_an_input_that_is_missing_is_told_with_what_makes_it(fabricated, carried, tmp_path):
+    job = fabricated.of_kind("evaluate")[0]
+    path = job.inputs["features"]
+    aside = path.rename(path.with_name("aside"))
+    told = carried(job)
+    other = Pipeline(fabricated.params, fabricated.root, tmp_path / "other.yaml")
+    with pytest.raises(UserError, match=rf"make it: snakemake --cores all --configfile {other.file} {path}$"):
+        carrying.check_ancestors(other, job)
+    aside.rename(path)
+    assert told == f"{path}: does not exist; make it: snakemake --cores all {path}"
+
+
 def test_artifacts_that_changed_places_are_refused(fabricated, carried, kept):
     swapped = set()
     for job in fabricated.jobs.values():

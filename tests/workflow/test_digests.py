@@ -51,7 +51,7 @@ for job in jobs:
     executed.clear()
     moved = replace(job, root=elsewhere)
     environment = SimpleNamespace(device="cpu", timeout_seconds=60, every=50,
-        execution=pipeline.params.execution, content=content_of_page(pipeline, Path("params.yaml"), {}))
+        execution=pipeline.params.execution, content=content_of_page(pipeline, {}))
     environment.made_by = made_by(job)
     stage = importlib.import_module(job.kind.stage).run
     given = arguments(stage, moved, environment)
