@@ -157,6 +157,8 @@ def measure(
         UserError: An input is missing or damaged, or inputs do not fit each other.
     """
     samples, reference = (_of_artifact(one) if isinstance(one, Path) else one for one in (samples, reference))
+    if options.size and not any(isinstance(one, Path) and one.is_dir() for one in (samples, reference)):
+        raise UserError(f"size {options.size}: crops and scales the images of folders, and none is given")
     # What is known by name may have to be fetched: the samples are checked before, and the graph comes last.
     limit, seen = options.num_samples, (options.background, options.size)
     fake = open_images(samples, limit, *seen) if isinstance(samples, Path) else images_of(samples, "samples", limit)

@@ -107,7 +107,7 @@ def images_of(array: Pixels, name: str, limit: int | None = None) -> Images:
     """
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3:
         told = f"{name}: is {array.dtype} of shape {array.shape}, not uint8 of (images, height, width, 3)"
-        raise UserError(f"{told}; of grey images, repeat the channel")
+        raise UserError(told + ("; of grey images, repeat the channel" if array.shape[3:] in ((), (1,)) else ""))
     count = _counted(name, array.shape, limit)
     return Images(
         path=Path(name),
@@ -143,6 +143,8 @@ def _open_folder(folder: Path, limit: int | None, background: str, side: int | N
 
     def seen(name: str) -> Pixels:
         pixels = read_image(folder / name, background=background)
+        if side is not None and min(pixels.shape[:2]) < side:
+            raise UserError(f"{folder / name}: is {pixels.shape[0]}x{pixels.shape[1]}, which size {side} would enlarge")
         return pixels if side is None else centre_crop(pixels, side)
 
     size = seen(names[0]).shape[:2]

@@ -45,7 +45,7 @@ def check_ancestors(pipeline: Pipeline, job: Job) -> None:
     """Refuse a missing input of a job, and a stale one, of its inputs' inputs and so on, too; the nearest is told."""
     waiting, seen, identify = [*job.inputs.values()], set[Path](), cache(identity)
     if lacking := next((path for path in waiting if path in pipeline.makers and not path.exists()), None):
-        raise UserError(f"{lacking}: does not exist; make it: {pipeline.everything} {lacking}")
+        raise UserError(f"{lacking}: does not exist; make it: {pipeline.making(lacking)}")
     for path in waiting:
         maker = pipeline.makers.get(path)
         if path in seen or maker is None:

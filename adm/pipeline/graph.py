@@ -91,10 +91,10 @@ class Pipeline:
         after = {name: self.after(job) for name, job in named.items()}
         return {name: named[name] for name in TopologicalSorter(after).static_order()}
 
-    @property
-    def everything(self) -> str:
-        """The command that makes what is missing or out of date; before the name of a file or folder, that one."""
-        return "snakemake --cores all" + ("" if self.file == USUAL else f" --configfile {self.file}")
+    def making(self, *paths: Path) -> str:
+        """Write the command that makes files or folders, or all, and what they are made from, where out of date."""
+        named = [] if self.file == USUAL else ["--configfile", self.file]  # which takes all words behind it
+        return " ".join(map(str, ["snakemake --cores all", *paths, *named]))
 
     def command(self, job: Job) -> str:
         """Write the command that carries out a job alone."""

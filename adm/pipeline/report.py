@@ -54,7 +54,7 @@ def content_of_page(pipeline: "Pipeline", stale: Mapping[str, str], compared: Se
         exhibits=exhibits,
         logs=logs,
         scores=_scores(pipeline),
-        everything=pipeline.everything,
+        everything=pipeline.making(),
         sheet=pipeline.file.with_name(SHEET),
         compared=compared,
     )

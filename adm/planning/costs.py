@@ -91,5 +91,6 @@ def plan(params: Params) -> Iterator[str]:
 def _times(group: str, costs: list[list[Passes]]) -> dict[str, object]:
     flops = f"{sum(map(flops_of, costs)) / 1e18:.3g}"
     days = {one: sum(seconds_on(cost, one) for cost in costs) / SECONDS_PER_DAY for one in DEVICES}
-    printed = {f"{one.name}-days": f"{each:.0f}" if each >= 100 else f"{each:.1f}" for one, each in days.items()}
+    form = {one: ".0f" if each >= 100 else ".1f" if each >= 0.1 else ".1g" for one, each in days.items()}
+    printed = {f"{one.name}-days": format(each, form[one]) for one, each in days.items()}
     return {"Work": group, "Jobs": len(costs), "EFLOP": flops, **printed}

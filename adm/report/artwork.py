@@ -44,12 +44,15 @@ class Drawn(NamedTuple):
     remark: str = ""
 
 
-def _of_bars(params: Sections, figure: figures.AnyFigureParams, frames: Iterable[pd.DataFrame]) -> str:
-    """Say what the bars of a figure are; "" without any."""
+def _of_bars(
+    params: Sections, figure: figures.AnyFigureParams, frames: Iterable[pd.DataFrame], beside: Sequence[str] = ()
+) -> str:
+    """Say what the bars of a figure are; "" without any. Those `beside` are of metrics that images spread, too."""
     read, groups = {*keys_read(figure, "metrics")}, {*params.groups}
     if not read & groups:
         has_bars = any(str(column).endswith("_low") for frame in frames for column in frame)
-        return "Bars are 95 % intervals over draws of the samples." if has_bars else ""
+        more = f"; those of {' and '.join(METRICS[name].label for name in beside)} are over the images, too"
+        return f"Bars are 95 % intervals over draws of the samples{more if beside else ''}." if has_bars else ""
     alone = "" if read <= groups else ", and single trainings, with bars over draws of their samples"
     return f"Here: means over seeds of training, with bars over their 95 % t-intervals{alone}."
 
@@ -110,7 +113,8 @@ def _curves(params: Sections, figure: figures.CurvesParams, inputs: Inputs) -> D
             if error is not None and not params.groups.keys() & {*runs}:
                 frame[f"{name}_low"], frame[f"{name}_high"] = (frame[name] + k * frame[error] for k in (-1.96, 1.96))
         frame["value"] = [_abscissa(params, run, figure.x) for run in runs]
-    return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_bars(params, figure, frames.values()))
+    beside = [name for name in figure.y if METRICS[name].error and not METRICS[name].intervals]
+    return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_bars(params, figure, frames.values(), beside))
 
 
 def _abscissa(params: Sections, run: str, axis: str) -> float:

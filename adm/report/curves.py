@@ -67,7 +67,7 @@ def ablation_curves(panels: Mapping[str, Mapping[str, pd.DataFrame]], x: str) ->
             axes.set(title=title, xlabel=f"{name} ({unit})", ylabel=axis_label("fid"))
             if x == "evaluations":
                 _logarithmic(axes, "x")
-                axes.set_xticks(sorted(set(next(iter(curves.values()))[x])))
+                axes.set_xticks(sorted(set(max(curves.values(), key=len)[x])))
             elif _is_wide(amounts):
                 _logarithmic(axes, "x")
             else:
@@ -215,7 +215,7 @@ def _scale(axes: Axes, curves: Iterable[pd.DataFrame], metric: str) -> None:
     values = [value for frame in frames for value in frame[metric].dropna()]
     if METRICS[metric].better != "lower" or not _is_wide(values):
         return
-    lows = [low for frame in frames for low in frame.get(f"{metric}_low", ())]
+    lows = [low for frame in frames for low in frame.get(f"{metric}_low", pd.Series(dtype=float)).dropna()]
     if min(lows, default=1.0) > 0 or _is_wide(values, 10):
         _logarithmic(axes, "y")
         axes.set_ylim(bottom=max(axes.get_ylim()[0], min(values) / 2))

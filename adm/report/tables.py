@@ -77,10 +77,13 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
     """
-    if any(isinstance(cell, OverSeeds) for cell in table.to_numpy().flat):
+    cells = [*table.to_numpy().flat]
+    has_errors = any(isinstance(cell, str) and "±" in cell for cell in cells)
+    if any(isinstance(cell, OverSeeds) for cell in cells):
         cell = "mean ± half the width of its 95 % t-interval (standard deviation)"
-        caption = f"{caption} Here, a metric over seeds of training is: {cell}."
-    elif "±" not in caption and table.map(lambda cell: "±" in str(cell)).any(axis=None):
+        error = "; of one training, ± is a standard error" if has_errors else ""
+        caption = f"{caption} Here, a metric over seeds of training is: {cell}{error}."
+    elif has_errors and "standard error" not in caption:
         caption = f"{caption} ± is a standard error."
     printed = table.map(_print)
     # A column holds words if one of its texts is long, and is aligned to the left then.

@@ -254,8 +254,8 @@ def _begin(
 ) -> None:
     """Say what is sampled, and note it in the folder: a new one, or one of as many or fewer images of the same call."""
     said = {} if call.scale is None else {"gradient scale": f"{call.scale:g}"}
-    said |= call.fields | ({"from": call.init_image, "strength": call.strength} if call.init_image else {})
-    told = "".join(f", {name} {value}" for name, value in said.items())
+    said |= call.fields | {"from": call.init_image, "mask": call.mask, "strength": call.strength}
+    told = "".join(f", {name} {value}" for name, value in said.items() if value is not None)
     used = {"checkpoint": model.opened, "classifier": model.classifier, "upsampler": upsampler and upsampler.opened}
     print(*(opened.describe() for opened in used.values() if opened), sep="\n")
     print(f"images: {call.num}, {call.sampler}, steps {call.steps}{told}, seed {call.seed}, on {call.device}")

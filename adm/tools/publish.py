@@ -188,7 +188,8 @@ def _make(inside: Pipeline, job: Job, out: Path) -> None:
     try:
         carry_out(inside, job, SimpleNamespace())
     except UserError as error:
-        raise UserError(f"{job.name}: {str(error).replace(f'{job.root}/', f'{out / ARCHIVE}: ')}") from error
+        told, _, _ = str(error).partition("; make it")  # which is of results, and these are published
+        raise UserError(f"{job.name}: {told.replace(f'{job.root}/', f'{out / ARCHIVE}: ')}") from error
 
 
 def _there(path: Path) -> Path:

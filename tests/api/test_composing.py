@@ -269,7 +269,7 @@ REFUSED = {
     "half a timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 5.5, [0]), "t 5.5: is none"),
     "x_t of whole numbers": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8).int(), 5, [0]), "of floats is wanted"),
     "x_t of another size": (lambda m, c: m.denoise(torch.zeros(1, 1, 8, 8), 5, [0]), "a tensor (N, 3, 8, 8) of"),
-    "no graph": (lambda m, c: adm.fid(PIXELS, PIXELS, "nothing.pb"), "nothing.pb: is no file; --graph takes"),
+    "no graph": (lambda m, c: adm.fid(PIXELS, PIXELS, "nothing.pb"), "nothing.pb: is no file; the graph is"),
     "no timestep": (lambda m, c: m.denoise(torch.zeros(1, 3, 8, 8), 50, [0]), "t 50: is none; there are 0 to 49"),
     "a sampler beside fast": (lambda m, c: m.sample(0, steps="fast", sampler="ddim"), "chosen by steps 'fast'"),
     "no steps": (lambda m, c: adm.DDIM(m, "quick"), "steps: 'quick'"),

@@ -59,8 +59,8 @@ def said(tmp_path, placed, score):
             shutil.rmtree(inputs["studies"][study], ignore_errors=True)
             write_study(inputs["studies"][study], found, record("likelihood", {}, {}, []))
         stage.run("t", params.tables["t"], params, inputs, tmp_path / "t")
-        by_kid, by_loss, copying, samples = (tmp_path / "t.md").read_text().partition("\n")[0].split(". ")[-4:]
-        assert samples == "Scores are of 500 samples a run."
+        *_, by_kid, by_loss, copying, samples, errors = (tmp_path / "t.md").read_text().partition("\n")[0].split(". ")
+        assert (samples, errors) == ("Scores are of 500 samples a run", "± is a standard error.")
         return by_kid, by_loss, copying
 
     return say

@@ -321,7 +321,7 @@ def test_throughput_is_of_table_7s_batch_sizes_on_a_gpu_in_half_precision(scales
 
 @pytest.mark.parametrize("name", WITH_AN_APPENDIX)
 @pytest.mark.parametrize("claim", ["solver-2m", "solver-2m-guided", "solver-sde", "solver-heun"])
-def test_solvers_are_compared_with_the_first_order_on_the_same_timesteps(scales, name, claim):
+def test_solvers_are_compared_with_the_first_order_in_the_same_spacing(scales, name, claim):
     params = scales[name]
     keys = [params.members(role)[0] for role in (params.claims[claim].run, params.claims[claim].than)]
     solver, first = map(params.runs.__getitem__, keys)

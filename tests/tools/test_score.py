@@ -97,7 +97,7 @@ def test_photographs_of_any_size_are_cropped_and_scaled_as_for_training(score, b
     with np.load(batches / "samples.npz") as arrays:
         images = arrays["arr_0"]
     (folder := tmp_path / "photographs").mkdir()
-    photographs = [np.pad(image, ((0, 4 + number % 3), (0, 2), (0, 0)), "edge") for number, image in enumerate(images)]
+    photographs = [np.pad(image, ((0, 8 + number % 3), (0, 6), (0, 0)), "edge") for number, image in enumerate(images)]
     for number, photograph in enumerate(photographs):
         Image.fromarray(photograph).save(folder / f"{number:03}.png")
     flags = "--cache", tmp_path / "cache"
@@ -107,7 +107,12 @@ def test_photographs_of_any_size_are_cropped_and_scaled_as_for_training(score, b
         found, _ = score(folder, "images.npz", *flags, "--size", side)
         assert found["metrics"] == expected["metrics"]
         assert (found["provenance"]["size"], found["provenance"]["samples"]["size"]) == (side, [side, side])
-    assert "one size is wanted, to which --size" in refused("score", folder, folder, "--graph", graph)
+    for asked, message in (
+        ((folder, folder), "one size is wanted, to which --size"),
+        ((folder, folder, "--size", 15), "which size 15 would enlarge"),
+        ((tmp_path / "cut.npz", batches / "images.npz", "--size", 8), "size 8: crops and scales the images of folders"),
+    ):
+        assert message in refused("score", *asked, "--graph", graph)
 
 
 def test_a_network_is_sampled_and_scored(score, tiny_model, adm, tmp_path):
