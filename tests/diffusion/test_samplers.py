@@ -265,3 +265,12 @@ def test_classifier_gradient_is_the_slope_of_log_p():
         nudge[(slice(None), *pixel)] = h
         slope = 2.5 * (log_p(x + nudge) - log_p(x - nudge)) / (2 * h)
         torch.testing.assert_close(gradient[(slice(None), *pixel)], slope, rtol=1e-5, atol=1e-6)
+
+
+def test_guidance_shifts_nothing_where_a_step_has_no_variance():
+    process = Diffusion.from_schedule("linear", 1000, "10", "beta_tilde")
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    plain, guided = (
+        DDPM(process, lambda x, t: 0.1 * x, *slope) for slope in ((), (lambda x, t: torch.full_like(x, 1e3),))
+    )
+    assert torch.equal(guided(x, 0, None), plain(x, 0, None))

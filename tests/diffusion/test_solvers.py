@@ -271,3 +271,11 @@ def test_diffusers_takes_the_same_steps_of_heuns_method(steps):
         x = scheduler.step(network(scheduler.scale_model_input(x, t), t.expand(2)), t, x).prev_sample
     ours = last(sample(Heun(diffusion, network, clipping="none"), x_T))
     torch.testing.assert_close(ours, x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("steps", ["logsnr10", "rho10"])
+def test_even_spacings_begin_at_the_last_timestep_below_the_largest_sigma(schedule, steps):
+    sigmas = sigmas_of(schedule, 1000)
+    last = respaced_timesteps(1000, steps, sigmas.tolist())[-1]
+    assert sigmas[last] <= LARGEST_SIGMA < sigmas[last + 1]

@@ -6,6 +6,7 @@ import pytest
 from adm.config.metrics import FEWEST_FOR_INTERVALS, METRICS
 from adm.metrics.features import Features
 from adm.metrics.frechet import frechet_distance
+from adm.metrics.intervals import Block, freedom_of
 from adm.metrics.jackknife import PARTS, Jackknife, halves_of, jackknife, of_halves, parts_of, sets_left_out
 from adm.metrics.manifold import precision_recall, recall_of_halves
 from adm.metrics.scores import SPREADS, MetricInputs, scores, with_intervals
@@ -158,3 +159,17 @@ def test_a_mean_has_the_same_spread_by_halves_as_by_parts():
     parts = parts_of(160)
     without = np.array([values[~np.isin(parts, left_out)].mean() for left_out in sets_left_out(160, pairs=False)])
     assert by_halves.variance == pytest.approx(jackknife(values.mean(), without, 160).variance)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
+def test_degrees_of_freedom_are_satterthwaites_also_of_a_difference(weights):
+    rng = np.random.default_rng(0)
+    values, pairs = rng.standard_normal((PARTS, 2)), 0.006 * rng.standard_normal((PARTS * (PARTS - 1) // 2, 2))
+    # The variance of the mean is known as that of s^2 / n, and what is left of it is as uncertain: 2 E^2 / Var.
+    whole = (values @ weights).var(ddof=1) / PARTS
+    left = whole - np.square(pairs @ weights).sum()
+    assert 0.5 * whole < left < 0.95 * whole
+    expected = pytest.approx(2 * left**2 / (2 * whole**2 / (PARTS - 1)), rel=1e-6)
+    assert Block(values, pairs).freedom(np.array(weights)) == expected
+    if weights[1] < 0:
+        assert freedom_of([Block(values, pairs)]) == expected

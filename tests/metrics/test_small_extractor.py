@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from adm.metrics.graph import load_tensorflow
 from adm.metrics.small_extractor import ExtractorNetwork, legacy_resize_bilinear
+from adm.training.extractor import split
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,9 @@ def test_weights_come_from_the_generator_alone():
         assert torch.equal(value, again.state_dict()[name])
     assert not torch.equal(first.logits.weight, other.logits.weight)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_an_extractor_is_judged_by_images_that_it_does_not_learn_from():
+    trained, held_out = split(SimpleNamespace(seed=3, held_out=0.2), 103)
+    assert sorted([*trained, *held_out]) == list(range(103))
+    assert len(held_out) == 21

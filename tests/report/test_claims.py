@@ -329,6 +329,14 @@ def test_a_verdict_on_copies_is_borne_by_its_interval(ratio, copies, count):
     check_borne(verdict(NO_COPIES, neighbours=neighbours(ratio, min(copies, count), count)))
 
 
+def test_the_bounds_of_copies_in_several_studies_are_simultaneous():
+    claim = claim_of("no_copies", neighbours=["n", "m", "o", "p"], ratio=0.5, copies=0.02)
+    found = {key: neighbours(1.0, copies, 1000)["n"] for key, copies in zip("nmop", (30, 20, 20, 20), strict=True)}
+    told = verdict(claim, neighbours=found)
+    assert told.low == pytest.approx(stats.beta.ppf(0.025 / 4, 30, 971))
+    assert told.verdict == "undecided"
+
+
 def test_what_is_identical_is_never_better():
     for noise in (0.0, 0.1):
         for claim in (LOWER, LOWER_BY, HIGHER, FALLS, RISES, BRIDGES, BRIDGES_UP, EARLY):

@@ -211,6 +211,15 @@ def test_a_changed_default_of_any_section_has_all_that_take_it_run_again(root, t
     assert len(seen) > 10
 
 
+def test_no_other_field_than_these_stays_out_of_what_a_job_takes():
+    """They declare which images, and which jobs there are; inputs tell the same."""
+    pending, left_out = [Config], set()
+    for one in pending:
+        pending += one.__subclasses__()
+        left_out |= one.DECLARED
+    assert left_out == {"curve", "dataset", "checkpoints", "start"}
+
+
 @pytest.mark.parametrize("how", ["from theirs import helper", "import theirs.helper", "from .helper import half"])
 def test_code_of_another_package_that_a_row_names_is_followed(how, tmp_path, monkeypatch):
     """Its modules count as those of this package do, and so does what they import of their own."""
