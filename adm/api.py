@@ -36,7 +36,14 @@ from adm.config.models import (
     check_guide,
 )
 from adm.config.samplers import FAST, SAMPLERS
-from adm.config.sampling import BitsPerDimension, Editing, GradientScale, GuidedSampling, Interpolation
+from adm.config.sampling import (
+    BitsPerDimension,
+    Editing,
+    GradientScale,
+    GuidedSampling,
+    Interpolation,
+    check_gradient_scale,
+)
 from adm.config.sampling import Sampling as SamplingConfig
 from adm.config.schedules import number_of_steps
 from adm.data.batches import Batches, to_uint8, to_unit_range
@@ -706,8 +713,8 @@ class Model:
         self._check_steps(steps)
         values = {"steps": steps, "gradient_scale": scale, "precision": self.precision}
         study = checked(Interpolation, values | {"reconstructions": 1})
-        if study.gradient_scale and self.classifier is None:
-            raise UserError(f"gradient_scale {study.gradient_scale} does nothing without a classifier; name one")
+        with about():
+            check_gradient_scale(self.classifier is not None, study.gradient_scale)
         classifier: nn.Module | None = self.classifier.network if self.classifier else None
         return LatentSpace.of(study, self.params, self.opened.network, classifier)
 

@@ -31,15 +31,14 @@ Steps = Annotated[
 """The timesteps of a run: their number, or a text that tells how they are spaced."""
 
 
-def check_gradient_scale(by_classifier: bool, gradient_scale: float) -> None:
-    """Refuse a gradient scale without a classifier.
+def check_gradient_scale(by_classifier: bool, gradient_scale: float, hint: str = "name one") -> None:
+    """Refuse a gradient scale without a classifier; the hint says what to do.
 
     Raises:
         ValueError: There is none.
     """
     if gradient_scale and not by_classifier:
-        told = f"gradient_scale: {gradient_scale} does nothing without a classifier"
-        raise ValueError(f"{told}; name one, or let cfg_scale guide")
+        raise ValueError(f"gradient_scale: {gradient_scale} does nothing without a classifier; {hint}")
 
 
 class Evaluations(NamedTuple):
@@ -144,7 +143,7 @@ class GuidedSampling(Sampling):
         Raises:
             ValueError: The message begins with the field.
         """
-        check_gradient_scale(by_classifier, self.gradient_scale)
+        check_gradient_scale(by_classifier, self.gradient_scale, "name one, or let cfg_scale guide")
         if self.cfg_scale is not None and not model.training.label_dropout:
             lacks = f"{owner} is trained without label_dropout, so it predicts nothing without a class"
             raise ValueError(f"cfg_scale: {self.cfg_scale:g} cannot guide, as {lacks}; give it some, or leave this out")

@@ -69,7 +69,8 @@ def open_images(path: Path, limit: int | None = None, background: str = WHITE, s
     with a `side` cropped to squares and scaled to it, as for training.
 
     Raises:
-        UserError: There is no image, fewer than `limit`, or one that is unreadable or not of the first one's size.
+        UserError: There is no image, fewer than `limit`, or one that is unreadable, smaller than `side` or not of the
+            first one's size.
     """
     if not path.exists():
         raise UserError(f"{path}: does not exist")
