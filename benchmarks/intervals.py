@@ -5,9 +5,9 @@ of samples are simulated: latent normal numbers and a class go through a network
 mixtures of ten classes, not normal, correlated and often zero. Samples are drawn again, and held-out images where a
 metric has them; the reference stays.
 
-Two models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
-samples sets. The second has other weights, so that the same latents give samples that differ a little. A run's
-interval is `adm.metrics.scores.with_intervals`, what a claim compares is `adm.metrics.intervals`, as in the pipeline.
+Three models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
+samples sets. The second has other weights, so that the same latents give samples that differ a little; the third is as
+far from the first as another draw of weights. A run's interval is `adm.metrics.scores.with_intervals`, what a claim compares is `adm.metrics.intervals`, as in the pipeline.
 """
 
 import argparse
@@ -142,14 +142,14 @@ class Row(NamedTuple):
     coverage: float
 
 
-ONE, ABOVE = "one run, at the floor", "one run, above it"
+ONE, ABOVE, FAR = "one run, at the floor", "one run, above it", "one run, far above it"
 SAME, OTHER, MODELS, GROUPS = "same seeds", "other seeds", "other models", f"groups of {SEEDS} seeds of training"
 
 
 def simulate(plan: Plan) -> Iterator[Row]:
     """Simulate runs of a size, and yield the rows of all comparisons."""
     first = model(plan.dimensions)
-    models = first, first.changed(0.25, 0)
+    models = first, first.changed(0.25, 0), first.changed(1.0, 1)
     rng = np.random.default_rng([2, plan.samples])
     reference = first.features(*_latents(FITTED, plan.dimensions, rng))
     statistics = feature_statistics(reference.pool), feature_statistics(reference.spatial)
@@ -169,7 +169,7 @@ def simulate(plan: Plan) -> Iterator[Row]:
         runs.append([with_intervals(each, plan.metrics)[1] for each in drawn])
     trained: list[list[dict[str, float | None]]] = []
     for number in range(min(TRAINED, plan.simulations)):
-        copies = [each.changed(RETRAINED, 10 + 2 * number + i) for i, each in enumerate(models)]
+        copies = [each.changed(RETRAINED, 10 + 2 * number + i) for i, each in enumerate(models[:2])]
         images = [inputs(copy.features(*_latents(plan.samples, plan.dimensions, rng))) for copy in copies]
         trained.append([scores(replace(each, held_out=held_out), plan.metrics) for each in images])
     for name in plan.metrics:
@@ -195,6 +195,7 @@ def _of_runs(runs: list[list[Jackknife]]) -> dict[str, Iterable[tuple[Block, ...
     return {
         ONE: [(block(own[0]),) for own in runs],
         ABOVE: [(block(own[1]),) for own in runs],
+        FAR: [(block(own[2]),) for own in runs],
         SAME: [(block(own[0], own[1]),) for own in runs],
         OTHER: [(block(own[0]), block(other[0])) for own, other in zip(runs, others, strict=True)],
         MODELS: [(block(own[0]), block(other[1])) for own, other in zip(runs, others, strict=True)],

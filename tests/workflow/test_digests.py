@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from types import FunctionType
+from typing import get_args, get_type_hints
 
 import pytest
 from making import verbs
@@ -14,6 +16,7 @@ from miniature import MINIATURE
 
 from adm.artifacts import code
 from adm.config.base import Config
+from adm.config.registry import rows_in
 from adm.params import load
 from adm.pipeline import Pipeline
 
@@ -166,6 +169,34 @@ def takes_default(section, field):
     """Whether a section has a field, and its default in it, which tells what a job computes."""
     fields = type(section).model_fields
     return field in fields and field not in section.DECLARED and getattr(section, field) == fields[field].default
+
+
+def sections_named(annotation):
+    """The classes of sections in an annotation, and in those of their fields."""
+    pending, found = [annotation], set()
+    for each in pending:
+        pending += get_args(getattr(each, "__value__", each))
+        if isinstance(each, type) and issubclass(each, Config) and each not in found:
+            found.add(each)
+            pending += [field.annotation for field in each.model_fields.values()]
+    return found
+
+
+def test_methods_of_all_sections_that_a_stage_takes_are_in_its_digest():
+    """The stage can call them, also those of the sections that are a section's values."""
+    jobs = Pipeline(load(MINIATURE)).jobs.values()
+    seen = set()
+    for verb, stage, rows in {(job.kind.verb, job.kind.stage, tuple(rows_in(job.sections))) for job in jobs}:
+        pieces = code.code_of(verb, rows)
+        taken = get_type_hints(importlib.import_module(stage).run).values()
+        for owner in {parent for hint in taken for section in sections_named(hint) for parent in section.__mro__}:
+            module, own = owner.__module__.removeprefix("adm."), vars(owner).items()
+            # Pydantic makes the hash.
+            methods = [name for name, of in own if isinstance(of, FunctionType | property) and name != "__hash__"]
+            if code.declares(owner.__module__) and any(counts(module, f"{owner.__name__}.{name}") for name in methods):
+                seen.add(owner)
+                assert f"{owner.__module__}:{owner.__name__}" in pieces, verb
+    assert len(seen) > 10
 
 
 SCRIPT = """
