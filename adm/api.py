@@ -220,11 +220,10 @@ class Model:
             device, dtype = None, device
         place = self.device if device is None else resolve_device(device)
         precision = self.precision if dtype is None else _precision(dtype)
-        if precision != self.precision and self.precision not in ("float32", "tf32"):
-            raise UserError(f"dtype {dtype}: {self.opened.path} is rounded to {self.precision}; load it anew")
 
         def moved(opened: LoadedNetwork) -> LoadedNetwork:
-            return replace(opened, network=deepcopy(opened.network).to(place))
+            copied = opened if precision == self.precision else opened.whole()
+            return replace(opened, network=deepcopy(copied.network).to(place))
 
         classifier, guide = (other and moved(other) for other in (self.classifier, self.guide))
         return replace(self, opened=moved(self.opened), classifier=classifier, guide=guide, precision=precision)
@@ -860,12 +859,10 @@ def _precision(given: str | torch.dtype) -> Precision:
 def _opened(given: Any, device: torch.device, preset: str | None = None) -> LoadedNetwork:
     """Open the network of a path or a name, or take that of a model that is loaded."""
     if isinstance(given, Model):
-        if given.precision not in ("float32", "tf32"):
-            raise UserError(f"{given.opened.path}: is rounded to {given.precision}; load it anew")
         given = given.opened
     if isinstance(given, LoadedNetwork):
-        # Its weights are rounded where the guided model computes in half precision.
-        return replace(given, network=deepcopy(given.network).to(device))
+        # A copy, whose weights may be rounded.
+        return replace(given, network=deepcopy(given.whole().network).to(device))
     if not isinstance(given, str | Path):
         raise UserError(f"{type(given).__name__}: is no network; a file, a folder, a name or a loaded one is accepted")
     return open_network(placed(Path(given)), preset, device)

@@ -349,12 +349,7 @@ def verify(
     """Find artifacts that are damaged, or of other parents or params. Exit code 1 if there are any."""
     from adm.tools import jobs as tool
 
-    if results is None:
-        wanted = load(params)
-        is_sound = tool.verify(Path(wanted.paths.results), wanted)
-    else:
-        is_sound = tool.verify(results)
-    if not is_sound:
+    if not tool.verify(results, params):
         raise typer.Exit(1)
 
 
@@ -440,6 +435,8 @@ def publish(
     ] = None,
 ) -> None:
     """Write what a scale shows, and its scores, to a folder for git; or a network to one for a model hub."""
+    if again and (folder or check):
+        raise UserError("--again: makes a scale's tables anew; it goes with no FOLDER and no --check")
     if folder is not None:
         from adm.tools import hub
 

@@ -43,8 +43,9 @@ REFUSE = frozenset({"model_validator", "field_validator"})
 NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 """How a row of a registry names a function, of this package or another one."""
 
-PARTS = {"report": ("adm.pipeline.report",)}
-"""Modules that are part of a stage's code, though it does not import them: what gathers its input."""
+PARTS = {"report": ("adm.pipeline.report",), "generate": ("adm.api",)}
+"""Modules that are part of a stage's code, though it does not import them: what gathers its input. And those of `adm
+generate`, which is no stage."""
 
 STAGES: dict[str, tuple[str, ...]] = {}
 """By verb, the modules of stages that packages beside this one declare, and of the sections that these are handed."""

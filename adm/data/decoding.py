@@ -1,13 +1,12 @@
 """Decoding of image files: as the released code decodes them, or as a person sees them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from adm.errors import UserError, brief
 
@@ -40,8 +39,8 @@ def read_image(file: Path | bytes, place: str = "", background: str | None = Non
         with open_image(file) as image:
             return np.asarray(image.convert("RGB") if background is None else as_seen(image, background))
     except Exception as error:  # for damaged bytes, Pillow's decoders raise nearly any exception
-        where = place or str(file)
-        raise UserError(f"{where}: is no readable image ({brief(error)})") from error
+        why = "of no format that is known" if isinstance(error, UnidentifiedImageError) else brief(error)
+        raise UserError(f"{place or file!s}: is no readable image ({why})") from error
 
 
 def as_seen(image: Image.Image, background: str) -> Image.Image:
@@ -76,13 +75,11 @@ def as_seen(image: Image.Image, background: str) -> Image.Image:
     return image if alpha is None else Image.composite(image, Image.new("RGB", image.size, background), alpha)
 
 
-@contextmanager
-def open_image(file: Path | bytes) -> Iterator[Image.Image]:
+def open_image(file: Path | bytes) -> Image.Image:
     """Open an image, given as a file or its content; no pixel is decoded yet. Raises any exception of Pillow."""
     if isinstance(file, Path) and file.suffix.lower() in (".heic", ".heif") and "HEIF" not in FORMATS:
         raise ValueError("needs pip install pillow-heif")
-    with Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
-        yield image
+    return Image.open(BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS)
 
 
 def as_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

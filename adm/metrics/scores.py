@@ -103,9 +103,19 @@ class MetricInputs:
         return factor_of(self.pool_statistics.sigma)
 
     @cached_property
+    def sample_statistics(self) -> FeatureStatistics:
+        """Statistics of the samples' pooled features."""
+        return feature_statistics(self.samples.pool)
+
+    @cached_property
+    def fid(self) -> float:
+        """FID."""
+        return frechet_distance(self.pool_statistics, self.sample_statistics)
+
+    @cached_property
     def fid_spread(self) -> Jackknife:
         """The jackknife of FID."""
-        return _spread_of_distances(self.samples.pool, self.pool_statistics, self.pool_factor, fid(self))
+        return _spread_of_distances(self.samples.pool, self.pool_statistics, self.pool_factor, self.fid)
 
     def kept(self, rows: npt.NDArray[np.intp]) -> "MetricInputs":
         """Return the same inputs with the samples of `rows` (N,) alone."""
@@ -193,17 +203,13 @@ def inception(inputs: MetricInputs) -> float:
     return inception_score(inputs.samples.logits)
 
 
-def fid(inputs: MetricInputs) -> float:
-    """Compute FID."""
-    return frechet_distance(inputs.pool_statistics, feature_statistics(inputs.samples.pool))
-
-
 def sfid(inputs: MetricInputs) -> float:
     """Compute FID of spatial features."""
     assert inputs.spatial_statistics is not None
     return frechet_distance(inputs.spatial_statistics, feature_statistics(inputs.samples.spatial))
 
 
+fid = attrgetter("fid")
 precision, recall = attrgetter("manifold.precision"), attrgetter("manifold.recall")
 density, coverage = attrgetter("balls.density"), attrgetter("balls.coverage")
 kid, kid_unseen = attrgetter("kernels.value"), attrgetter("kernels_unseen.value")
@@ -220,7 +226,7 @@ def fid_held_out(inputs: MetricInputs) -> float:
     FID is larger with fewer images. It is therefore comparable with FID against the training images only if there are
     many held-out images.
     """
-    return frechet_distance(inputs.held_out_statistics, feature_statistics(inputs.samples.pool))
+    return frechet_distance(inputs.held_out_statistics, inputs.sample_statistics)
 
 
 def fid_floor(inputs: MetricInputs) -> float:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from adm.config.models import Gan
-from adm.nets.layers import M, plain_resampling
+from adm.nets.layers import plain_resampling
 
 WEIGHTS = "generator.safetensors"
 """The file of the generator's averaged weights in a trained GAN's folder."""
@@ -111,9 +111,9 @@ class DownBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, down: bool, first: bool = False) -> None:
         super().__init__()
         self.activation = nn.Identity() if first else nn.ReLU()
-        self.convolution_in = _bounded(nn.Conv2d(in_channels, out_channels, 3, padding=1))
-        self.convolution_out = _bounded(nn.Conv2d(out_channels, out_channels, 3, padding=1))
-        self.skip = _bounded(nn.Conv2d(in_channels, out_channels, 1))
+        self.convolution_in = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        self.convolution_out = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.skip = spectral_norm(nn.Conv2d(in_channels, out_channels, 1))
         self.resample = plain_resampling("down") if down else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,8 +141,8 @@ class Discriminator(nn.Module):
             *(DownBlock(c, d, down=level < last, first=level == 0) for level, (c, d) in enumerate(pairs)),
             DownBlock(channels[-1], channels[-1], down=False),
         )
-        self.linear = _bounded(nn.Linear(channels[-1], 1))
-        self.embedding = _bounded(nn.Embedding(num_classes, channels[-1]))
+        self.linear = spectral_norm(nn.Linear(channels[-1], 1))
+        self.embedding = spectral_norm(nn.Embedding(num_classes, channels[-1]))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Judge images.
@@ -157,8 +157,3 @@ class Discriminator(nn.Module):
         features = F.relu(self.blocks(x)).sum(dim=(2, 3))
         judged: Tensor = self.linear(features).squeeze(1) + (self.embedding(y) * features).sum(dim=1)
         return judged
-
-
-def _bounded(module: M) -> M:
-    spectral_norm(module)
-    return module

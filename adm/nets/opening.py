@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -56,7 +56,8 @@ class LoadedNetwork:
 
     Attributes:
         path: The file or the folder.
-        network: In evaluation mode; its parameters are float32 and require no gradient.
+        network: In evaluation mode; its parameters are float32, until they are rounded for sampling, and require no
+            gradient.
         model: What the network is, and the noise that it was trained on. Of a released network the section tells
             nothing of its training.
         card: What its file tells of itself.
@@ -81,11 +82,17 @@ class LoadedNetwork:
         """Write the network as one file, which ends in `.safetensors`.
 
         Raises:
-            UserError: It ends otherwise, or cannot be written.
+            UserError: It ends otherwise, or cannot be written; or the weights are not `whole`.
         """
         if Path(path).suffix != ".safetensors":
             raise UserError(f"{path}: ends in no .safetensors; adm export writes other formats")
-        write_network(Path(path), self, torch.float32, {})
+        write_network(Path(path), self.whole(), torch.float32, {})
+
+    def whole(self) -> Self:
+        """Return itself, or raise a UserError: sampling in half precision has rounded the weights in place."""
+        if rounded := {str(each.dtype).removeprefix("torch.") for each in self.network.parameters()} - {"float32"}:
+            raise UserError(f"{self.path}: is rounded to {rounded.pop()}; load it anew")
+        return self
 
     def describe(self) -> str:
         """Return a line that tells what the file is taken for."""

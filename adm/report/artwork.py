@@ -67,20 +67,10 @@ def _ablations(params: Sections, figure: figures.AblationsParams, inputs: Inputs
         panels[title] = {}
         for label, runs in panel.items():
             frame = read_metrics(params, runs, ["fid"], inputs)
-            frame[figure.x] = [_taken(params, run, figure.x, inputs) for run in runs]
+            frame[figure.x] = [_abscissa(params, run, figure.x, inputs) for run in runs]
             panels[title][label] = frame
     frames = (frame for panel in panels.values() for frame in panel.values())
     return Drawn(curves.ablation_curves(panels, figure.x), _of_bars(params, figure, frames))
-
-
-def _taken(params: Sections, run: str, x: str, inputs: Inputs) -> float:
-    """Count the evaluations that a run takes for an image, or FLOPs or seconds that its checkpoint took to train."""
-    if x == "evaluations":
-        return params.evaluations_of(run).denoiser
-    checkpoint = params.checkpoint_of(run)
-    if x == "seconds":
-        return read_training_seconds(params, checkpoint, inputs)
-    return training_flops(params, checkpoint, inputs)
 
 
 def _trade_offs(params: Sections, figure: figures.TradeOffsParams, inputs: Inputs) -> Drawn:
@@ -112,13 +102,20 @@ def _curves(params: Sections, figure: figures.CurvesParams, inputs: Inputs) -> D
         for name, error in ((name, METRICS[name].error) for name in figure.y if f"{name}_low" not in frame):
             if error is not None and not params.groups.keys() & {*runs}:
                 frame[f"{name}_low"], frame[f"{name}_high"] = (frame[name] + k * frame[error] for k in (-1.96, 1.96))
-        frame["value"] = [_abscissa(params, run, figure.x) for run in runs]
+        frame["value"] = [_abscissa(params, run, figure.x, inputs) for run in runs]
     beside = [name for name in figure.y if METRICS[name].error and not METRICS[name].intervals]
     return Drawn(curves.along(frames, figure.y, AXES[figure.x]), _of_bars(params, figure, frames.values(), beside))
 
 
-def _abscissa(params: Sections, run: str, axis: str) -> float:
+def _abscissa(params: Sections, run: str, axis: str, inputs: Inputs) -> float:
+    """Place a run on an axis: by what an image takes, by what its checkpoint took to train, or by a field."""
     section: Any = params.section_of(run)
+    if axis == "evaluations":
+        return params.evaluations_of(run).denoiser
+    if axis == "flops":
+        return training_flops(params, params.checkpoint_of(run), inputs)
+    if axis == "seconds":
+        return read_training_seconds(params, params.checkpoint_of(run), inputs)
     if axis == "iterations":
         return params.iteration_of(params.checkpoint_of(run))
     if axis == "temperature":  # one of the two is 1

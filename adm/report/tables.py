@@ -119,9 +119,9 @@ def markdown(printed: pd.DataFrame, alignment: Sequence[str]) -> str:
 
 def latex(printed: pd.DataFrame, caption: str, columns: str, environment: str | None = None) -> str:
     """Print a table of texts as LaTeX, with a format of columns as "lrr", in an environment other than `table`."""
-    style = printed.style.hide(axis="index").format(_in_latex).format_index(_in_latex, axis="columns")
-    caption = _in_latex(caption)
-    return style.to_latex(hrules=True, column_format=columns, caption=caption, environment=environment)
+    in_latex = methodcaller("translate", LATEX)
+    style = printed.style.hide(axis="index").format(in_latex).format_index(in_latex, axis="columns")
+    return style.to_latex(hrules=True, column_format=columns, caption=in_latex(caption), environment=environment)
 
 
 def rendered(template: str, **values: Any) -> Markup:
@@ -193,7 +193,3 @@ def _print(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else str(value)
-
-
-def _in_latex(text: object) -> str:
-    return str(text).translate(LATEX)

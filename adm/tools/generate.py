@@ -264,7 +264,7 @@ def _begin(
         "call": _seen_from(out, call, Path()).values(),
         "files": {name: identity(opened.path) for name, opened in used.items() if opened}
         | {name: hashlib.sha256(each.tobytes()).hexdigest() for name, each in pixels.items() if each is not None},
-        "code": code_digest("sample", (f"sampler.{call.sampler}",)),
+        "code": code_digest("generate", (f"sampler.{call.sampler}",)),
         "versions": library_versions(["adm", "numpy", "torch"]),
     }
     if earlier is not None:

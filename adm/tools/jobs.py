@@ -124,10 +124,11 @@ def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
             yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
-def verify(results: Path, params: Params | None = None) -> bool:
+def verify(results: Path | None, params: Path) -> bool:
     """Check every artifact that tells what made it; print a line for each wrong one, and counts.
 
-    Values are compared with those of `params`, or else of the params file that is kept with the results.
+    Values are compared with those of the params file that is kept with the results; without a folder, the results of
+    `params` are checked, and compared with it.
 
     Returns:
         Whether nothing is wrong. Other code is not wrong: the engines run such stages again by themselves.
@@ -135,8 +136,9 @@ def verify(results: Path, params: Params | None = None) -> bool:
     Raises:
         UserError: RESULTS is no results folder: it holds no params file that today's code accepts.
     """
-    kept = params_kept(results)
-    pipeline = Pipeline(params or load(kept), results)
+    pipeline = Pipeline(load(params if results is None else params_kept(results)), results)
+    root = pipeline.root
+    params_kept(root)
     made = {
         path: job
         for path, job in pipeline.makers.items()
@@ -144,7 +146,7 @@ def verify(results: Path, params: Params | None = None) -> bool:
     }
     identify, wrong, other = cache(identity_if_any), dict[str, list[str]](), list[str]()
     for path, job in progress(made.items(), total=len(made), unit="artifact"):
-        name, mistakes = path.relative_to(results).as_posix(), list(_mistakes(job, path, identify))
+        name, mistakes = path.relative_to(root).as_posix(), list(_mistakes(job, path, identify))
         if CODE in mistakes:
             other.append(name)
         if mistakes := [each for each in mistakes if each != CODE]:

@@ -155,17 +155,22 @@ def test_a_generator_draws_the_seeds(model):
         np.testing.assert_array_equal(model.sample(seed=again, **how), first)
 
 
-def test_another_precision_is_a_copy(model, checkpoint):
+def test_another_precision_is_a_copy(model, checkpoint, tmp_path):
     low = model.to(torch.bfloat16)
     expected = adm.load(checkpoint(), device="cpu", precision="bfloat16").sample(LABELS, steps=3)
     before = model.sample(LABELS, steps=3)
     np.testing.assert_array_equal(low.to("cpu").sample(LABELS, steps=3), expected)
     np.testing.assert_array_equal(model.sample(LABELS, steps=3), before)
     assert (before != expected).any()
-    with pytest.raises(adm.UserError, match=r"dtype torch\.float32: .* is rounded to bfloat16; load it anew"):
+    low.sample(LABELS, steps=1)
+    with pytest.raises(adm.UserError, match=r"is rounded to bfloat16; load it anew"):
         low.to(dtype=torch.float32)
     with pytest.raises(adm.UserError, match=r"is rounded to bfloat16; load it anew"):
         adm.load(low)
+    with pytest.raises(adm.UserError, match=r"is rounded to bfloat16; load it anew"):
+        adm.load(low.opened)
+    with pytest.raises(adm.UserError, match=r"is rounded to bfloat16; load it anew"):
+        low.opened.save(tmp_path / "low.safetensors")
     with pytest.raises(adm.UserError, match=r"precision torch\.int8: is none"):
         model.to(torch.int8)
 

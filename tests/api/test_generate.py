@@ -11,6 +11,7 @@ from PIL import Image
 
 import adm as package
 from adm.api import Sampling
+from adm.artifacts.code import code_of
 from adm.config.files import CHECKPOINTS
 from adm.config.networks import UNetParams
 from adm.config.samplers import FAST
@@ -178,6 +179,10 @@ def test_images_of_another_call_are_not_touched(generate, tmp_path):
     (tmp_path / "out" / "generate.json").unlink()
     assert "holds files that no generate.json tells of" in generate("-n", 1, *HOW, expected=2)
     assert files(tmp_path / "out") == {name: content for name, content in before.items() if name != "generate.json"}
+
+
+def test_images_of_other_code_that_edits_are_of_another_call():
+    assert {"adm.diffusion.editing", "adm.sampling.guided"} <= code_of("generate", ("sampler.ddim",)).keys()
 
 
 def test_photographs_are_changed_as_training_would_read_them(generate, checkpoint, tmp_path):

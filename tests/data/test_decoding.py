@@ -1,5 +1,6 @@
 """Image files as a person sees them: what a viewer shows is what is trained and scored."""
 
+import re
 import subprocess
 import sys
 from io import BytesIO
@@ -139,6 +140,12 @@ def test_without_the_library_of_heic_all_else_is_read_and_heic_names_it(tmp_path
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "(4, 6, 3)\n" * 3
     assert "a.heic: is no readable image (needs pip install pillow-heif)" in done.stderr
+
+
+def test_content_of_no_known_format_is_told_alike_each_time():
+    told = "page.png: is no readable image (of no format that is known)"
+    with pytest.raises(UserError, match=f"^{re.escape(told)}$"):
+        read_image(b"<html>", "page.png")
 
 
 @pytest.mark.parametrize("colour", ["blurple", "#12"])

@@ -167,6 +167,8 @@ def test_an_archive_that_is_damaged_or_missing_is_named(clone, refused, content)
         (clone / publish.ARCHIVE).write_bytes(content)
     for option in ("--check", "--again"):
         assert f"results/published/embedded/{publish.ARCHIVE}: " in refused("publish", option)
+    for other in ("--check", "folder"):
+        assert "--again: makes a scale's tables anew" in refused("publish", "--again", other)
 
 
 def test_what_cannot_be_proven_says_so(clone, adm):
