@@ -7,7 +7,8 @@ metric has them; the reference stays.
 
 Three models are sampled. The first is the reference's own distribution, so its FID is at the floor that the number of
 samples sets. The second has other weights, so that the same latents give samples that differ a little; the third is as
-far from the first as another draw of weights. A run's interval is `adm.metrics.scores.with_intervals`, what a claim compares is `adm.metrics.intervals`, as in the pipeline.
+far from the first as another draw of weights. A run's interval is `adm.metrics.scores.with_intervals`, what a claim
+compares is `adm.metrics.intervals`, as in the pipeline.
 """
 
 import argparse
