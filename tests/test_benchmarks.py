@@ -459,7 +459,7 @@ def test_every_metric_and_comparison_has_a_told_and_a_true_spread(called, tmp_pa
     called(intervals, "--smallest", "--out", out)
     rows = list(csv.DictReader(out.read_text().splitlines()))
     comparisons = {row["comparison"] for row in rows}
-    assert len(comparisons) == 6
+    assert len(comparisons) == 7
     with_intervals = {name for name, metric in METRICS.items() if metric.intervals}
     assert {(row["metric"], row["comparison"]) for row in rows} == set(product(with_intervals, comparisons))
     for row in rows:
