@@ -13,7 +13,7 @@ from adm.report.verdicts import write_verdicts
 
 
 def run(claims: dict[str, AnyClaim], read: Sections, artifacts: Inputs, out: Path, made_by: MadeBy) -> None:
-    """Judge claims and write the verdicts in order as `<out>.csv`, `.md`, `.tex` and `.json`.
+    """Judge claims and write the verdicts in order as `<out>.csv`, `.md`, `.tex`, `.html` and `.json`.
 
     Args:
         claims: Those of a group of `adm.params.claims.grouped`, by their keys.

@@ -87,8 +87,7 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
     if not checkpoint.endswith(".json"):
         return checked(Call, {"checkpoint": checkpoint, **options})
     if options:
-        named = next(iter(options)).replace("fields", "set").replace("_", "-")
-        raise UserError(f"--{named}: is not accepted beside {checkpoint}, which tells all but --out")
+        raise UserError(f"{checkpoint}: tells all but --out; no other option is accepted beside it")
     content = checked(Call, read_json(Path(checkpoint)).get("call", {}), f"{checkpoint}: ")
     return _seen_from(Path(), content, Path(checkpoint).parent)
 
