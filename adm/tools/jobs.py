@@ -138,7 +138,7 @@ def verify(results: Path | None, params: Path) -> bool:
     """
     pipeline = Pipeline(load(params if results is None else params_kept(results)), results)
     root = pipeline.root
-    params_kept(root)
+    params_kept(root)  # refuses what is no results folder
     made = {
         path: job
         for path, job in pipeline.makers.items()
