@@ -587,6 +587,10 @@ def carry_out(file: Path, verb: str, key: str, is_current: bool = True) -> None:
             carrying.carry_out(pipeline, job, environment(pipeline, job, is_current))
 
 
+COMMAND = typer.main.get_command(app)
+"""All verbs; to make it of them takes longer than a fork takes to start."""
+
+
 def _told(error: Any) -> str:
     """Say in a line what is wrong with a command, and where to look; of a command that says nothing, its help."""
     said, verb = error.format_message(), error.ctx.command_path if error.ctx else "adm"
@@ -607,7 +611,7 @@ def main() -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         with console(), _ended_as_asked(), extras_named():
-            sys.exit(app(prog_name="adm", standalone_mode=False) or 0)
+            sys.exit(COMMAND(prog_name="adm", standalone_mode=False) or 0)
     except MISUSE as error:
         print(_told(error), file=sys.stderr)
         sys.exit(2)

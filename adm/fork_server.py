@@ -25,15 +25,20 @@ PLACE = "ADM_FORK_SERVER"
 
 MODULES = (
     "adm.cli",
+    "adm.data.decoding",
+    "adm.metrics.executors",
     "torch",
     "torch._dynamo",  # an optimiser imports it
     "pandas",
+    "pandas.io.formats.style",
     "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
     "scipy.stats",
     "safetensors.torch",
     "PIL.Image",
 )
-"""Modules that most jobs import, by the time that this takes."""
+"""Modules that many jobs import, and that take long."""
 
 STARTED: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open that tells the process that this one lives."""

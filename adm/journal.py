@@ -112,7 +112,7 @@ def _header(job: Job) -> str:
         "machine": {"host": platform.node(), "processor": processor_name(), "cores": os.cpu_count()},
         "process": os.getpid(),
     }
-    written = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+    written = yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=2**31 - 1)
     return f"=== {' '.join(job.command)}\n{written}"
 
 
