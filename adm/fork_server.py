@@ -62,12 +62,16 @@ def run_in_fork(arguments: list[str]) -> int | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(os.environ[PLACE])
+        request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+        message = json.dumps(request).encode()
+        socket.send_fds(connection, [len(message).to_bytes(LENGTH_BYTES)], [0, 1, 2])
+        connection.sendall(message)
+        # It may still be importing. To wait is sooner than to import beside it; nothing comes if it fails.
+        job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
     except (KeyError, OSError):
         return None
-    message = json.dumps({"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
-    socket.send_fds(connection, [len(message).to_bytes(LENGTH_BYTES)], [0, 1, 2])
-    connection.sendall(message)
-    job = int.from_bytes(connection.recv(LENGTH_BYTES, socket.MSG_WAITALL))
+    if not job:
+        return None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         # Ctrl-C is ignored in what a script starts in the background; other signals are the job's affair.
         if (number, signal.getsignal(number)) != (signal.SIGINT, signal.SIG_IGN):
@@ -77,8 +81,11 @@ def run_in_fork(arguments: list[str]) -> int | None:
 
 
 def serve() -> None:
-    """Import the libraries, then fork once a caller, until the process that started this one has ended."""
+    """Listen, import the libraries, then fork once a caller, until the process that started this one has ended."""
     path = os.environ.pop(PLACE)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen()
     for module in MODULES:
         import_module(module)
     for params in sys.argv[1:]:
@@ -89,16 +96,13 @@ def serve() -> None:
     gc.freeze()
     os.chdir("/")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing is asked of those that see to a job each
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
-        # Its input is readable when it is closed.
-        while 0 not in select.select([0, listening.fileno()], [], [])[0]:
-            connection, _ = listening.accept()
-            if not os.fork():
-                listening.close()
-                _see_to(connection)
-            connection.close()
+    # Its input is readable when it is closed.
+    while 0 not in select.select([0, listening.fileno()], [], [])[0]:
+        connection, _ = listening.accept()
+        if not os.fork():
+            listening.close()
+            _see_to(connection)
+        connection.close()
     Path(path).unlink()
     Path(path).parent.rmdir()
 

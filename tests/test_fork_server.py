@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,6 +83,17 @@ def test_a_params_file_that_has_changed_is_read_again(root, tmp_path, changed):
 def test_without_such_a_process_a_job_starts_by_itself(root, tmp_path):
     environment = {**os.environ, "ADM_FORK_SERVER": str(tmp_path / "nobody")}
     assert adm("check", folder=root, environment=environment)[0] == 0
+
+
+def test_a_job_starts_by_itself_if_such_a_process_fails_while_it_imports(root, tmp_path):
+    environment = {**os.environ, "ADM_FORK_SERVER": str(tmp_path / "socket")}
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(environment["ADM_FORK_SERVER"])
+        listening.listen()
+        command = [sys.executable, "-m", "adm", "check"]
+        with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL) as job:
+            listening.accept()[0].close()
+            assert job.wait() == 0
 
 
 @pytest.fixture(scope="module")
