@@ -259,12 +259,12 @@ class Model:
             UserError: As for `denoiser`, or there is no such timestep.
         """
         process = self.process()
-        if type(t) is not int or not 0 <= t < process.num_timesteps:
+        if not _is_whole(t, 0) or t >= process.num_timesteps:
             raise UserError(f"t {t!r}: is none; there are 0 to {process.num_timesteps - 1}, one for all images")
         if not isinstance(x_t, Tensor) or x_t.shape[1:] != self.image_shape or not x_t.is_floating_point():
             found, wanted = f"{getattr(x_t, 'dtype', '')} of shape {tuple(np.shape(x_t))}", self.image_shape
             raise UserError(f"x_t: is {found}; a tensor (N, {', '.join(map(str, wanted))}) of floats is wanted")
-        return predict(process, self.denoiser(classes, len(x_t)), x_t, t, clipping="none").x_0
+        return predict(process, self.denoiser(classes, len(x_t)), x_t, int(t), clipping="none").x_0
 
     def sample(
         self,
@@ -457,7 +457,7 @@ class Model:
         pixels = self._checked_images(images, self.params.network.image_size)
         labels = self._labels_for(classes, len(pixels))
         steps = None if steps is None else str(steps)
-        values = {"steps": steps, "seed": seed, "micro_batch": self.batch_size(batch, len(pixels))}
+        values = {"steps": steps, "seed": _number_of(seed), "micro_batch": self.batch_size(batch, len(pixels))}
         study = checked(BitsPerDimension, {"num_images": len(pixels), "precision": self.precision} | values)
         self._check_steps(steps)
         given = Labelled(labels, pixels)
@@ -613,14 +613,14 @@ class Model:
 
     def batch_size(self, given: int | None, num: int) -> int:
         """Tell how many of N images are computed together: as many as `given`, or a number that fits their size."""
-        if given is not None and (type(given) is not int or given < 1):
+        if given is not None and not _is_whole(given):
             raise UserError(f"batch {given!r}: is no number of images; one or more are accepted")
         side = self.params.network.image_size
-        return min(num, given if given is not None else min(64, max(1, (512 // side) ** 2)))
+        return min(num, int(given) if given is not None else min(64, max(1, (512 // side) ** 2)))
 
     def _counted(self, classes: Any, num: int | None, latents: Latents | Tensor | None) -> int:
         if num is not None:
-            if not isinstance(num, int | np.integer) or isinstance(num, bool) or num < 1:
+            if not _is_whole(num):
                 raise UserError(f"num {num!r}: is no number of images; one or more are accepted")
             return int(num)
         given = classes if latents is None else latents
@@ -675,7 +675,11 @@ class Model:
         return np.broadcast_to(mask, wanted)
 
     def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
-        latents = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+        if isinstance(given, Tensor):  # half precision is widened, which NumPy cannot do
+            given = (
+                (given.float() if given.is_floating_point() and given.itemsize < 4 else given).detach().cpu().numpy()
+            )
+        latents = np.asarray(given)
         wanted = (num or max(len(np.atleast_1d(latents)), 1), *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted:
             raise UserError(f"latents: are {latents.dtype} of shape {latents.shape}, not float32 of shape {wanted}")
@@ -786,7 +790,7 @@ def train(
 
     Source: Appendix K.
     """
-    if not isinstance(iterations, int) or iterations < 1:
+    if not _is_whole(iterations):
         raise UserError(f"iterations: {iterations!r} is not accepted; write a whole number from 1 on")
     if not isinstance(images, np.ndarray | Tensor | list | tuple):
         raise UserError(f"images: are {type(images).__name__}; an array, a tensor or a list of PIL images is accepted")
@@ -794,12 +798,14 @@ def train(
     numbers = np.zeros(data.count, np.int64) if labels is None else np.asarray(labels)
     if numbers.shape != (data.count,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
         raise UserError(f"labels: are no {data.count} whole numbers from 0 on, one an image")
+    if labels is None and isinstance(model, Mapping) and model.get("kind") == "classifier":
+        raise UserError("labels: are missing; a classifier learns them")
     known = {"image_size": data.size[0], "num_classes": None if labels is None else int(numbers.max()) + 1}
     section = _section(model, known)
     network, training = section.network, section.training
     if data.size != (network.image_size, network.image_size):
         side, (height, width) = network.image_size, data.size
-        raise UserError(f"images: have {height}x{width} pixels, and the network {side}x{side}; crop or scale them")
+        raise UserError(f"images: have {width}x{height} pixels, and the network {side}x{side}; crop or scale them")
     _check_training(training, iterations)
     if (labels is None) != (network.num_classes is None) or numbers.max() >= (network.num_classes or 1):
         held = "are missing" if labels is None else f"hold {numbers.max()}"
@@ -838,6 +844,11 @@ def _section(model: Any, known: Mapping[str, Any]) -> DiffusionModel | Upsampler
     if told["kind"] not in kinds:
         raise UserError(f"kind: {told['kind']!r} is not accepted; accepted are {', '.join(kinds)}")
     return checked(kinds[told["kind"]], told)
+
+
+def _is_whole(value: object, least: int = 1) -> bool:
+    """Whether a value is a whole number, of Python or NumPy, from `least` on."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
 
 
 def _number_of(seed: Any) -> Any:

@@ -6,7 +6,7 @@ And whether an FID is the one that was reported: its interval, and what would mo
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -140,6 +140,7 @@ def measure(
     graph: Path,
     params: GraphParams,
     options: Options,
+    draw: Callable[[], Path] | None = None,
 ) -> dict[str, Any]:
     """Score samples.
 
@@ -149,6 +150,7 @@ def measure(
         graph: The frozen graph of features, or "inception".
         params: How to run it.
         options: What to compute.
+        draw: Makes the samples, for which `samples` stand until all else is checked: to draw them may take hours.
 
     Returns:
         The scores by name, warnings, and the provenance of what they rest on.
@@ -190,6 +192,7 @@ def measure(
     with about():
         executor = open_graph(params, graph, device, options.protocol)
     _check_dimensions(real, fake.size, executor, graph)
+    fake = open_images(draw(), limit) if draw else fake
     read: dict[str, Any] = {"extractor": params, "device": device}
     if options.protocol != EVALUATOR:
         read["protocol"] = options.protocol
@@ -381,7 +384,7 @@ def _warnings_of_scores(
         if "precision" in options.metrics:
             warnings.append(f"{real.path.name} has no images: precision and recall cannot be computed")
     elif real.images.size != fake.size:
-        sizes = ["x".join(map(str, images.size)) for images in (fake, real.images)]
+        sizes = [f"{width}x{height}" for height, width in (fake.size, real.images.size)]
         warnings.append(f"samples are {sizes[0]}, but the reference's images {sizes[1]}: sizes are compared, too")
     if real.dropped and real.images is not None:
         warnings.append(

@@ -109,6 +109,7 @@ class PlainTraining:
         self.network, self.process, self.training = plain(network), Tables(diffusion), training
         self.draws = np.random.default_rng(0)
         self.average = copy.deepcopy(list(self.network.parameters()))
+        self.ema_rate = training.ema_rate or 0.0
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=training.learning_rate, weight_decay=0.0, foreach=False, fused=False
         )
@@ -125,9 +126,8 @@ class PlainTraining:
             if parameter.grad is not None:
                 torch.norm(parameter.grad, p=2, dtype=torch.float32).item()
         self.optimizer.step()
-        rate = self.training.ema_rate or 0.0
         for average, parameter in zip(self.average, self.network.parameters(), strict=True):
-            average.detach().mul_(rate).add_(parameter, alpha=1 - rate)
+            average.detach().mul_(self.ema_rate).add_(parameter, alpha=1 - self.ema_rate)
 
     def loss(self, x_0: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """L_hybrid of each image, (B,)."""

@@ -32,6 +32,11 @@ TINY = {
 KINDS = {"diffusion": DiffusionModelParams, "upsampler": UpsamplerModelParams, "classifier": ClassifierModelParams}
 
 
+def changed(params, **sections):
+    """Copy a params file's sections, some of them others; what a copy has looked up is not copied."""
+    return params.model_construct(**{name: getattr(params, name) for name in type(params).model_fields} | sections)
+
+
 def tiny_model(kind="diffusion", **changes):
     """Build the section of a tiny model: `tiny_model("diffusion", timesteps=50, dropout=0.1, precision="float16")`.
 

@@ -145,7 +145,7 @@ def _open_folder(folder: Path, limit: int | None, background: str, side: int | N
     def seen(name: str) -> Pixels:
         pixels = read_image(folder / name, background=background)
         if side is not None and min(pixels.shape[:2]) < side:
-            raise UserError(f"{folder / name}: is {pixels.shape[0]}x{pixels.shape[1]}, which size {side} would enlarge")
+            raise UserError(f"{folder / name}: is {pixels.shape[1]}x{pixels.shape[0]}, which size {side} would enlarge")
         return pixels if side is None else centre_crop(pixels, side)
 
     size = seen(names[0]).shape[:2]
@@ -153,7 +153,7 @@ def _open_folder(folder: Path, limit: int | None, background: str, side: int | N
     def read(name: str) -> Pixels:
         pixels = seen(name)
         if pixels.shape[:2] != size:
-            sizes = [f"{height}x{width}" for height, width in (pixels.shape[:2], size)]
+            sizes = [f"{width}x{height}" for height, width in (pixels.shape[:2], size)]
             told = f"{folder / name}: is {sizes[0]}, and those before it {sizes[1]}"
             raise UserError(f"{told}; one size is wanted, to which --size crops and scales them")
         return pixels

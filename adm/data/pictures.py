@@ -1,6 +1,6 @@
 """Images as their owner keeps them: arrays, tensors, PIL images, or batches of these; and the same for results."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -47,13 +47,13 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
         if given.mode == "F":
             return _of_tensor(torch.from_numpy(np.array(given))[None], name)
         return np.asarray(as_seen(given, WHITE))[None]
-    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping):
         raise UserError(f"{name}: are {type(given).__name__}; arrays, tensors and PIL images are accepted")
     parts = [pixels_of(_alone(part, name), name) for part in given]
     if not parts:
         raise UserError(f"{name}: there are none")
     if len(sizes := {part.shape[-3:-1] for part in parts}) > 1:
-        told = " and ".join("x".join(map(str, size)) for size in sorted(sizes)[:2])
+        told = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
         raise UserError(f"{name}: differ in size, {told}; crop or scale them before")
     return np.concatenate(parts)
 

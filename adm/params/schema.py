@@ -1,9 +1,8 @@
 """The whole params file: its sections, and look-ups between them."""
 
-from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, create_model
 
@@ -131,13 +130,6 @@ class Sections(Section):
     neighbours: dict[Key, NeighboursParams] = {}
     likelihoods: dict[Key, LikelihoodParams] = {}
     throughput: dict[Key, ThroughputParams] = {}
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy with look-ups that are made anew: those that were made are of the sections before."""
-        copy = super().model_copy(update=update, deep=deep)
-        for name in [name for name in vars(copy) if name not in type(self).model_fields]:
-            del copy.__dict__[name]
-        return copy
 
     @cached_property
     def scored(self) -> dict[str, ScoredSection]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from adm.config.metrics import METRICS, POOLED
 from adm.config.samplers import SAMPLERS, USUAL
-from adm.metrics.intervals import Draws, band, block_of, draws_of, interval
-from adm.metrics.jackknife import jackknife, means_without
+from adm.metrics.intervals import Draws, band, block_of, draws_of, t_interval
+from adm.metrics.jackknife import Jackknife, jackknife, means_without
 from adm.paper import JUDGED, PAPER
 from adm.params.references import NoSource, keys_in
 from adm.params.runs import GanRunParams, RunParams, SamplingParams, UpsampledRunParams
@@ -288,6 +288,7 @@ def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, tabl
     at = [f"{params.iteration_of(params.checkpoint_of(run)):,} iterations" for run in runs]
     evidence = Evidence(scores={run: read_score(params, run, inputs) for run in runs})
     kid = metric_draws("kid_held_out", runs, evidence)
+    of_kid = [evidence.scores[run].jackknife["kid_held_out"] for run in runs]
     losses = [read_study(Likelihood, inputs["studies"][key]).losses for key in section.losses]
     spread = [jackknife(float(each.mean()), means_without(each), len(each)) for each in losses]
     loss = draws_of([block_of(spread)])[0]
@@ -297,8 +298,8 @@ def when_to_stop(params: Sections, section: OwnTableParams, inputs: Inputs, tabl
     first = first_copying(share, error)
     memorising = f"The model memorises, from {at[first]} on" if first < len(at) else "No memorising is found"
     return (
-        f"{_best('KID against held-out images', np.stack([kid[run] for run in runs], axis=1), at)} "
-        f"{_best('loss of held-out images', loss, at)} "
+        f"{_best('KID against held-out images', np.stack([kid[run] for run in runs], axis=1), of_kid, at)} "
+        f"{_best('loss of held-out images', loss, spread, at)} "
         f"{memorising}: {share[-1]:.2g} ± {error[-1]:.2g} of the last samples are copies, beyond what real images have."
     )
 
@@ -315,10 +316,11 @@ def first_copying(share: NDArray[np.float64], error: NDArray[np.float64]) -> int
     return int(max(np.flatnonzero(share <= 2.33 * error), default=-1)) + 1
 
 
-def _best(what: str, draws: Draws, at: Sequence[str]) -> str:
+def _best(what: str, draws: Draws, spreads: Sequence[Jackknife], at: Sequence[str]) -> str:
     """Say where a number is least, and may be: clearly above no other, by a band over all differences of draws."""
     above, below = np.nonzero(~np.eye(len(at), dtype=bool))
     best, worse = int(draws[0].argmin()), above[band(draws[:, above] - draws[:, below])[0] > 0]
     others = ", ".join(each for place, each in enumerate(at) if place not in (best, *worse)) or "no other"
-    least, low, high = interval(draws[:, best])
+    # Not of the draws, which have the degrees of freedom of differences.
+    least, low, high = t_interval(block_of([spreads[best]]))
     return f"Best by {what}: {at[best]} ({least:.3g}, 95 %: {low:.3g} to {high:.3g}); {others} may be as good."

@@ -34,7 +34,8 @@ def run(
     images = ImageShards(data, dataset.side if dataset else None)
     layers = read_features(features)
     if reference.num_images > len(images):
-        raise UserError(f"{data}: has {len(images)} images, fewer than num_images {reference.num_images}")
+        place = f"references.{out.name}.num_images {reference.num_images}"
+        raise UserError(f"{place}: {data} has {len(images)} images to train on; write so many, or fewer")
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[: reference.num_images])
     trained_on, held_out = slice(len(images)), layers.pool[len(images) :]
     graph = read_record(features).inputs["graph"]

@@ -99,12 +99,13 @@ def _changes_of_resolved(job: Job, pipeline: Pipeline) -> list[str]:
     """Tell why the params file would be written out again."""
     if job.outputs["params"].read_text(encoding="utf-8") != write(pipeline.params):
         return ["params"]
-    triggers = pipeline.triggers
-    files = {name: job.outputs["jobs"] / f"{name}.json" for name in triggers}
-    changed = [
-        name for name, path in files.items() if not path.is_file() or read_json(path) != _as_json(triggers[name])
-    ]
-    return [f"code of {some(changed)}"] if changed else []
+    changed: dict[str, list[str]] = {}
+    for name, triggers in pipeline.triggers.items():
+        path = job.outputs["jobs"] / f"{name}.json"
+        last = read_json(path) if path.is_file() else {}
+        if last != _as_json(triggers):
+            changed.setdefault("params" if last.get("code") == triggers["code"] else "code", []).append(name)
+    return [f"{what} of {some(names)}" for what, names in changed.items()]
 
 
 def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:

@@ -115,7 +115,7 @@ def run(
         ImageColor.getrgb(background)
     found = survey(images, image_size, is_labelled, background)
     print("\n".join(_summary(images, found, channels)))
-    _check_images(images, found, image_size)
+    _check_images(images, found, image_size, is_labelled)
     if opened is not None and keep_classes:
         _check_kept(images, [*found.counts] if is_labelled else None, opened)
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
@@ -210,7 +210,7 @@ def _check_results(results: Path) -> None:
         raise UserError(f"{results.name!r}: {results} holds {owner}; take another name")
 
 
-def _check_images(images: Path, found: Survey, image_size: int) -> None:
+def _check_images(images: Path, found: Survey, image_size: int, is_labelled: bool) -> None:
     """Refuse images that `prepare` could not read, or would enlarge, and too few of them."""
     for files, trouble in (
         (found.broken, "cannot be read; repair or remove them"),
@@ -222,7 +222,7 @@ def _check_images(images: Path, found: Survey, image_size: int) -> None:
     if found.num_images < FEWEST:
         raise UserError(f"{images}: has {found.num_images} images; {FEWEST} are the fewest to train on and hold out")
     for name, count in found.counts.items():
-        if len(found.counts) > 1 and count < FEWEST_OF_CLASS:
+        if is_labelled and count < FEWEST_OF_CLASS:
             raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
 
 
@@ -250,7 +250,9 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
         lines.append(f"  left out: {', '.join(f'{count} {ending}' for ending, count in found.left_out.most_common())}")
     if found.alike_told:
         lines.append(f"  {found.alike_told}; each is trained on or held out whole")
-    if channels == 3 and found.modes and all(ImageMode.getmode(mode).basemode == "L" for mode in found.modes):
+    # Transparent ones may be laid on a coloured background.
+    grey = {mode for mode in found.modes if ImageMode.getmode(mode).basemode == "L" and not mode.endswith("A")}
+    if channels == 3 and found.modes and grey == {*found.modes}:
         lines.append("  none has colours: --channels 1 trains faster")
     if found.num_images > MOST_DECODED:
         lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")

@@ -16,6 +16,7 @@ from adm.data.images import is_network
 from adm.errors import UserError
 from adm.evaluation import Options, measure
 from adm.metrics.protocols import EVALUATOR
+from adm.nets.opening import open_network
 from adm.sampling.batch import SAMPLES
 from adm.tools import generate
 
@@ -43,26 +44,30 @@ def run(
     for place in (reference, graph):
         if not placed(place).exists():
             raise UserError(f"{place}: does not exist")
-    with TemporaryDirectory(prefix="images-to-score-") as folder:
-        samples = placed(samples)
-        drawn = _drawn(samples, options, params.threads, Path(folder)) if is_network(samples) else samples
-        report = measure(drawn, reference, graph, params, options)
-        if drawn != samples:
-            report["provenance"]["network"] = identity(samples)
-            with np.load(drawn) as arrays:
-                report["warnings"] += [EQUALLY_OFTEN] if "arr_1" in arrays else []
+    samples = placed(samples)
+    report = (_drawn if is_network(samples) else measure)(samples, reference, graph, params, options)
     _print_scores(f"{samples.name} against {reference.name}", report)
     if out is not None:
         with new_file(out) as path:
             write_json(path, report)
 
 
-def _drawn(network: Path, options: Options, threads: int, folder: Path) -> Path:
-    num = options.num_samples or ENOUGH
-    place = (options.cache or folder) / f"{identity(network)[:16]}-{num}-{options.device}-{threads}"
-    call = {"num": num, "device": options.device, "threads": threads}
-    generate.run(generate.call_of(str(network.absolute()), call), place)
-    return place / SAMPLES
+def _drawn(network: Path, reference: Path, graph: Path, params: GraphParams, options: Options) -> dict[str, Any]:
+    side, num = open_network(network).model.network.image_size, options.num_samples or ENOUGH
+    call = {"num": num, "device": options.device, "threads": params.threads}
+
+    def draw() -> Path:
+        generate.run(generate.call_of(str(network.absolute()), call), place)
+        return place / SAMPLES
+
+    with TemporaryDirectory(prefix="images-to-score-") as folder:
+        place = (options.cache or Path(folder)) / f"{identity(network)[:16]}-{num}-{options.device}-{params.threads}"
+        blank = np.broadcast_to(np.uint8(0), (num, side, side, 3))
+        report = measure(blank, reference, graph, params, options, draw)
+        with np.load(place / SAMPLES) as arrays:
+            report["warnings"] += [EQUALLY_OFTEN] if "arr_1" in arrays else []
+    report["provenance"]["network"] = identity(network)
+    return report
 
 
 def _print_scores(title: str, report: dict[str, Any]) -> None:

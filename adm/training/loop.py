@@ -71,7 +71,7 @@ def train_step(
     # An overflow repeats the step with a smaller scale. Skipping it would leave schedules, data and EMA out of step.
     for attempt in count():
         values = _gradients(state, training, x_0, y, noise, share)
-        gradients = [parameter.grad for parameter in state.network.parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in state.parameters if parameter.grad is not None]
         group.all_reduce(gradients)
         group.all_reduce(list(values.values()))
         if state.scale.active:
@@ -131,13 +131,16 @@ def _gradients(
     state: TrainingState, training: TrainingParams, x_0: Tensor, y: Tensor, noise: Noise, share: Share
 ) -> dict[str, Tensor]:
     """Accumulate the scaled gradients of a share; return its part of the mean values."""
-    state.optimizer.zero_grad(set_to_none=True)
+    for parameter in state.parameters:
+        parameter.grad = None
+    # Without a GPU `torch.manual_seed` writes down where it was called, which takes a thirtieth of a small step.
+    seed = torch.manual_seed if x_0.is_cuda else torch.default_generator.manual_seed
     sums: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[]):
         for number, rows in share.micro_batches():
             # Dropout takes no generator. Seeding the global one makes it a function of seed, step and micro-batch.
             path = (training.seeds.noise, state.step, DROPOUT, *([number] if number else []))
-            torch.manual_seed(generator(*path).initial_seed())
+            seed(generator(*path).initial_seed())
             values = state.task.losses(state.forward, x_0[rows], y[rows], noise.t[rows], noise.eps[rows])
             loss = values["loss"].mean() / share.parts
             (loss * state.scale.factor).backward()  # type: ignore[no-untyped-call]

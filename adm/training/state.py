@@ -36,6 +36,7 @@ class TrainingState:
         self.step = 0
         self.scale = LossScale(training.precision)
         # Collected once: walking through the modules at every step would take longer than the averaging.
+        self.parameters = list(network.parameters())
         self.weights = [tensor.detach() for tensor in network.state_dict().values()]
         self.ema = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.averages = PowerAverages(training.averages or [], network.state_dict())

@@ -249,7 +249,7 @@ REFUSED = {
     "four channels": (lambda m, c: m.encode(torch.zeros(1, 4, 8, 8), 0), "images: are a tensor of shape (1, 4, 8, 8)"),
     "two sizes": (
         lambda m, c: m.encode([Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))], 0),
-        "images: differ in size, 8x8 and 9x8",
+        "images: differ in size, 8x8 and 8x9",
     ),
     "pairs of images": (
         lambda m, c: m.bits_per_dim(DataLoader(TensorDataset(TENSOR / 255, TENSOR / 255), batch_size=5), 0),

@@ -205,6 +205,8 @@ REFUSED = {
     "a field that is an argument": (lambda m: m.sample([0], micro_batch=2), "micro_batch: is `batch` here"),
     "a schedule that a params file finds": (lambda m: m.sample([0], schedule="a"), "unknown key 'schedule'"),
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale: 2 "),
+    "a batch of none": (lambda m: m.sample([0], batch=np.int64(0)), "batch np.int64(0): is no number of images"),
+    "images of a loader of mappings": (lambda m: m.edit([{"image": BLACK}], 0.5), "images: are dict;"),
     "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
     "no number": (lambda m: m.sample(num=True), "num True: is no number of images"),
     "latents of nothing": (
@@ -245,6 +247,18 @@ REFUSED = {
     ),
     "upsampling without an upsampler": (lambda m: m.upsample(np.zeros((2, 4, 4, 3), np.uint8), 0), "is no upsampler"),
 }
+
+
+def test_numbers_of_numpy_and_latents_in_half_precision_are_taken(model, dataset):
+    images, latents = dataset[np.arange(2)], torch.randn(2, 3, 8, 8).bfloat16()
+    for asked in (
+        lambda whole: model.sample([0, 1], steps="3", batch=whole(2), seed=whole(1)),
+        lambda whole: model.denoise(torch.zeros(1, 3, 8, 8), whole(3), 1),
+        lambda whole: model.bits_per_dim(images, [0, 1], steps="3", seed=whole(1)),
+    ):
+        np.testing.assert_array_equal(asked(np.int64), asked(int))
+    wide = model.decode(latents.float().numpy(), [0, 1], steps="3")
+    np.testing.assert_array_equal(model.decode(latents, [0, 1], steps="3"), wide)
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -42,7 +42,7 @@ def test_tensors_of_one_channel_without_labels_train_a_grey_network_without_clas
         (MODEL | {"network": NETWORK | {"num_classes": None}}, IMAGES, LABELS, "labels: hold 2, and .* no classes"),
         (MODEL | {"network": NETWORK | {"num_classes": 4}}, IMAGES, None, "labels: are missing, and .* 4 classes"),
         (3, IMAGES, LABELS, "model: is no mapping"),
-        (MODEL, IMAGES[:, :4], LABELS, "images: have 4x8 pixels"),
+        (MODEL, IMAGES[:, :4], LABELS, "images: have 8x4 pixels"),
         (MODEL | {"network": NETWORK | {"image_channels": 1}}, IMAGES, LABELS, "images: are in colour"),
         (MODEL | {"training": {"batch_size": 4, "averages": [0.1]}}, IMAGES, LABELS, "training.averages"),
         (MODEL, IMAGES.astype(float), LABELS, "images: is float64"),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from making import changed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -217,8 +218,8 @@ def test_a_guide_counts_where_it_is_another_models(paper):
     assert trained_for(paper, "auto-128-2") == (["adm-128-4360k"], [])
     run = paper.runs["auto-128-2"]
     of_another = run.model_copy(update={"guide": run.guide.model_copy(update={"checkpoint": "adm-128-free-250k"})})
-    changed = paper.model_copy(update={"runs": paper.runs | {"auto-128-2": of_another}})
-    assert trained_for(changed, "auto-128-2") == (["adm-128-4360k", "adm-128-free-250k"], [])
+    given = changed(paper, runs=paper.runs | {"auto-128-2": of_another})
+    assert trained_for(given, "auto-128-2") == (["adm-128-4360k", "adm-128-free-250k"], [])
 
 
 def test_a_plan_tells_operations_and_days_wherever_the_file_lies(adm, root, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from making import record
+from making import changed, record
 from pydantic import TypeAdapter
 from scipy import stats
 
@@ -33,7 +33,7 @@ SHOWN = OwnTableParams(
 def two(params):
     graph = PublishedGraphParams(url="https://example.org/net.pth", network="dinov2-vitl14")
     section = PublishedSection(graphs={"dinov2": graph})
-    return params.model_copy(update={"published": section, "tables": {"two": SHOWN}})
+    return changed(params, published=section, tables={"two": SHOWN})
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """When to stop: the best checkpoints and the first one that copies, from scores and losses whose truth is known."""
 
+import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from making import record
+from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.metrics.jackknife import PARTS
@@ -84,6 +87,16 @@ def test_checkpoints_that_are_clearly_worse_are_not_said_to_be_the_best(said):
     assert [at for at in ("100", "200", "400", "800") if f" {at} iterations" in by_kid] == ["200", "400"]
     # Images differ far more than checkpoints do; each is compared with itself.
     assert [at for at in ("100", "200", "400", "800") if f" {at} iterations" in by_loss] == ["400", "800"]
+
+
+def test_the_interval_of_the_best_is_that_of_its_cell(said, tmp_path):
+    """Its own spread has fewer degrees of freedom than differences of independent runs."""
+    by_kid, _, _ = said(NONE, kid=(5, 4, 1, 3), spread=0.1)
+    told = tuple(float(each) for each in re.search(r"95 %: (\S+) to ([^)]+)\)", by_kid).groups())
+    content = json.loads((tmp_path / "metrics" / "a-400.json").read_text())
+    values = np.array(content["jackknife"]["kid_held_out"]["values"])
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    assert told == pytest.approx((1 - half, 1 + half), rel=5e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`jobs`: each job is there, missing, or stale for the reason that is told."""
 
+import json
 import os
 import shutil
 import time
@@ -56,7 +57,15 @@ def test_a_changed_value_is_told_with_both(project):
     for name in ("sample/a", "sample/b", "evaluate/a"):
         assert "run.steps 3 -> 5" in found[name]
     assert not any(name.startswith(("train/", "init/", "features/reference")) for name in found)
-    assert "resolve" in found
+    assert found["resolve"] == "params"
+
+
+def test_what_changed_in_the_triggers_of_a_job_is_told_of_its_file(project):
+    file = project.results / "jobs" / "sample" / "a.json"
+    written = json.loads(file.read_text())
+    for name, told in (("params", "params of sample/a"), ("code", "code of sample/a")):
+        file.write_text(json.dumps({**written, name: {}}))
+        assert stale(project)["resolve"] == told
 
 
 def test_another_parent_is_told(project):

@@ -162,7 +162,9 @@ def test_samples_have_unequal_classes_as_often_as_the_images_that_train(adm, ima
     assert adm("new", "equal", "--images", images, "--size", 32)[0] == 0
     write_images(images / "rare", count=9)
     assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
+    write_images(images / "single", count=1)  # too few for a class, where there are classes
     assert adm("new", "unlabelled", "--images", images, "--size", 32, "--unlabelled")[0] == 0
+    shutil.rmtree(images / "single")
     params = written()
     dataset = params.datasets["images"]
     source = SOURCES["folder"](dataset)

@@ -23,6 +23,7 @@ from adm.metrics.kernel import kernel_distance
 from adm.metrics.manifold import density_coverage, precision_recall
 from adm.metrics.statistics import feature_statistics
 from adm.stages import init
+from adm.tools import score as score_verb
 
 
 @pytest.fixture
@@ -126,6 +127,25 @@ def test_a_network_is_sampled_and_scored(score, tiny_model, adm, tmp_path):
     assert found["provenance"]["network"] == sha256(network)
     assert "network.safetensors against images.npz: 12 samples" in printed
     assert ("drawn equally often" in printed) == bool(tiny_model().network.num_classes)
+
+
+def test_what_does_not_fit_a_network_is_told_before_it_is_sampled(
+    refused, tiny_model, batches, graph, tmp_path, monkeypatch
+):
+    make(init, tiny_model(), tmp_path / "checkpoint")
+    monkeypatch.setattr(score_verb.generate, "run", None)
+    (tmp_path / "no.pb").write_bytes(b"no graph")
+    images = batches / "images.npz"
+    np.savez(tmp_path / "one.npz", arr_0=np.zeros((1, 8, 8, 3), np.uint8))
+    for reference, flags, message in (
+        (tmp_path / "no.pb", (), "is no readable npz"),
+        (images, ("--graph", tmp_path / "no.pb"), "no.pb"),
+        (images, ("--num-samples", 3), "--num-samples 3: is too few"),
+        (images, ("--num-samples", 7, "--intervals"), "samples has 7 of the 8 images"),
+        (tmp_path / "one.npz", (), "holds 1 of the 4 images"),
+        (tmp_path / "checkpoint", (), "is a network, and images are wanted"),
+    ):
+        assert message in refused("score", tmp_path / "checkpoint", reference, "--graph", graph, *flags)
 
 
 def test_folders_of_artifacts_stand_for_what_they_hold(adm, graph, batches, tmp_path):
