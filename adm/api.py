@@ -675,10 +675,8 @@ class Model:
         return np.broadcast_to(mask, wanted)
 
     def _checked_latents(self, given: Latents | Tensor, num: int | None = None) -> Latents:
-        if isinstance(given, Tensor):  # half precision is widened, which NumPy cannot do
-            given = (
-                (given.float() if given.is_floating_point() and given.itemsize < 4 else given).detach().cpu().numpy()
-            )
+        if isinstance(given, Tensor):  # NumPy has no bfloat16
+            given = (given.float() if given.dtype == torch.bfloat16 else given).detach().cpu().numpy()
         latents = np.asarray(given)
         wanted = (num or max(len(np.atleast_1d(latents)), 1), *self.image_shape)
         if latents.dtype != np.float32 or latents.shape != wanted:

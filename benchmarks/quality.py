@@ -2,8 +2,8 @@
 
 Run as `python -m benchmarks.quality fashion|FOLDER --out FILE.csv`. A folder holds a folder of images a class. Each
 contender trains as its own documentation says, with 32 channels on three levels or its library's like of it, and again
-with ours in the place of what is meant for days: rate, batch, bfloat16, nothing mirrored ("our settings"). All
-read the same images from memory, on one thread.
+with ours in the place of what is meant for days: rate, batch, bfloat16, nothing mirrored ("our settings"). All read the
+same images from memory, on one thread.
 
 A second is one of processor time in updates. What an update takes is measured first, of all in turns, and kept beside
 FILE.csv; a budget is as many updates as fit. What falls to zero at the end, as a rate of diffusers does, is trained
@@ -259,7 +259,7 @@ class Released(Contender):
         self.made += 1
 
     def weights(self) -> list[Weights]:
-        """The average, which is of 10,000 updates by the released rate, and the last weights."""
+        """The average, of 10,000 updates by the released rate or that of `adm new`, and the last weights."""
         averaged = plain(self.training.network)
         with torch.no_grad():
             for parameter, average in zip(averaged.parameters(), self.training.average, strict=True):

@@ -251,8 +251,8 @@ def _summary(images: Path, found: Survey, channels: int) -> list[str]:
     if found.alike_told:
         lines.append(f"  {found.alike_told}; each is trained on or held out whole")
     # Transparent ones may be laid on a coloured background.
-    grey = {mode for mode in found.modes if ImageMode.getmode(mode).basemode == "L" and not mode.endswith("A")}
-    if channels == 3 and found.modes and grey == {*found.modes}:
+    are_grey = all(ImageMode.getmode(mode).basemode == "L" and not mode.endswith("A") for mode in found.modes)
+    if channels == 3 and found.modes and are_grey:
         lines.append("  none has colours: --channels 1 trains faster")
     if found.num_images > MOST_DECODED:
         lines.append(f"  more than {MOST_DECODED}, so their headers alone were read; `prepare` finds near-duplicates")

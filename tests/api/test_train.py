@@ -41,6 +41,7 @@ def test_tensors_of_one_channel_without_labels_train_a_grey_network_without_clas
         (MODEL | {"network": NETWORK | {"num_classes": 2}}, IMAGES, LABELS, "labels: hold 2, and .* 2 classes"),
         (MODEL | {"network": NETWORK | {"num_classes": None}}, IMAGES, LABELS, "labels: hold 2, and .* no classes"),
         (MODEL | {"network": NETWORK | {"num_classes": 4}}, IMAGES, None, "labels: are missing, and .* 4 classes"),
+        (MODEL | {"kind": "classifier"}, IMAGES, None, "labels: are missing; a classifier"),
         (3, IMAGES, LABELS, "model: is no mapping"),
         (MODEL, IMAGES[:, :4], LABELS, "images: have 8x4 pixels"),
         (MODEL | {"network": NETWORK | {"image_channels": 1}}, IMAGES, LABELS, "images: are in colour"),
