@@ -339,7 +339,7 @@ class Model:
 
         Source: Meng et al. (2022), SDEdit.
         """
-        return self._collected(self.editing, images, classes, strength=strength, mask=None, **how)
+        return self._collected(self.editing, images, classes, strength=strength, **how)
 
     def inpaint(self, images: Pictures, mask: Mask | Tensor, classes: Classes = None, **how: Any) -> Any:
         """Draw a part of images anew, as the rest of them suggests; the rest stays to the byte.
@@ -357,7 +357,7 @@ class Model:
 
         Source: Lugmayr et al. (2022), RePaint.
         """
-        return self._collected(self.editing, images, classes, mask=np.asarray(mask), **how)
+        return self._collected(self.editing, images, classes, mask=mask, **how)
 
     def trajectory(self, classes: Classes = None, num: int | None = None, **how: Any) -> Iterator[Latents]:
         """Yield x_{T-1} .. x_0, each (N, C, H, W) float32, of images that are computed together.
@@ -519,7 +519,7 @@ class Model:
         classes: Classes = None,
         num: int | None = None,
         *,
-        mask: Mask | None = None,
+        mask: Mask | Tensor | None = None,
         **how: Any,
     ) -> Sampling:
         """Prepare what `edit` changes or, with a mask, `inpaint` draws; `how` are their other arguments."""
@@ -528,7 +528,7 @@ class Model:
         num = max(len(pixels), self._counted(classes, None, None)) if num is None else num
         turns = np.arange(num) % len(pixels)
         given = pixels[turns]
-        drawn = None if mask is None else self._checked_mask(mask, len(pixels))[turns, None]
+        drawn = None if mask is None else self._checked_mask(np.asarray(mask), len(pixels))[turns, None]
         names = ["strength"] if drawn is None else [*Editing.model_fields]
         change = checked(Editing, {name: how.pop(name) for name in names if name in how})
         sampling = self.sampling(classes, num, **how)
@@ -624,7 +624,7 @@ class Model:
                 raise UserError(f"num {num!r}: is no number of images; one or more are accepted")
             return int(num)
         given = classes if latents is None else latents
-        return len(given) if np.ndim(given) else 1
+        return len(given) if np.asarray(given, object).ndim else 1
 
     def _check_steps(self, steps: str | None) -> int:
         """Count the steps of a schedule, which must fit the model."""
@@ -634,9 +634,9 @@ class Model:
 
     def _numbers(self, classes: Any, num: int) -> Labels:
         """Number the classes of N images, (N,) int64."""
-        asked: list[Any] = list(() if classes is None else classes if np.ndim(classes) else [classes])
+        asked: list[Any] = list(() if classes is None else classes if np.asarray(classes, object).ndim else [classes])
         for given in asked:
-            if np.ndim(given) or np.asarray(given).dtype.kind not in "iuU":
+            if np.asarray(given, object).ndim or np.asarray(given).dtype.kind not in "iuU":
                 raise UserError(f"class {given!r}: is no class; a whole number or a name is accepted")
         num_classes, names = self.num_classes, self.class_names
         if not asked or len(asked) > num:

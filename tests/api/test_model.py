@@ -178,7 +178,9 @@ def test_what_a_mask_keeps_is_kept_to_the_byte(model, dataset):
     assert (found != images)[:, corner()].any(axis=(1, 2)).all()
     assert told == [(done, 7) for done in range(1, 8)]
     each = np.stack([corner(), ~corner(), corner()])
-    assert ((model.inpaint(images, each, **HOW) != images).any(axis=-1) & ~each).sum() == 0
+    anew = model.inpaint(images, each, **HOW)
+    assert ((anew != images).any(axis=-1) & ~each).sum() == 0
+    np.testing.assert_array_equal(model.edit(images, 1.0, mask=torch.from_numpy(each), **HOW), anew)
 
 
 def test_the_seed_of_an_image_decides_what_becomes_of_it_whatever_the_batch(model, dataset):
@@ -298,7 +300,7 @@ def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(
     assert (guided.sample([1] * 4, steps=STEPS, seed=SEED, scale=20.0) != expected).any()
 
 
-@pytest.mark.parametrize("classes", [1.0, [True], np.array([0.5]), [None], [[1]]])
+@pytest.mark.parametrize("classes", [1.0, [True], np.array([0.5]), [None], [[1]], [[0, 1], [1]]])
 def test_a_class_is_a_whole_number_or_a_name(model, classes):
     with pytest.raises(UserError, match="is no class"):
         model.sample(classes, steps=STEPS)
