@@ -12,8 +12,8 @@ def generator(*path: int) -> torch.Generator:
     """Make a CPU generator that depends on its path alone; the global generator is not used.
 
     Args:
-        path: What the numbers are for, such as (seed, step); each at least 0. Different paths give independent
-            streams, also if they differ in length alone.
+        path: What the numbers are for, such as (seed, step); each at least 0. Different paths have seeds of their
+            own, also if they differ in length alone; torch takes the lower 32 bits, so one pair in 4e9 is alike.
     """
     (seed,) = seeds(range(1), *path)
     return torch.Generator().manual_seed(seed)

@@ -70,8 +70,7 @@ class Sampling(Batch):
     architecture, batch, precision and threads take the program from the user's cache folder.
 
     `ema_length` takes the average of that length, of the `averages` that the model kept in training; null takes that of
-    its `ema_rate`.
-    `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
+    its `ema_rate`. `clipping` is that of the predicted image: "static" to [-1, 1], or "none". `order` is UniPC's.
     """
 
     ema_length: EmaLength | None = None

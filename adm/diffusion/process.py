@@ -50,8 +50,7 @@ class Diffusion:
     """A Gaussian diffusion process over a subset of the timesteps of a training process.
 
     Every method takes `t`: (B,) int64 indices into *this* process, or one index for all images; networks see the
-    original timesteps, `seen_at(t)`.
-    Images are (B, C, H, W) float32, nominally in [-1, 1].
+    original timesteps, `seen_at(t)`. Images are (B, C, H, W) float32, nominally in [-1, 1].
 
     Args:
         betas: (T,) float64 of the training process.

@@ -1,8 +1,7 @@
 """Verdicts on the paper's claims, each from a measured value and its 95 % interval.
 
 Metrics of runs have intervals that cover the draw of the samples; those of metrics of groups of runs cover the seeds of
-training, too. An undecided claim says how much more data would decide it
-(`adm.report.verdicts`).
+training, too. An undecided claim says how much more data would decide it (`adm.report.verdicts`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +45,8 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
     except ValueError as error:
         raise ValueError(f"claims.{key}: {error}") from error
     data, is_decided = _data(claim, evidence), finding.verdict in ("holds", "does not hold")
+    # Neither ranks nor what held-out images add to an interval shrinks as the root of the number of samples.
+    is_told = kind != "ranks_alike" and getattr(claim, "metric", "") != "kid_held_out"
     if data and data.unit == "seeds a model" and finding.verdict == "undecided":
         data = replace(data, share=_share_of_samples(finding, data, claim, replace(evidence, same_models=True)))
     return Verdict(
@@ -54,7 +55,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         source=claim.source,
         seeds=data.count if data and data.unit == "seeds a model" else None,
         samples=data.images if data and data.images else None,
-        needs=needed(finding.clearance, data) if data and finding.verdict == "undecided" else "",
+        needs=needed(finding.clearance, data) if data and is_told and finding.verdict == "undecided" else "",
         risk=risk(finding.clearance, data.freedom if data else np.inf) if is_decided else None,
         **vars(finding),
     )
@@ -210,8 +211,11 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     draws = metric_draws(claim.metric, [*claim.runs, *opinions], evidence)
     by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, opinions))
     first, second = np.triu_indices(len(claim.runs), 1)
-    alike = np.sign(by_own[:, first] - by_own[:, second]) * np.sign(by_judge[:, first] - by_judge[:, second])
-    tau = interval(alike.mean(axis=1))
+    apart = np.hstack([ranked[:, first] - ranked[:, second] for ranked in (by_own, by_judge)])
+    # Tau of draws is biased to 0, by noise on noise. Signs that are clear, all at once, leave a least and a greatest.
+    clear = np.logical_or(*np.split(band(np.hstack([apart, -apart]))[0] > 0, 2))
+    alike, known = (np.prod(np.split(each, 2), axis=0) for each in (np.sign(apart[0]), clear))
+    tau = Interval(*(float(np.where(known, alike, unknown).mean()) for unknown in (alike, -1, 1)))
     told = (", ".join(f"{value:.4g}" for value in draws[0]) for draws in (by_own, by_judge))
     effect = f"{name} {' against '.join(told)} by {claim.judge}: tau {tau.estimate:.3g}"
     return _decide(tau, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")

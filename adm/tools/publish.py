@@ -46,8 +46,7 @@ def run(pipeline: Pipeline) -> str:
 
     Raises:
         UserError: An artifact that is to be published does not exist or is stale, or a table or claim does not follow
-            from scores.
-            What was published stays.
+            from scores. What was published stays.
     """
     for job in _shown(pipeline):
         check_ancestors(pipeline, job)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scipy import stats
+
 from adm.config.metrics import RETRAINING
 from adm.errors import UserError, some
 from adm.report.lottery import ROWS
@@ -40,9 +42,8 @@ def retraining(results: Path) -> float:
 def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     """Compare results with what is published of their scale; the first line says whether they are reproduced.
 
-    They are reproduced if all that is published is here, 99 % of scores lie where another training would have them, and
-    no claim that held does not hold, or the other way round. `results` is a whole folder,
-    and `ratio` as of `within`.
+    They are reproduced if all that is published is here, no fewer scores lie in their 99 % intervals than chance leaves
+    there, and no claim that held does not hold, or vice versa. `results` is a whole folder, and `ratio` of `within`.
 
     Raises:
         UserError: What is published is damaged, or was published by another version.
@@ -69,7 +70,7 @@ def comparison(results: Path, ratio: float = RETRAINING) -> Iterator[str]:
     }
     turned = any({*words} == {"holds", "does not hold"} for words in moved.values())
     word = "reproduced to the byte" if equal == len(files) else "reproduced, if not to the byte"
-    if gone or lacking or turned or sum(scores) < 0.99 * len(scores):
+    if gone or lacking or turned or len(scores) - sum(scores) > stats.binom.ppf(0.99, len(scores), 0.01):
         word = "not reproduced in full"
     yield f"{word}: {equal} of {len(files)} files of scores, tables and claims have the bytes of those in {out}"
     if ours.values != theirs.values:

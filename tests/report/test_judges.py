@@ -111,6 +111,22 @@ def test_ranks_are_alike_by_kendalls_tau(by_judge, noise, verdict):
     assert found.estimate == pytest.approx(stats.kendalltau(own, by_judge).statistic)
 
 
+def test_where_noise_hides_the_ranks_tau_is_unknown_and_not_small():
+    """Both rank alike in truth; draws of tau, which add noise to noise, would say that they do not."""
+    runs, draws = list("abcdefgh"), np.random.default_rng(0)
+    claim = CLAIM.model_copy(update={"runs": runs})
+    for seed in range(6):
+        scores = {}
+        for number, suffix in enumerate(("", "@j")):
+            values = np.arange(8) * 0.2 + draws.standard_normal(8)
+            found = scored(values, 2 * seed + number, 1.0)
+            scores |= {f"{run}{suffix}": score for run, score in zip(runs, found, strict=True)}
+        found = verdict_of("key", claim, Evidence(scores=scores))
+        assert found.low <= found.estimate <= found.high == 1, found
+        assert found.verdict == "undecided"
+        assert not found.needs
+
+
 def test_a_claim_reads_both_scores(two, inputs):
     claim = CLAIM.model_copy(update={"runs": RUNS, "judge": "dinov2"})
     found = read_evidence(two, [claim], inputs).scores
