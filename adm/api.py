@@ -293,8 +293,8 @@ class Model:
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i; None is 0. A generator draws it, and so others at each call.
             latents: (N, C, H, W) float32, x_T in the place of noise.
-            batch: Images that are computed together; by default as many as have 2^18 pixels, and 64 at most. The last
-                bits depend on it.
+            batch: Images that are computed together; by default (512 // side)^2, and 64 at most. The last bits depend
+                on it.
             progress: Is told of each step.
             output: The kind of images: "numpy" (N, H, W, 3) uint8, "torch" (N, C, H, W) float32 in [0, 1] on the CPU,
                 or "pil", a list.
@@ -558,7 +558,7 @@ class Model:
         trajectory = block_trajectories(run, self.params, self.opened.network, None, self.num_classes or 1, base)
         return Sampling(run, labels, num_steps, trajectory)
 
-    def run_of(self, num: int, **given: Any) -> SamplingConfig:
+    def run_of(self, num: int, /, **given: Any) -> SamplingConfig:
         """Tell how N images are sampled; the keywords are those of `sample`.
 
         Raises:
