@@ -295,6 +295,7 @@ def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
     "name", [name for name, entry in quality.CONTENDERS.items() if entry.is_own_sampled and not entry.labelled]
 )
 def test_a_librarys_own_sampler_draws_images(garments, name, monkeypatch):
+    """The released code's, which is given classes, draws what is scored above."""
     monkeypatch.setattr(quality, "BATCH", 2)
     task, _ = quality.task_of("fashion")
     contender = next(installed(quality.made(quality.CONTENDERS[one], task, 7) for one in [name]))

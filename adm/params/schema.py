@@ -55,8 +55,7 @@ class ExecutionParams(Section):
 
     Training reports every `log_every` iterations. It saves its rolling state every `save_every`, after `save_minutes`
     without a save, and when it is told to stop. Each of several processes of a job waits at most `timeout_seconds` for
-    the others.
-    `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
+    the others. `expected_minutes` is the measured time of the whole scale on two cores; null if it was not measured.
     """
 
     log_every: PositiveInt = 100

@@ -46,7 +46,7 @@ def judge(key: str, claim: params.Claim, evidence: Evidence) -> Verdict:
         raise ValueError(f"claims.{key}: {error}") from error
     data, is_decided = _data(claim, evidence), finding.verdict in ("holds", "does not hold")
     # Neither ranks nor what held-out images add to an interval shrinks as the root of the number of samples.
-    is_told = kind != "ranks_alike" and getattr(claim, "metric", "") != "kid_held_out"
+    is_told = kind != "ranks_alike" and "held_out" not in METRICS[getattr(claim, "metric", "fid")].needs
     if data and data.unit == "seeds a model" and finding.verdict == "undecided":
         data = replace(data, share=_share_of_samples(finding, data, claim, replace(evidence, same_models=True)))
     return Verdict(
@@ -212,13 +212,14 @@ def _ranks_alike(claim: params.RanksAlikeClaim, evidence: Evidence) -> Finding:
     by_own, by_judge = (np.stack([draws[key] for key in keys], axis=1) for keys in (claim.runs, opinions))
     first, second = np.triu_indices(len(claim.runs), 1)
     apart = np.hstack([ranked[:, first] - ranked[:, second] for ranked in (by_own, by_judge)])
-    # Tau of draws is biased to 0, by noise on noise. Signs that are clear, all at once, leave a least and a greatest.
+    # Tau of draws is biased to 0, by noise on noise. Signs that are clear, all at once, leave a least and a greatest;
+    # they err as often whatever tau is claimed, so the clearance is always 1.
     clear = np.logical_or(*np.split(band(np.hstack([apart, -apart]))[0] > 0, 2))
     alike, known = (np.prod(np.split(each, 2), axis=0) for each in (np.sign(apart[0]), clear))
     tau = Interval(*(float(np.where(known, alike, unknown).mean()) for unknown in (alike, -1, 1)))
     told = (", ".join(f"{value:.4g}" for value in draws[0]) for draws in (by_own, by_judge))
     effect = f"{name} {' against '.join(told)} by {claim.judge}: tau {tau.estimate:.3g}"
-    return _decide(tau, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}")
+    return replace(_decide(tau, "above", claim.tau, effect, f"Kendall's tau of the ranks in {name}"), clearance=1.0)
 
 
 def _reconstruction(claim: params.ReconstructionClaim, evidence: Evidence) -> Finding:

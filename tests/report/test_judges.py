@@ -109,6 +109,7 @@ def test_ranks_are_alike_by_kendalls_tau(by_judge, noise, verdict):
     found = verdict_of("key", CLAIM, Evidence(scores=scores))
     assert found.verdict == verdict
     assert found.estimate == pytest.approx(stats.kendalltau(own, by_judge).statistic)
+    assert found.risk == (None if verdict == "undecided" else pytest.approx(0.025))
 
 
 def test_where_noise_hides_the_ranks_tau_is_unknown_and_not_small():
