@@ -113,7 +113,7 @@ def _abscissa(params: Sections, run: str, axis: str, inputs: Inputs) -> float:
     if axis == "evaluations":
         return params.evaluations_of(run).denoiser
     if axis == "flops":
-        return training_flops(params, params.checkpoint_of(run), inputs)
+        return sum(training_flops(params, [params.checkpoint_of(run)], inputs).values())
     if axis == "seconds":
         return read_training_seconds(params, params.checkpoint_of(run), inputs)
     if axis == "iterations":

@@ -71,13 +71,13 @@ def read_evidence(params: Sections, claims: Sequence[AnyClaim], inputs: Inputs) 
             for key, path in inputs.get("throughput", {}).items()
         },
         costs={
-            model: training_flops(params, _last_checkpoint(params, model), inputs)
+            model: sum(training_flops(params, [_last_checkpoint(params, model)], inputs).values())
             for claim in claims
             if isinstance(claim, LighterClaim)
             for model in (claim.model, claim.than)
         },
         spent={
-            run: sum(training_flops(params, trained, inputs) for trained in chain(*trained_for(params, run)))
+            run: sum(training_flops(params, [*chain(*trained_for(params, run))], inputs).values())
             for claim in claims
             if isinstance(claim, CheaperClaim)
             for run in (claim.run, claim.than)

@@ -248,28 +248,33 @@ def trained_for(params: Sections, run: str) -> tuple[list[str], list[str]]:
         return [section.gan], []
     if not isinstance(section, RunParams):
         return [], []
-    generators, guide = [section.checkpoint], section.guide
-    # An earlier checkpoint of the same model takes no training beside the later one's.
-    if guide is not None and params.model_of(guide.checkpoint) != params.model_of(section.checkpoint):
-        generators.append(guide.checkpoint)
-    elif guide is not None:
-        generators = [max(section.checkpoint, guide.checkpoint, key=params.iteration_of)]
-    return generators, [section.classifier] if section.gradient_scale and section.classifier else []
+    guide = [section.guide.checkpoint] if section.guide else []
+    return [section.checkpoint, *guide], [section.classifier] if section.gradient_scale and section.classifier else []
 
 
-def training_flops(params: Sections, trained: str, inputs: Inputs) -> float:
-    """Count the operations of training a GAN, or a model up to a checkpoint and what it started from.
+def updates_of(params: Sections, trained: Sequence[str]) -> dict[str, int]:
+    """Count the updates of each model that led to checkpoints, those that led to several once; GANs are left out."""
+    updates: dict[str, int] = {}
+    waiting = [key for key in trained if key in params.checkpoints]
+    while waiting:
+        model = params.model_of(point := waiting.pop(0))
+        updates[model] = max(updates.get(model, 0), params.iteration_of(point))
+        start = getattr(params.models[model], "start", None)
+        waiting += [start.checkpoint] if start else []
+    return updates
+
+
+def training_flops(params: Sections, trained: Sequence[str], inputs: Inputs) -> dict[str, int]:
+    """Count the operations of GANs, and of each model's updates that led to checkpoints.
 
     Raises:
         UserError: `read_sizes` raises it.
     """
-    if trained not in params.checkpoints:  # a GAN
-        return read_sizes([trained], "training_flops", inputs)[trained]
-    model = params.model_of(trained)
-    (forward,) = read_sizes([model], "forward_flops", inputs).values()
-    start = getattr(params.models[model], "start", None)
-    before = training_flops(params, start.checkpoint, inputs) if start else 0
-    return before + PASSES * forward * params.models[model].training.batch_size * params.iteration_of(trained)
+    flops = {**read_sizes([key for key in trained if key not in params.checkpoints], "training_flops", inputs)}
+    updates = updates_of(params, trained)
+    for model, forward in read_sizes(updates, "forward_flops", inputs).items():
+        flops[model] = PASSES * forward * params.models[model].training.batch_size * updates[model]
+    return flops
 
 
 def read_log(path: Path) -> pd.DataFrame:

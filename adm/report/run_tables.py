@@ -6,7 +6,6 @@ UserError if an artifact is missing or malformed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from adm.params.schema import Sections
 from adm.params.tables import ComputeParams, OwnTableParams, RowsParams, SweepsParams
 from adm.report.compute import SECONDS_PER_DAY, V100
 from adm.report.evidence import Evidence, metric_draws
-from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_score, trained_for, training_flops
+from adm.report.metrics import Inputs, OverSeeds, read_metrics, read_score, trained_for, training_flops, updates_of
 from adm.report.tables import DECIMALS, INTERVALS, plain, significant
 from adm.sampling.studies import Likelihood, read_study
 
@@ -59,12 +58,9 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
 
     Source: Appendix B.3.
     """
-    checkpoints = {key: trained_for(params, key) for key in keys_in(section.rows)}
-    points = {point for pair in checkpoints.values() for point in chain(*pair)}
-    flops = {point: training_flops(params, point, inputs) for point in points}
     table = labels(paper)
     table[HERE] = _described(params, section.rows)
-    days = {key: compute_of(params, section, key, flops) for key in checkpoints}
+    days = {key: compute_of(params, section, key, inputs) for key in keys_in(section.rows)}
     spent = [days[source] if isinstance(source, str) else None for source in section.rows]
     for number, name in enumerate(("generator", "classifier", "total")):
         printed = [each if isinstance(each, str) else plain(each) for each in paper[f"{name}_compute"]]
@@ -75,24 +71,23 @@ def compute_table(paper: pd.DataFrame, params: Sections, section: ComputeParams,
     return table
 
 
-def compute_of(
-    params: Sections, section: ComputeParams, run: str, flops: dict[str, float]
-) -> tuple[float, float, float] | None:
+def compute_of(params: Sections, section: ComputeParams, run: str, inputs: Inputs) -> tuple[float, float, float] | None:
     """Count V100-days of the generator, of the classifier and of both; None if a run is published.
 
-    Each is trained at the measured throughput of its model, else at the one in theory; `flops` are of all training.
+    Each is trained at the measured throughput of its model, else at the one in theory.
     """
     generators, classifiers = trained_for(params, run)
     if not generators:
         return None
 
-    def days(checkpoint: str) -> float:
-        name = params.checkpoints.get(checkpoint, "")  # none of a GAN
-        if rate := section.images_per_v100_second.get(name):
-            return params.iteration_of(checkpoint) * params.models[name].training.batch_size / rate / SECONDS_PER_DAY
-        return flops[checkpoint] / V100.half_flops / SECONDS_PER_DAY
+    def days(trained: list[str]) -> float:
+        seconds = {key: flops / V100.half_flops for key, flops in training_flops(params, trained, inputs).items()}
+        for model, updates in updates_of(params, trained).items():
+            if rate := section.images_per_v100_second.get(model):
+                seconds[model] = updates * params.models[model].training.batch_size / rate
+        return sum(seconds.values()) / SECONDS_PER_DAY
 
-    generator, classifier = (sum(map(days, checkpoints)) for checkpoints in (generators, classifiers))
+    generator, classifier = days(generators), days(classifiers)
     return generator, classifier, generator + classifier
 
 

@@ -17,7 +17,7 @@ from adm.params.runs import RunParams, UpsampledRunParams
 from adm.pipeline.sampling import GRADIENT
 from adm.planning.costs import SINGLE_SHARE, flops_of, measured_shares, plan, seconds_on, share_of
 from adm.report.compute import A100, H100, PASSES, SECONDS_PER_DAY, V100
-from adm.report.metrics import trained_for
+from adm.report.metrics import trained_for, updates_of
 
 pytestmark = pytest.mark.xdist_group("planning")
 
@@ -215,11 +215,12 @@ def test_outside_the_interval_the_classifier_costs_nothing(paper, costs):
 
 
 def test_a_guide_counts_where_it_is_another_models(paper):
-    assert trained_for(paper, "auto-128-2") == (["adm-128-4360k"], [])
+    assert updates_of(paper, trained_for(paper, "auto-128-2")[0]) == {"adm-128": 4_360_000}
     run = paper.runs["auto-128-2"]
     of_another = run.model_copy(update={"guide": run.guide.model_copy(update={"checkpoint": "adm-128-free-250k"})})
     given = changed(paper, runs=paper.runs | {"auto-128-2": of_another})
-    assert trained_for(given, "auto-128-2") == (["adm-128-4360k", "adm-128-free-250k"], [])
+    both = updates_of(given, trained_for(given, "auto-128-2")[0])
+    assert both == {"adm-128": 4_360_000, "adm-128-free": 250_000}
 
 
 def test_a_plan_tells_operations_and_days_wherever_the_file_lies(adm, root, tmp_path, monkeypatch):

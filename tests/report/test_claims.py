@@ -464,16 +464,22 @@ def test_what_a_run_took_is_all_that_was_trained_for_it(scale):
     guide = GuideParams(checkpoint="adm-800", scale=1.5)
     guided = RunParams.model_construct(checkpoint="adm-100", guide=guide, **COMMON)
     runs = {"adm": RunParams.model_construct(checkpoint="tuned-10", guide=None, **COMMON), "guided": guided}
+    # A part of the training that its model started from leads to the first guide, and is a part of that of the second.
+    for run, stop in (("by-source", 100), ("by-longer", 800)):
+        by = GuideParams(checkpoint=f"adm-{stop}", scale=1.5)
+        runs[run] = RunParams.model_construct(checkpoint="tuned-10", guide=by, **COMMON)
     params = with_sections(models={**MODELS, "tuned": tuned}, runs=PARAMS.runs | runs)
     sizes = {name: {"forward_flops": flops} for name, flops in (("classifier", 10), ("adm", 20), ("tuned", 20))}
     write_sealed_json(scale / "sizes.json", {"models": sizes, "made_by": record("sizes", {}, {}, [])})
     for run in runs:
         write_score(scale, run, score(1.0), {"run": params.runs[run]})
-    claims = [CLAIMS["light"], claim_of("cheaper", metric="fid", run="adm", than="guided")]
+    pairs = [("adm", "guided"), ("by-source", "by-longer")]
+    claims = [CLAIMS["light"], *(claim_of("cheaper", metric="fid", run=run, than=than) for run, than in pairs)]
     inputs = {"metrics": {run: scale / "metrics" / f"{run}.json" for run in runs}, "sizes": {"": scale / "sizes.json"}}
     evidence = read_evidence(params, claims, inputs)
     assert evidence.costs == {"classifier": 3 * 10 * 14, "adm": 3 * 20 * 4800}
-    assert evidence.spent == {"adm": 3 * 20 * (50 + 1200), "guided": 3 * 20 * 4800}
+    spent = {"adm": 50 + 1200, "guided": 4800, "by-source": 50 + 1200, "by-longer": 50 + 4800}
+    assert evidence.spent == {run: 3 * 20 * images for run, images in spent.items()}
 
 
 def with_sections(**changed):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from adm.artifacts.seal import write_sealed_json
 from adm.config.schedules import respaced_timesteps
 from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS
@@ -273,12 +274,11 @@ def test_table_10_is_of_the_checkpoints_in_its_parentheses(paper):
             assert (paper.models[paper.model_of(found[0])].network.dropout > 0) == ("dropout" in row.row)
 
 
-def test_table_10s_days_follow_from_the_printed_throughput(paper):
-    flops = {
-        point: 3 * network_cost(paper.models[name]).flops * paper.models[name].training.batch_size * segment.stop
-        for point, segment in paper.segments.items()
-        if (name := segment.model).startswith("classifier")
-    }
+def test_table_10s_days_follow_from_the_printed_throughput(paper, tmp_path):
+    # The others have rates.
+    flops = {name: network_cost(paper.models[name]).flops for name in paper.models if name.startswith("classifier")}
+    sizes = {name: {"forward_flops": flops.get(name, 0)} for name in paper.models}
+    write_sealed_json(path := tmp_path / "sizes.json", {"models": sizes})
     rates = paper.tables["table_10"].images_per_v100_second
     compared = 0
     for row, source in zip(printed("table_10").itertuples(), paper.tables["table_10"].rows, strict=True):
@@ -291,7 +291,7 @@ def test_table_10s_days_follow_from_the_printed_throughput(paper):
             # Rates are printed with one decimal.
             ends = [images / (rates[model] + at) / SECONDS_PER_DAY for at in (0.05, -0.05)]
             least, most = least + ends[0], most + ends[1]
-        generator, classifier, total = compute_of(paper, paper.tables["table_10"], source, flops)
+        generator, classifier, total = compute_of(paper, paper.tables["table_10"], source, {"sizes": {"": path}})
         assert least <= generator <= most
         assert least - 1 <= float(row.generator_compute) <= most + 1
         assert total == generator + classifier
