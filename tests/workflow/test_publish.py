@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import lzma
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from making import everything_in
+from scipy import stats
 
 from adm.artifacts.seal import write_sealed_json
 from adm.params import load
@@ -232,6 +234,19 @@ def test_results_are_compared_with_the_published_ones(made, other):
     for path in (other / "logs").rglob("*.txt"):
         path.write_text(path.read_text().replace("  processor: ", "  processor: another than "))
     assert "another than" in "\n".join(reproduced.comparison(other))
+
+
+def test_no_more_scores_may_lie_apart_than_chance_puts_there(other):
+    """Runs move one by one until so many scores lie apart as right results have in one of 100 comparisons."""
+    chances = []
+    for path in sorted((other / "metrics").glob("*.json")):
+        path.write_bytes(rescored(path, path.read_bytes(), fid=100.0))
+        first, *lines = reproduced.comparison(other)
+        (told,) = re.findall(r"^(\d+) of (\d+) scores", "\n".join(lines), flags=re.MULTILINE)
+        inside, count = map(int, told)
+        chances.append(stats.binom.sf(count - inside - 1, count, 0.01))
+        assert first.startswith("not reproduced in full") == (chances[-1] < 0.01)
+    assert max(chances) > 0.01 > min(chances)
 
 
 def test_a_score_of_another_training_lies_within_for_99_in_100():
