@@ -338,7 +338,7 @@ def params_text(
         source=opened and {**opened.model.values(), "training": {"batch_size": training["batch_size"]}},
         network=recipe.model["network"],
         model={**objective, "checkpoints": checkpoints, "training": training},
-        num_reference=min(wanted.num_images, 10_000),
+        num_images=wanted.num_images,
         through={**through, **precision, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scale={"like": "through", **guiding},
         loss=loss,

@@ -129,6 +129,18 @@ def test_what_is_left_out_is_counted_and_a_sheet_shows_what_is_trained(adm, imag
     assert reds.sum() >= 32 * 32
 
 
+def test_a_table_tells_among_how_many_images_copies_are_sought(adm, images, monkeypatch):
+    fill = new.params_text
+    monkeypatch.setattr(new, "params_text", lambda wanted, *given: fill(replace(wanted, num_images=48_000), *given))
+    assert adm("new", "many", "--images", images, "--size", 32)[0] == 0
+    monkeypatch.setattr(new, "params_text", fill)
+    assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
+    many = load("scales/many/params.yaml")
+    assert many.references["images"].num_images == 10_000
+    assert "10,000 of 48,000" in many.tables["training"].caption
+    assert "images" not in written().tables["training"].caption
+
+
 @pytest.mark.parametrize(("most", "is_watched"), [(90, True), (89, False)])
 def test_a_large_folder_is_watched_only_where_one_writes_so(adm, images, monkeypatch, most, is_watched):
     monkeypatch.setattr(new, "MOST_WATCHED", most)
