@@ -337,9 +337,10 @@ def _score(
     inputs = MetricInputs(samples, *stored, points)
     names = [*options.metrics, *(name for name in METRICS if name not in PAPER_METRICS and points and options.further)]
     if wide:
-        # Files may lie in the order of their classes; spatial features stay on disk.
+        # Files may lie in the order of their classes; spatial features that have no interval stay on disk.
         order = np.random.default_rng(0).permutation(len(samples.pool))
-        drawn = Features(samples.pool[order], samples.spatial, samples.logits[order])
+        rows = order if samples.spatial.shape[1] <= MOST_SPATIAL_DIMENSIONS else slice(None)
+        drawn = Features(samples.pool[order], samples.spatial[rows], samples.logits[order])
         metrics, spreads = with_intervals(inputs, names, MetricInputs(drawn, *stored, points))
     else:
         metrics, spreads = scores(inputs, names), {}

@@ -118,7 +118,7 @@ def _way_up(metric: str) -> int:
 
 
 def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
-    return ", ".join(f"{draws[run][0]:.4g}" for run in runs)
+    return ", ".join(f"{round(draws[run][0], 12):.4g}" for run in runs)  # of a zero, rounding leaves 1e-20
 
 
 def _comparison(claim: params.ComparisonClaim | params.CheaperClaim, evidence: Evidence) -> Finding:

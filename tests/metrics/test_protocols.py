@@ -203,6 +203,20 @@ def test_images_in_the_order_of_their_classes_are_told_as_any_others(graph):
         assert moves[what] < 5 * max(shuffled_moves[what], 0.1 * fid)
 
 
+@pytest.mark.filterwarnings("ignore:.* do not exceed the .* features")
+def test_intervals_of_images_in_the_order_of_their_classes_are_as_wide(graph):
+    """Every sixteenth of sorted images has all classes in equal shares, which sixteen draws have not."""
+    rng = np.random.default_rng(0)
+    dark, bright = coloured(320, 1, 20) // 4, 255 - coloured(320, 2, 20) // 4
+    samples, reference = np.concatenate([dark[:240], bright[:80]]), np.concatenate([dark[240:], bright[80:]])
+    of_sorted, of_shuffled = (
+        package.score(one, reference, graph, intervals=True, device="cpu")["intervals"]
+        for one in (samples, rng.permutation(samples))
+    )
+    for name in ("fid", "sfid"):
+        assert np.diff(of_sorted[name])[0] == pytest.approx(np.diff(of_shuffled[name])[0], rel=0.6)
+
+
 @pytest.mark.filterwarnings("ignore:.* do not exceed the 64 pooled features")
 @pytest.mark.filterwarnings("ignore:both.npz. its statistics are of the evaluator's resizing")
 def test_statistics_of_a_reference_are_of_the_evaluators_resizing(adm, graph, arrays, tmp_path):

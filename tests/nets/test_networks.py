@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
 from adm.nets.classifier import Classifier
 from adm.nets.forward import Forward
-from adm.nets.layers import Attention, GroupNorm, ResidualBlock, resampling
+from adm.nets.layers import Attention, GroupNorm, ResidualBlock, plain_resampling, resampling
 from adm.nets.release import to_released
 from adm.nets.unet import UNet
 
@@ -244,3 +244,8 @@ def test_group_norm_of_half_precision_is_that_of_float32_rounded_once(dtype, mem
         assert torch.equal(norm(x), expected)
     assert torch.equal(norm(x), expected)
     assert norm(x).dtype == dtype
+
+
+def test_halving_in_float16_overflows_no_sooner_than_the_released_code():
+    """The sum of a 2x2 square of 40,000 is beyond float16, its mean is not."""
+    assert plain_resampling("down")(torch.full((1, 2, 4, 4), 4.0e4, dtype=torch.float16)).eq(4.0e4).all()
