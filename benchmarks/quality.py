@@ -45,6 +45,8 @@ from adm.config.networks import UNetParams
 from adm.config.sampling import GuidedSampling
 from adm.config.schedules import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
+from adm.data.clusters import clusters_of
+from adm.data.duplicates import thumbnail
 from adm.data.sources.idx import read_idx
 from adm.determinism import generator, make_deterministic
 from adm.diffusion.process import Denoiser, Diffusion
@@ -58,6 +60,7 @@ from adm.nets.weights import build
 from adm.planning.recipe import EMA_RATES, LABEL_DROPOUT, STEPS
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 from adm.sampling.guided import guidance
+from adm.tools.new import CLUSTERS
 from adm.training.inputs import Noise, dropped_labels
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
@@ -178,7 +181,7 @@ class Contender(ABC):
 
 
 class AdmNew(Contender):
-    """What `adm new` writes, whose rate falls to zero; it may guide itself.
+    """What `adm new` writes, whose rate falls to zero; it may guide itself, or be told clusters in place of classes.
 
     The rate of the average goes by the number of updates made.
     """
@@ -190,10 +193,14 @@ class AdmNew(Contender):
         task: Task,
         seed: int,
         labelled: bool = True,
+        clusters: int = 0,
         scale: float | None = None,
         levels: Mapping[str, Any] = NETWORK,
         change: Callable[[DiffusionModel], DiffusionModel] = lambda model: model,
     ) -> None:
+        if clusters:
+            thumbnails = np.stack([thumbnail(image) for image in task.images])
+            task = task._replace(labels=clusters_of(thumbnails, clusters))
         super().__init__(task, seed)
         training = {"optimizer": "muon"} | ({"label_dropout": LABEL_DROPOUT} if labelled else {})
         model = task.model("x_0, simple, min-SNR 5", seed, labelled, **training)
@@ -443,10 +450,11 @@ FOR_MINUTES = 1.0e-3
 GUIDED = "adm new, guided by itself at 1.5"
 
 CONTENDERS = {
-    "adm new --unlabelled": Entry(partial(AdmNew, labelled=False), ours=True),
+    "adm new --unlabelled": Entry(partial(AdmNew, clusters=CLUSTERS), ours=True),
     "adm new": Entry(AdmNew, ours=True, labelled=True),
     GUIDED: Entry(partial(AdmNew, scale=1.5), ours=True, labelled=True),
-    "adm new --unlabelled, as wide as others": Entry(partial(AdmNew, labelled=False, levels={}), ours=True),
+    "adm new, unconditional": Entry(partial(AdmNew, labelled=False), ours=True),
+    "adm new, unconditional, as wide as others": Entry(partial(AdmNew, labelled=False, levels={}), ours=True),
     "adm new, as wide as others": Entry(partial(AdmNew, levels={}), ours=True, labelled=True),
     "released code": Entry(Released, labelled=True, is_own_sampled=True),
     "released code, our settings": Entry(partial(Released, is_ours=True), labelled=True, is_own_sampled=True),
@@ -525,7 +533,7 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 OWN, AS_MANY = "its own", "fast, as many"
 
-OURS = ("#9C1C1C", "#D55E00", "#E69F00", "#C98080", "#F0B080")
+OURS = ("#D55E00", "#9C1C1C", "#E69F00", "#F0B080", "#C98080", "#8C6D3F")
 
 COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
 """Colours of curves, ours first and warm."""

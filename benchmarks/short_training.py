@@ -13,7 +13,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef  # type: ignore[import-u
 
 from adm.config.data import Extractor, ImageSource
 from adm.config.models import DiffusionModel
-from adm.data.sources import SOURCES, alike_in, cropped, parts_of
+from adm.data.sources import SOURCES, cropped, looked_at, parts_of
 from adm.metrics.graph import Nodes
 from adm.metrics.graph_network import GraphNetwork
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
@@ -56,7 +56,7 @@ def read(source: str, size: int, keeps_alike: bool = False) -> tuple[Images, Lab
         content |= {"background": "white"}
     dataset = ImageSource.model_validate({**content, "held_out": 0.2})
     images = SOURCES[dataset.source](dataset)
-    parts = parts_of(images, dataset, alike_in(images, dataset) if keeps_alike else None)
+    parts = parts_of(images, dataset, looked_at(images, dataset)[1] if keeps_alike else None)
     train, unseen = (cropped(images, rows, dataset) for rows in (parts["training"], parts["held_out"]))
     labels = (images.labels[parts[name]] for name in ("training", "held_out"))
     return train, next(labels), unseen, next(labels), 1 if source in ("fashion", "digits") else 3

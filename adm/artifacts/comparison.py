@@ -95,7 +95,7 @@ def compare_files(a: Path, b: Path, tolerance: Tolerance) -> Compared:
             return Compared(Kind.DIFFERENT, difference)
         words = words or difference
     if not words and a.suffix == ".json":
-        return Compared(Kind.REMADE, "the same content, made otherwise")
+        return Compared(Kind.REMADE, f"the same {'facts' if a.name == MANIFEST else 'content'}, made otherwise")
     return Compared(Kind.CLOSE, words or "the same content, stored in other bytes")
 
 

@@ -13,7 +13,7 @@ Colour = Annotated[str, AfterValidator(lambda colour: ImageColor.getrgb(colour) 
 ROOTS = {
     "idx": "a folder with train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]",
     "folder": "a folder with one folder of images a class",
-    "lsun": "a folder of images, all of one class",
+    "lsun": "a folder of images without classes",
 }
 """The content of `root`, by source; other sources have no root."""
 
@@ -41,6 +41,8 @@ class ImageSource(Config):
 
     Of a `watched` dataset each file is looked at whenever jobs are listed: if any was added, changed or removed, it is
     out of date. Else that is not noticed.
+
+    With source "lsun" and more than one class images are split into so many clusters by how they look.
 
     `class_names` are those of the numbers 0, 1, 2 and so on, for sources that have numbers alone.
 
@@ -75,8 +77,6 @@ class ImageSource(Config):
 
     @model_validator(mode="after")
     def _classes_exist(self) -> Self:
-        if self.source == "lsun" and self.num_classes != 1:
-            raise ValueError(f"num_classes {self.num_classes} is not 1, but the images of source 'lsun' are one class")
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"class_names has {len(self.class_names)} names; num_classes is {self.num_classes}")
         if (label := max(self.classes or [0])) >= self.num_classes:

@@ -33,7 +33,8 @@ class Survey:
         broken: Images that cannot be read, and why.
         small: Images whose short side is below the one asked for, and their sizes.
         left_out: How many other files lie in the folder and in the folders within, by their endings.
-        alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None if headers alone were read.
+        thumbnails: As `thumbnail` makes them, (N, 8, 8, 3); None if headers alone were read.
+        alike, alike_told: Near-duplicates, as `first_alike` has them, and in words; None as well.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Survey:
     broken: dict[str, str]
     small: dict[str, str]
     left_out: Counter[str]
+    thumbnails: NDArray[np.uint8] | None
     alike: NDArray[np.int64] | None
     alike_told: str
 
@@ -80,9 +82,10 @@ def survey(folder: Path, side: int, has_labels: bool, background: str) -> Survey
     there = {path for path in folder.rglob("*") if path.is_file()}
     left_out = Counter((path.suffix or path.name).lower() for path in sorted(there.difference(files)))
     del left_out[".ds_store"]
-    alike = first_alike(np.stack([look[3] for look in seen.values()])) if decoded and not broken else None
+    thumbnails = np.stack([look[3] for look in seen.values()]) if decoded and not broken else None
+    alike = None if thumbnails is None else first_alike(thumbnails)
     told = "" if alike is None else alike_told(alike, lambda index: str(files[index].relative_to(root)))
-    return Survey(root, source, counts, modes, shortest, broken, small, left_out, alike, told)
+    return Survey(root, source, counts, modes, shortest, broken, small, left_out, thumbnails, alike, told)
 
 
 def _names(folder: Path, has_labels: bool) -> tuple[Path, Literal["folder", "lsun"], dict[str, list[str]]]:

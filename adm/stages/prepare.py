@@ -8,7 +8,7 @@ from adm.artifacts.class_names import fact_of
 from adm.artifacts.manifest import MadeBy, write_manifest
 from adm.artifacts.writing import new_folder
 from adm.data.shards import write_encoded_shard, write_shard
-from adm.data.sources import SOURCES, alike_in, cropped, encoded, parts_of
+from adm.data.sources import SOURCES, cropped, encoded, looked_at, parts_of
 from adm.params.data import DatasetParams
 from adm.progress import progress
 
@@ -22,8 +22,8 @@ def run(dataset: DatasetParams, out: Path, made_by: MadeBy) -> None:
     Raises:
         UserError: The source is missing or damaged, or does not fit the dataset's section.
     """
-    source = SOURCES[dataset.source](dataset)
-    parts = parts_of(source, dataset, alike_in(source, dataset))
+    source, alike = looked_at(SOURCES[dataset.source](dataset), dataset)
+    parts = parts_of(source, dataset, alike)
     kept = np.concatenate(list(parts.values()))
     with new_folder(out) as folder, progress(total=len(kept), unit="image") as bar:
         for part, indices in parts.items():

@@ -139,7 +139,8 @@ def verify(results: Path | None, params: Path) -> bool:
     """
     pipeline = Pipeline(load(params if results is None else params_kept(results)), results)
     root = pipeline.root
-    params_kept(root)  # refuses what is no results folder
+    if not root.is_dir():
+        params_kept(root)  # refuses it
     made = {
         path: job
         for path, job in pipeline.makers.items()

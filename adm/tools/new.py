@@ -21,6 +21,7 @@ from adm.config.files import CHECKPOINTS, INCEPTION
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import AnyModel, DiffusionModel
 from adm.config.samplers import FAST
+from adm.data.clusters import clusters_of
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MOST_DECODED, Survey, survey
 from adm.dvc_file import NAME as DVC
@@ -64,6 +65,9 @@ TRIED_ON = 5000
 
 ROWS, COLUMNS = 20, 8
 """Largest number of classes in a grid, and of samples in a row."""
+
+CLUSTERS, LEAST_OF_CLUSTER = 16, 50
+"""Clusters that take the place of classes, and the images of each."""
 
 MOST_WATCHED = 100_000
 """Images that are looked at again and again for changes; of more a params file must ask for it."""
@@ -120,14 +124,20 @@ def run(
         _check_kept(images, [*found.counts] if is_labelled else None, opened)
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
-    labels = np.repeat(np.arange(len(found.counts)), [*found.counts.values()])
+    labels, clusters = np.repeat(np.arange(len(found.counts)), [*found.counts.values()]), 0
+    if found.source == "lsun" and opened is None and found.num_images >= 2 * LEAST_OF_CLUSTER:
+        clusters = min(CLUSTERS, found.num_images // LEAST_OF_CLUSTER)
+        unread = np.arange(found.num_images) % clusters  # as many of each
+        labels = unread if found.thumbnails is None else clusters_of(found.thumbnails, clusters)
+        print(f"  without classes: {clusters} clusters of images that look alike take their place")
+    num_classes = clusters or len(found.counts)
     trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
-    class_counts = np.bincount(labels[trained], minlength=len(found.counts)).tolist()
+    class_counts = np.bincount(labels[trained], minlength=num_classes).tolist()
     _check_parts(images, found, class_counts, is_labelled)
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
-        num_classes=len(found.counts) if is_labelled else None,
+        num_classes=num_classes if is_labelled or clusters else None,
         num_images=len(trained),
         device=device,
         hours=hours,
@@ -135,7 +145,7 @@ def run(
         scored_by_inception=graph is not None,
         source=opened,
         keep_classes=keep_classes,
-        class_counts=class_counts if is_labelled and max(class_counts) - min(class_counts) > 1 else None,
+        class_counts=class_counts if (is_labelled or clusters) and max(class_counts) - min(class_counts) > 1 else None,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -232,7 +242,7 @@ def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_la
     if held_out < FEWEST_FOR_INTERVALS or trained < FEWEST - FEWEST_FOR_INTERVALS:
         told = f"{trained} images would be trained on and {held_out} held out, because of {found.alike_told}"
         raise UserError(f"{images}: {told}; remove near-duplicates, or add images")
-    for (name, count), of_class in zip(found.counts.items(), class_counts, strict=True):
+    for (name, count), of_class in zip(found.counts.items(), class_counts, strict=is_labelled):
         if is_labelled and not of_class:
             told = f"are near-duplicates, {count} of {count} held out"
             raise UserError(f"{images}: the images of class {name!r} {told}; add others, or remove the class")
@@ -275,7 +285,7 @@ def _told(path: Path, wanted: Request, recipe: Recipe, graph: Path | None, extra
         f"  network   {size}; {rate}",
         f"  samples   {wanted.runs} runs of {recipe.num_samples} images in {recipe.steps} steps",
         f"  scored by {judge}",
-        *(f"  quality   such training had FID {', '.join(known)}" for known in [reached(recipe)] if known),
+        *(f"  quality   such training with classes had FID {', '.join(known)}" for known in [reached(recipe)] if known),
         f"  time      about {_duration(recipe.hours)} on {place}",
         "Now type either of",
         f"  snakemake --cores {wanted.cores} --configfile {path}",
@@ -291,7 +301,7 @@ def _dataset(found: Survey, wanted: Request, background: str) -> dict[str, Any]:
     root, here = found.root.resolve(), Path.cwd()
     root = root.relative_to(here) if root.is_relative_to(here) else root
     dataset = {"source": found.source, "root": str(root), "image_size": wanted.image_size}
-    dataset |= {"num_classes": len(found.counts), "held_out": HELD_OUT, "background": background}
+    dataset |= {"num_classes": wanted.num_classes or len(found.counts), "held_out": HELD_OUT, "background": background}
     dataset |= {"watched": True} if found.num_images <= MOST_WATCHED else {}
     return dataset | ({"channels": 1} if wanted.image_channels == 1 else {})
 

@@ -128,7 +128,6 @@ REFUSED = {
     "class that is none": ({"datasets.cat.classes": [10]}, "datasets.cat", "10", "num_classes is 10"),
     "folder left out": ({"datasets.digits.source": "folder"}, "datasets.digits", "root", "'folder'"),
     "digits in a folder": ({"datasets.digits.root": "/data"}, "datasets.digits", "'/data'", "'digits'"),
-    "lsun of classes": ({"datasets.cat.source": "lsun", "datasets.cat.root": "/data"}, "datasets.cat", "num_classes"),
     "url of nothing": ({"published.graphs.vgg": {"url": "vgg.pb"}}, "published.graphs.vgg", "'vgg.pb'", "https"),
     "checksum cut off": ({"published.graphs.vgg": GRAPH | {"md5": "abc"}}, "published.graphs.vgg.md5", "'abc'"),
     "kind left out": ({f"{MODEL}.kind": ...}, f"{MODEL}.kind", "missing"),

@@ -17,7 +17,7 @@ from PIL import Image
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.config.files import INCEPTION
-from adm.data.sources import SOURCES, alike_in, parts_of
+from adm.data.sources import SOURCES, looked_at, parts_of
 from adm.dvc_file import check_stages
 from adm.errors import UserError
 from adm.nets.cost import network_cost
@@ -157,8 +157,9 @@ def test_near_duplicates_are_told_and_the_rest_is_planned_for(adm, images):
     assert "102 near-duplicates in 45 groups: 007/000.png = no/000-mirrored.png = no/000.png" in out.replace("\n", "")
     params = written()
     # A reference of all images that are trained on exists only if as many are planned for as `prepare` gives.
-    source = SOURCES["folder"](params.datasets["images"])
-    parts = parts_of(source, params.datasets["images"], alike_in(source, params.datasets["images"]))
+    dataset = params.datasets["images"]
+    source, alike = looked_at(SOURCES["folder"](dataset), dataset)
+    parts = parts_of(source, dataset, alike)
     assert params.references["images"].num_images == len(parts["training"])
 
 
@@ -179,8 +180,8 @@ def test_samples_have_unequal_classes_as_often_as_the_images_that_train(adm, ima
     shutil.rmtree(images / "single")
     params = written()
     dataset = params.datasets["images"]
-    source = SOURCES["folder"](dataset)
-    trained = parts_of(source, dataset, alike_in(source, dataset))["training"]
+    source, alike = looked_at(SOURCES["folder"](dataset), dataset)
+    trained = parts_of(source, dataset, alike)["training"]
     for run in params.runs.values():
         assert run.class_counts == np.bincount(source.labels[trained]).tolist()
     # The rare class leaves cells empty, and takes none from the others.
@@ -202,8 +203,8 @@ def test_losses_are_of_no_more_images_than_near_duplicates_let_be_held_out(adm, 
     assert adm("new", "mine", "--images", images, "--size", 32)[0] == 0
     params = written()
     dataset = params.datasets["images"]
-    source = SOURCES["folder"](dataset)
-    held_out = parts_of(source, dataset, alike_in(source, dataset))["held_out"]
+    source, alike = looked_at(SOURCES["folder"](dataset), dataset)
+    held_out = parts_of(source, dataset, alike)["held_out"]
     assert {study.num_images for study in params.likelihoods.values()} == {len(held_out)}
 
 
@@ -237,6 +238,25 @@ def test_without_labels_there_is_no_guidance(is_flat, adm, images):
     assert params.models["model"].network.num_classes is None
     # An extractor needs something to tell apart.
     assert (params.extractors["features"].learns == "rotations") is is_flat
+
+
+def test_clusters_take_the_place_of_classes_that_there_are_not(adm, tmp_path):
+    """As often as `prepare` finds images of each to train on, of which near-duplicates go together."""
+    write_images(tmp_path / "flat", count=170)
+    for number in range(30):
+        shutil.copy(tmp_path / "flat" / f"{number % 7:03d}.png", tmp_path / "flat" / f"copy-{number}.png")
+    code, out, _ = adm("new", "mine", "--images", tmp_path / "flat", "--size", 32, "--unlabelled")
+    assert code == 0
+    assert "4 clusters" in out
+    params = written()
+    dataset = params.datasets["images"]
+    assert (dataset.source, dataset.num_classes, params.models["model"].network.num_classes) == ("lsun", 4, 4)
+    assert params.extractors["features"].learns == "rotations"
+    assert [*params.figures["grid"].classes] == [0, 1, 2, 3]
+    source, alike = looked_at(SOURCES["lsun"](dataset), dataset)
+    counts = np.bincount(source.labels[parts_of(source, dataset, alike)["training"]], minlength=4).tolist()
+    assert max(counts) - min(counts) > 1
+    assert {tuple(run.class_counts) for run in params.runs.values()} == {tuple(counts)}
 
 
 def test_grey_images_are_seen_in_one_channel(adm, images):

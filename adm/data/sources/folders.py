@@ -36,7 +36,7 @@ def class_folders(dataset: ImageSource) -> Source:
 
 
 def flat_folder(dataset: ImageSource) -> Source:
-    """Return images in one folder, all of class 0, because LSUN has one category in a folder.
+    """Return images in one folder, all of class 0, as LSUN has one category in a folder; `looked_at` may split them.
 
     Raises:
         UserError: The folder does not exist or holds no image.

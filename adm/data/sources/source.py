@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from adm.artifacts.class_names import Names
 from adm.config.data import ImageSource
+from adm.data.clusters import clusters_of
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
 from adm.data.duplicates import alike_told, first_alike, thumbnail
@@ -69,20 +70,29 @@ def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[
     return parts
 
 
-def alike_in(source: Source, dataset: ImageSource) -> Alike:
-    """Read a source's files to find near-duplicates, and log them; None if nothing is held out, or there are no files.
+def looked_at(source: Source, dataset: ImageSource) -> tuple[Source, Alike]:
+    """Read a source's files for its clusters, which become classes where there are none, and for near-duplicates.
+
+    The latter are logged; they are None if nothing is held out, or there are no files.
 
     Raises:
-        UserError: A file is no readable image.
+        UserError: A file is no readable image, or there are too few images for the clusters.
     """
-    if (file := source.file) is None or not dataset.held_out:
-        return None
+    are_clusters = dataset.source == "lsun" and dataset.num_classes > 1
+    if (file := source.file) is None or not (dataset.held_out or are_clusters):
+        return source, None
+    if are_clusters and len(source.labels) < 2 * dataset.num_classes:
+        raise UserError(
+            f"{source.name}: holds {len(source.labels)} images; num_classes splits them into clusters of two or more"
+        )
     with ThreadPoolExecutor() as pool:
-        thumbnails = pool.map(lambda index: thumbnail(source.read(index)), range(len(source.labels)))
-        alike = first_alike(np.stack([*progress(thumbnails, len(source.labels), "image", name="near-duplicates")]))
-    if told := alike_told(alike, lambda index: str(file(index).relative_to(source.name))):
+        small = pool.map(lambda index: thumbnail(source.read(index)), range(len(source.labels)))
+        thumbnails = np.stack([*progress(small, len(source.labels), "image", name="near-duplicates")])
+    labels = clusters_of(thumbnails, dataset.num_classes) if are_clusters else source.labels
+    alike = first_alike(thumbnails) if dataset.held_out else None
+    if alike is not None and (told := alike_told(alike, lambda index: str(file(index).relative_to(source.name)))):
         logging.getLogger(__name__).info("%s: %s; each is trained on or held out whole", source.name, told)
-    return alike
+    return replace(source, labels=labels), alike
 
 
 def held_out_of(labels: NDArray[np.int64], share: float, alike: Alike = None) -> NDArray[np.bool_]:
