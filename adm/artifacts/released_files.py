@@ -7,7 +7,7 @@ from platformdirs import user_cache_path
 
 from adm.artifacts.download import download
 from adm.artifacts.manifest import MANIFEST
-from adm.config.files import CHECKPOINTS, REFERENCES, RELEASED, SAMPLES, PublishedFile
+from adm.config.files import KINDS, RELEASED, PublishedFile
 from adm.errors import UserError, accepted
 
 FOLDER = "ADM_FILES"
@@ -80,8 +80,7 @@ def placed(path: Path) -> Path:
 def listing(to: Path | None = None) -> list[str]:
     """Write lines that tell every released file's name and place, and which are there already."""
     lines: list[str] = []
-    kinds = {"Checkpoints": [*CHECKPOINTS], "References": [*REFERENCES], "Samples": [*SAMPLES], "Graphs": ["inception"]}
-    for kind, names in kinds.items():
+    for kind, names in KINDS.items():
         lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
         for name in names:
             path, file = released_path(name, to), RELEASED[name]

@@ -28,9 +28,9 @@ SOURCES_OF = {
 class ImageSource(Config):
     """A labelled dataset: the source of its images, and the side to which they are prepared.
 
-    `root` is the folder of the raw files, absolute or relative to the project. `classes` keeps only images of these
-    classes, with their labels. With `channels` 1 images become grey, and networks see one channel; on disk they are RGB
-    with three equal channels.
+    `root` is the folder of the raw files, absolute or relative to the project. Source "lsun" with more than one class
+    splits images into so many clusters by looks. `classes` keeps only images of these classes. With `channels` 1
+    images become grey, and networks see one channel; on disk they are RGB with three equal channels.
 
     `held_out` is a share of every class on which nothing is trained; samples can be compared with these images, which
     no model has seen. The seed is fixed: datasets of one source, at several sizes or of some classes, hold out the
@@ -41,8 +41,6 @@ class ImageSource(Config):
 
     Of a `watched` dataset each file is looked at whenever jobs are listed: if any was added, changed or removed, it is
     out of date. Else that is not noticed.
-
-    With source "lsun" and more than one class images are split into so many clusters by how they look.
 
     `class_names` are those of the numbers 0, 1, 2 and so on, for sources that have numbers alone.
 

@@ -47,20 +47,21 @@ class PublishedFile(Config):
 ROOT = "https://openaipublic.blob.core.windows.net/diffusion/jul-2021/"
 """Where the released files lie."""
 
-_ROWS = json.loads(Path(__file__).with_name("released.json").read_text(encoding="utf-8"))
-
+_BY_KIND = json.loads(Path(__file__).with_name("released.json").read_text(encoding="utf-8"))
 _FIELDS = ("size", "sha256", "md5")
+
+_ROWS = [row for rows in _BY_KIND.values() for row in rows]
 
 RELEASED = {
     row["name"]: PublishedFile(url=ROOT + row["path"], **{key: row.get(key) for key in _FIELDS}) for row in _ROWS
 }
 """The released files that `adm fetch NAME` fetches, by name. Of most neither size nor checksum is known."""
 
+KINDS = {kind: [row["name"] for row in rows] for kind, rows in _BY_KIND.items()}
+"""Their names, by their kind."""
+
 INCEPTION = RELEASED["inception"]
 """The Inception graph of 2015. Source: the released evaluator, which fetches this file."""
 
-CHECKPOINTS = {row["name"]: row["preset"] for row in _ROWS if row["kind"] == "checkpoint"}
+CHECKPOINTS = {row["name"]: row["preset"] for row in _BY_KIND["Checkpoints"]}
 """The presets of released checkpoints, by the names of their files."""
-
-REFERENCES, SAMPLES = ([row["name"] for row in _ROWS if row["kind"] == kind] for kind in ("reference", "samples"))
-"""The names of released reference batches, and of batches of samples."""

@@ -118,8 +118,9 @@ def _way_up(metric: str) -> int:
 
 
 def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
-    # Of a zero, rounding leaves some 1e-20.
-    return ", ".join(f"{value if abs(value := draws[run][0]) > 1e-12 else 0:.4g}" for run in runs)
+    return ", ".join(
+        f"{value if abs(value := draws[run][0]) > 1e-12 else 0:.4g}" for run in runs
+    )  # sums of 0 are 1e-20
 
 
 def _comparison(claim: params.ComparisonClaim | params.CheaperClaim, evidence: Evidence) -> Finding:

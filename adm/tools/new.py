@@ -355,7 +355,7 @@ def params_text(
         losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
         rows=rows,
         guided=guided,
-        grids=_grids(wanted, recipe, shown),
+        grids=_grids(wanted, recipe, shown, dataset["source"] == "folder"),
     )
 
 
@@ -381,12 +381,12 @@ def _extractor(source: Source, tried_on: NDArray[np.int64], dataset: DatasetPara
     return {"dataset": "images", **section, **({"learns": tried.learns} if tried.learns != "classes" else {})}
 
 
-def _grids(wanted: Request, recipe: Recipe, run: str) -> dict[str, dict[str, Any]]:
+def _grids(wanted: Request, recipe: Recipe, run: str, has_classes: bool) -> dict[str, dict[str, Any]]:
     """Describe the grids of a run: a row for each class, of many in several grids; without classes, its first samples.
 
     Rows are as long as the shortest, which the samples' seeds tell; of unequal classes as their median.
     """
-    if not wanted.num_classes:
+    if not has_classes or not wanted.num_classes:
         grid = {"run": run, "rows": min(10, recipe.num_samples // COLUMNS), "columns": COLUMNS, "caption": "Samples."}
         return {"grid": grid}
     labels = SeededNoise(range(recipe.num_samples)).labels(wanted.num_classes, wanted.class_counts)

@@ -252,7 +252,8 @@ def test_clusters_take_the_place_of_classes_that_there_are_not(adm, tmp_path):
     dataset = params.datasets["images"]
     assert (dataset.source, dataset.num_classes, params.models["model"].network.num_classes) == ("lsun", 4, 4)
     assert params.extractors["features"].learns == "rotations"
-    assert [*params.figures["grid"].classes] == [0, 1, 2, 3]
+    assert params.figures["grid"].kind == "random_grid"  # clusters have no names
+    assert len(params.runs) > 4  # it guides itself
     source, alike = looked_at(SOURCES["lsun"](dataset), dataset)
     counts = np.bincount(source.labels[parts_of(source, dataset, alike)["training"]], minlength=4).tolist()
     assert max(counts) - min(counts) > 1
