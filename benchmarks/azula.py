@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from adm.diffusion.process import Denoiser
 from adm.nets.forward import Forward
 from adm.nets.weights import build
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from benchmarks.cases import Case, cases
 from benchmarks.clock import Timing, paired
 
@@ -65,5 +65,5 @@ def timing(what: str, case: Case, network: nn.Module, sampler: str) -> Timing:
     run = case.run.model_copy(update={"sampler": sampler})
     x, y = case.batch_of_data()
     theirs = azula_sampler(Forward.frozen(network, case.precision).conditioned(y), sampler, case.steps)
-    ours = block_sampler(run, case.model, network, None, 10)
+    ours = block_sampler(block_trajectories(run, case.model, network, None, 10))
     return paired(what, "azula", partial(ours, 0), partial(theirs, torch.randn_like(x)), case.repeats)

@@ -14,7 +14,7 @@ from adm.config.models import Precision
 from adm.nets.forward import DTYPES
 from adm.nets.weights import build, output_channels
 from adm.params.models import DiffusionModelParams
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -102,7 +102,9 @@ def rows(smallest: bool) -> Iterator[Timing]:
             step, example = partial(train_step, state, params.training, *batch), ExampleTraining(theirs, precision)
             yield paired(f"training step, {case}", rival, step, partial(example.step, *batch), case.repeats)
 
-            sampled = block_sampler(case.run, params, network.eval().requires_grad_(False), None, 10)
+            sampled = block_sampler(
+                block_trajectories(case.run, params, network.eval().requires_grad_(False), None, 10)
+            )
             theirs = theirs.eval().requires_grad_(False).to(DTYPES.get(precision, torch.float32))
             x_T = torch.randn_like(batch[0])
             loop = partial(pipeline_sampling, theirs, x_T, batch[1], case.steps)

@@ -30,7 +30,7 @@ from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
 from adm.nets.weights import build, transferred
 from adm.planning.recipe import SLOWER
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -100,7 +100,7 @@ def sampled(model: DiffusionModel, network: nn.Module, count: int, seed: int) ->
     """Sample without guidance, (count, 28, 28, 3), in batches of BLOCK."""
     how: dict[str, Any] = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": "logsnr25", "num_samples": count}
     run = GuidedSampling.model_validate(how | {"micro_batch": BLOCK, "seed": seed << 20, "precision": "bfloat16"})
-    blocks = block_sampler(run, model, network, None, model.network.num_classes or 1)
+    blocks = block_sampler(block_trajectories(run, model, network, None, model.network.num_classes or 1))
     return np.concatenate([blocks(block).images for block in range(count // BLOCK)])
 
 

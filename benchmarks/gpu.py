@@ -25,7 +25,7 @@ from adm.nets.weights import build
 from adm.parallel import resolve_device
 from adm.params import Params, load
 from adm.report.compute import A100, H100, V100, theoretical_throughput
-from adm.sampling.guided import block_sampler, class_count
+from adm.sampling.guided import block_sampler, block_trajectories, class_count
 from adm.training.throughput import update_seconds
 
 STEPS = "25"
@@ -99,7 +99,9 @@ def sampling_row(params: Params, key: str, device: torch.device, guided: bool, c
     run = params.runs[key].model_copy(update={"steps": STEPS, "compiled": compiled, "gradient_scale": scale})
     model, guide = params.models[params.model_of(run.checkpoint)], params.models[params.model_of(run.classifier)]
     network, classifier = (build(section).to(device).eval().requires_grad_(False) for section in (model, guide))
-    sampled = block_sampler(run, model, network, classifier if guided else None, class_count(model, guide) or 1)
+    sampled = block_sampler(
+        block_trajectories(run, model, network, classifier if guided else None, class_count(model, guide) or 1)
+    )
     sampled(0)
     start = time.perf_counter()
     sampled(1)  # its images are on the host when it returns

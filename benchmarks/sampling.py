@@ -9,7 +9,7 @@ import torch
 from adm.diffusion.process import Diffusion
 from adm.machine import cpp_compiler
 from adm.nets.weights import build
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from benchmarks.cases import cases
 from benchmarks.clock import Timing, paired
 from benchmarks.plain import plain, plain_sampling
@@ -40,6 +40,6 @@ def rows(smallest: bool) -> Iterator[Timing]:
             if changes.get("compiled") and (smallest or cpp_compiler() is None):
                 continue
             run = case.run.model_copy(update=changes)
-            sampled = block_sampler(run, case.model, *copy.deepcopy(networks), 10)
+            sampled = block_sampler(block_trajectories(run, case.model, *copy.deepcopy(networks), 10))
             what = f"guided sampling{name}, {case.steps} steps, {case}"
             yield paired(what, "released code", partial(sampled, 0), plainly, case.repeats)

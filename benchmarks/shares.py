@@ -17,7 +17,7 @@ from torch.utils.flop_counter import flop_registry
 
 from adm.determinism import make_deterministic
 from adm.nets.weights import build
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
@@ -47,7 +47,7 @@ def works(case: Case) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "training step", partial(train_step, state, training, *batch)
     frozen = [build(model).eval().requires_grad_(False) for model in (case.model, case.classifier)]
     run = case.run.model_copy(update={"classifier_precision": case.precision})
-    yield "guided sampling", partial(block_sampler(run, case.model, *frozen, 10), 0)
+    yield "guided sampling", partial(block_sampler(block_trajectories(run, case.model, *frozen, 10)), 0)
 
 
 class Convolved(TorchDispatchMode):

@@ -57,29 +57,6 @@ class SeededNoise:
         return drawn.to(self.device)
 
 
-def block_sampler(
-    run: Sampling,
-    model: DiffusionModel | UpsamplerModel,
-    network: nn.Module,
-    classifier: nn.Module | None,
-    num_classes: int,
-    base: Samples | None = None,
-    guide: nn.Module | None = None,
-) -> Callable[[int], Samples]:
-    """Build the function that samples block b of a run; the arguments are those of `block_trajectories`.
-
-    Returns:
-        A function of a block's number. The run's last block is not cut to size.
-    """
-    trajectory = block_trajectories(run, model, network, classifier, num_classes, base, guide)
-
-    def sampled(block: int) -> Samples:
-        y, all_x = trajectory(block)
-        return Samples(to_uint8(last(all_x)), y.cpu().numpy())
-
-    return sampled
-
-
 def block_trajectories(
     run: Sampling,
     model: DiffusionModel | UpsamplerModel,
@@ -140,6 +117,16 @@ def block_trajectories(
         return y, sample(step, x_T, draw) if denoise is None else denoise(step, x_T, draw, rows)
 
     return trajectory
+
+
+def block_sampler(trajectory: Callable[[int], tuple[Tensor, Iterator[Tensor]]]) -> Callable[[int], Samples]:
+    """Build the function that samples block b, from what `block_trajectories` returns; the last block is not cut."""
+
+    def sampled(block: int) -> Samples:
+        y, all_x = trajectory(block)
+        return Samples(to_uint8(last(all_x)), y.cpu().numpy())
+
+    return sampled
 
 
 def guidance(

@@ -10,7 +10,7 @@ from adm.parallel import process_group
 from adm.params.models import ClassifierModelParams, DiffusionModelParams, UpsamplerModelParams
 from adm.params.runs import SamplingParams
 from adm.sampling.batch import read_batch, write_blocks
-from adm.sampling.guided import block_sampler, class_count
+from adm.sampling.guided import block_sampler, block_trajectories, class_count
 from adm.sampling.store import block_store
 
 
@@ -45,7 +45,7 @@ def run(
         classifier = load_network(inputs["classifier"], classifier_model, *where) if classifier_model else None
         guide = load_network(inputs["guide"], guide_model, *where) if guide_model else None
         group.barrier()
-        sampled = block_sampler(run, model, network, classifier, num_classes, base, guide)
+        sampled = block_sampler(block_trajectories(run, model, network, classifier, num_classes, base, guide))
         with block_store(work, {**made_by, "device": group.device.type}, group) as store:
             store.fill(run.blocks, sampled)
             if group.is_main:

@@ -22,7 +22,7 @@ from adm.pipeline import Job, Pipeline
 from adm.pipeline.sampling import sampled
 from adm.planning.costs import costs_of, flops_of
 from adm.report.metrics import read_metrics
-from adm.sampling.guided import block_sampler, class_count
+from adm.sampling.guided import block_sampler, block_trajectories, class_count
 from adm.tools.jobs import states
 
 FILE, TEMPLATE = Path("scales", "first_hour", "params.yaml"), Path(__file__).with_name("released_params.yaml")
@@ -123,7 +123,9 @@ def _seconds_a_flop(job: Job, device: str) -> float:
     network, *guide = [model_network(one).to_empty(device=device) for one in (model, classifier) if one]
     for tensor in (tensor for each in (network, *guide) for tensor in each.state_dict().values()):
         tensor.zero_()
-    sample = block_sampler(run, model, network, next(iter(guide), None), class_count(model, classifier) or 1)
+    sample = block_sampler(
+        block_trajectories(run, model, network, next(iter(guide), None), class_count(model, classifier) or 1)
+    )
     for _ in range(2):  # the first sets up what later ones have
         began = time.perf_counter()
         sample(0)

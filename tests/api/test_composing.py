@@ -16,7 +16,7 @@ from adm.diffusion.samplers import DDIM, classifier_gradient, last, sample, slop
 from adm.nets.checkpoints import load_network
 from adm.nets.forward import Forward
 from adm.params.runs import RunParams
-from adm.sampling.guided import SeededNoise, block_sampler
+from adm.sampling.guided import SeededNoise, block_sampler, block_trajectories
 
 LABELS = [0, 1, 1]
 
@@ -77,7 +77,7 @@ def test_a_weaker_model_guides_as_in_a_run(model, checkpoint, tiny_model):
     values = {"checkpoint": "c-1", "reference": "r", "num_samples": 4, "micro_batch": 4, "threads": 1, "steps": "4"}
     run = RunParams.model_validate({**values, "seed": 5, "guide": {"checkpoint": "c-0", "scale": 2.0}})
     network, guide = (load_network(folder, section) for folder in (checkpoint(), weak))
-    expected = block_sampler(run, section, network, None, 2, guide=guide)(0).images
+    expected = block_sampler(block_trajectories(run, section, network, None, 2, guide=guide))(0).images
     composed = adm.DDPM(model, 4, adm.Autoguidance(weak, 2.0))
     np.testing.assert_array_equal(composed.sample(num=4, seed=5), expected)
     assert (adm.DDPM(model, 4).sample(num=4, seed=5) != expected).any()

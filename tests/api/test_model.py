@@ -14,7 +14,7 @@ from adm.errors import UserError
 from adm.nets.checkpoints import load_network
 from adm.params.runs import LikelihoodParams, RunParams, UpsampledRunParams
 from adm.sampling.batch import Samples, read_batch
-from adm.sampling.guided import SeededNoise, block_sampler
+from adm.sampling.guided import SeededNoise, block_sampler, block_trajectories
 from adm.sampling.likelihood import measure
 from adm.stages import sample
 
@@ -150,7 +150,7 @@ def test_upsampled_images_are_those_of_the_pipeline(checkpoint, tiny_model):
     base = Samples(np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3)).astype(np.uint8), np.arange(5) % 2)
     values = {"checkpoint": "u-0", "base": "b", "reference": "r", "num_samples": 5, "micro_batch": 2, "seed": 9}
     run = UpsampledRunParams.model_validate({**values, "steps": STEPS, "threads": 1})
-    sampled = block_sampler(run, section, load_network(folder, section), None, 2, base)
+    sampled = block_sampler(block_trajectories(run, section, load_network(folder, section), None, 2, base))
     expected = np.concatenate([sampled(block).images for block in range(3)])[:5]
     found = adm.load(folder, device="cpu").upsample(base.images, base.labels, steps=STEPS, seed=9, batch=2)
     np.testing.assert_array_equal(found, expected)
@@ -293,7 +293,7 @@ def test_a_model_without_classes_takes_none_and_is_sampled_as_the_pipeline_does(
     with pytest.raises(UserError, match="class 1: is not used"):
         plain.sample([1])
     run = run_of(classifier=None, gradient_scale=0.0, num_samples=4)
-    expected = block_sampler(run, section, load_network(folder, section), None, 1)(0).images
+    expected = block_sampler(block_trajectories(run, section, load_network(folder, section), None, 1))(0).images
     np.testing.assert_array_equal(plain.sample(num=4, steps=STEPS, seed=SEED), expected)
     guided = adm.load(folder, checkpoint("classifier"), device="cpu")
     assert guided.num_classes == 2

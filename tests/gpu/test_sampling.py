@@ -9,7 +9,7 @@ from adm.metrics.executors import TorchGraph
 from adm.metrics.small_extractor import ExtractorNetwork, freeze
 from adm.parallel import CPU
 from adm.params.runs import RunParams
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
@@ -23,7 +23,7 @@ def test_each_sampler_gives_the_same_bytes_every_time_and_a_cpus_to_rounding(
 
     def sampled(device):
         networks = (randomised(model).to(device).eval().requires_grad_(False) for model in models)
-        return block_sampler(RunParams.model_validate(section), models[0], *networks, 2)(0)
+        return block_sampler(block_trajectories(RunParams.model_validate(section), models[0], *networks, 2))(0)
 
     first, again, other = sampled(gpu), sampled(gpu), sampled(CPU)
     assert np.array_equal(first.images, again.images)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adm.params.runs import RunParams, UpsampledRunParams
-from adm.sampling.guided import Samples, block_sampler
+from adm.sampling.guided import Samples, block_sampler, block_trajectories
 
 SAMPLING = {
     "checkpoint": "model-0",
@@ -60,7 +60,9 @@ def sampled(tiny_model, randomised):
         called = {} if calls is None else {"network": network, "classifier": classifier, "weaker": other}
         hooks = [counting(calls.setdefault(key, []), one) for key, one in called.items() if one is not None]
         params = RunParams.model_validate(RUN | changes)
-        sampler = block_sampler(params, model, network, classifier if guided else None, 2, guide=other)
+        sampler = block_sampler(
+            block_trajectories(params, model, network, classifier if guided else None, 2, guide=other)
+        )
         found = joined(map(sampler, params.blocks), params.num_samples)
         for hook in hooks:
             hook.remove()
@@ -84,7 +86,7 @@ def upsampled(tiny_model, randomised):
         model = tiny_model("upsampler", num_classes=num_classes)
         network = randomised(model, seed=3).eval().requires_grad_(False)
         params = UpsampledRunParams.model_validate(SAMPLING | {"base": "base"} | changes)
-        sampler = block_sampler(params, model, network, None, 2, Samples(base.images, base.labels))
+        sampler = block_sampler(block_trajectories(params, model, network, None, 2, Samples(base.images, base.labels)))
         return joined(map(sampler, params.blocks), None if whole else params.num_samples)
 
     return run

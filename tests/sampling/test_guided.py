@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from adm.config.samplers import SAMPLERS, Sampler
 from adm.params.runs import RunParams
-from adm.sampling.guided import SeededNoise, block_sampler
+from adm.sampling.guided import SeededNoise, block_sampler, block_trajectories
 
 ORDERED = [name for name, sampler in SAMPLERS.items() if "clipping_order" in sampler.fields]
 """Samplers in which guidance shifts the predicted image."""
@@ -138,7 +138,7 @@ def test_sampling_does_not_keep_the_trajectory(tiny_model, randomised):
         alive.append(sum(reference() is not None for reference in seen))
 
     network.register_forward_pre_hook(remember)
-    block_sampler(RUN.model_copy(update={"steps": "20"}), model, network, None, 2)(0)
+    block_sampler(block_trajectories(RUN.model_copy(update={"steps": "20"}), model, network, None, 2))(0)
     assert len(alive) == 20
     assert max(alive) <= 3
 

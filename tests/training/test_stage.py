@@ -22,7 +22,7 @@ from adm.params.models import SegmentParams
 from adm.params.runs import RunParams
 from adm.params.schema import ExecutionParams
 from adm.sampling.batch import read_batch
-from adm.sampling.guided import block_sampler
+from adm.sampling.guided import block_sampler, block_trajectories
 from adm.stages import init, sample, train
 from adm.training import loop, rolling
 
@@ -315,7 +315,7 @@ def test_a_run_is_sampled_from_the_average_that_it_asks_for(whole, tmp_path):
         out = tmp_path / f"samples-{length}"
         make(sample, section, whole.model, None, inputs, out, "cpu", 60, tmp_path / "work")
         network = load_network(inputs["checkpoint"], whole.model, ema_length=length)
-        wanted = block_sampler(section, whole.model, network, None, 2)(0)
+        wanted = block_sampler(block_trajectories(section, whole.model, network, None, 2))(0)
         images[length] = read_batch(out).images
         assert np.array_equal(images[length], wanted.images)
     assert len({found.tobytes() for found in images.values()}) == 3
