@@ -273,8 +273,9 @@ def task():
     return quality.Task(images, np.repeat(np.arange(4), 10), 1)
 
 
-def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
-    """Guidance of a network by itself would otherwise use what was never trained."""
+@pytest.mark.parametrize("clusters", [0, 4])
+def test_adm_new_is_trained_without_some_classes(clusters, task, monkeypatch):
+    """Guidance of a network by itself would otherwise use what was never trained; clusters are classes of four."""
     seen = []
 
     def train_step(state, training, x_0, y, noise):
@@ -282,7 +283,8 @@ def test_adm_new_is_trained_without_some_classes(task, monkeypatch):
         state.step += 1
 
     monkeypatch.setattr(quality, "train_step", train_step)
-    contender, draws = quality.AdmNew(task, 7), generator(0)
+    contender, draws = quality.AdmNew(task, 7, clusters=clusters), generator(0)
+    assert (contender.task.labels == task.labels).all() == (not clusters)
     for _ in range(40):
         quality.update(contender, draws, 40)
     assert seen.count(NO_CLASS) / len(seen) == pytest.approx(LABEL_DROPOUT, abs=0.05)
