@@ -31,7 +31,7 @@ repro: $(READY)
 
 # Tell Snakemake that what DVC made or pulled is up to date; of another scale, make sync PARAMS=scales/pets/params.yaml.
 sync: $(READY)
-	@dvc status --quiet $(dir $(PARAMS))dvc.yaml || { echo "sync: DVC has stages that are out of date; see dvc status dvc.yaml, then dvc repro"; exit 1; }
+	@dvc status --quiet $(dir $(PARAMS))dvc.yaml || { echo "sync: DVC has stages that are out of date; see dvc status $(dir $(PARAMS))dvc.yaml, then dvc repro $(dir $(PARAMS))dvc.yaml"; exit 1; }
 	snakemake --cores 1 --touch --forceall --quiet all $(if $(PARAMS),--configfile $(PARAMS))
 
 # After an engine was killed: take away the locks it left, unless one, or a stage, still runs here.

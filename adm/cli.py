@@ -477,7 +477,7 @@ def new(
     images: Annotated[Path, typer.Option(help="A folder with one folder of images a class.")],
     size: Annotated[int | None, typer.Option(help="The side of images in pixels; that of --from if not given.")] = None,
     channels: Annotated[int, typer.Option(help="3, or 1 to turn images grey.")] = 3,
-    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Train without classes.")] = False,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Clusters may stand in for classes.")] = False,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What trains and samples.")] = "cpu",
     hours: Annotated[float, typer.Option(help="That all of it may take on this machine.")] = 1.0,
     background: Annotated[str, typer.Option(help="The colour that transparent images are laid on.")] = "white",

@@ -17,8 +17,9 @@ def clusters_of(thumbnails: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
         if parts > 1:
             pixels = thumbnails[rows].reshape(len(rows), -1).astype(np.float64)
             axis = np.linalg.eigh(np.cov(pixels.T))[1][:, -1]
-            # In whole numbers, and with a sign of our own, it splits alike on all processors.
-            axis = np.rint(1e6 * axis * np.sign(axis[np.abs(axis).argmax()]))
+            # In whole numbers, and with a sign that goes by these, it splits alike on all processors.
+            axis = np.rint(1e6 * axis)
+            axis *= np.sign(axis[np.abs(axis).argmax()])
             ordered, low = rows[np.argsort(pixels @ axis, kind="stable")], parts // 2
             cut = len(rows) * low // parts
             waiting += [(ordered[:cut], first, low), (ordered[cut:], first + low, parts - low)]

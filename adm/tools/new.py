@@ -125,19 +125,22 @@ def run(
     places = (folder / INCEPTION.filename for folder in (Path(), Path("downloads"), released_folder()))
     graph = next((path for path in places if path.is_file() and path.stat().st_size == INCEPTION.size), None)
     labels, clusters = np.repeat(np.arange(len(found.counts)), [*found.counts.values()]), 0
+    trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
     if found.source == "lsun" and opened is None and found.num_images >= 2 * LEAST_OF_CLUSTER:
         clusters = min(CLUSTERS, found.num_images // LEAST_OF_CLUSTER)
         unread = np.arange(found.num_images) % clusters  # as many of each
         labels = unread if found.thumbnails is None else clusters_of(found.thumbnails, clusters)
         print(f"  without classes: {clusters} clusters of images that look alike take their place")
-    num_classes = clusters or len(found.counts)
-    trained = np.flatnonzero(~held_out_of(labels, HELD_OUT, found.alike))
-    class_counts = np.bincount(labels[trained], minlength=num_classes).tolist()
-    _check_parts(images, found, class_counts, is_labelled)
+    told_apart = (
+        [f"class {name!r}" for name in found.counts] if is_labelled else [f"cluster {n}" for n in range(clusters)]
+    )
+    class_counts = np.bincount(labels[trained], minlength=len(told_apart)).tolist()
+    _check_parts(images, found, class_counts, told_apart)
+    is_counted = is_labelled or (clusters > 0 and found.thumbnails is not None)
     wanted = Request(
         image_size=image_size,
         image_channels=channels,
-        num_classes=num_classes if is_labelled or clusters else None,
+        num_classes=len(told_apart) or None,
         num_images=len(trained),
         device=device,
         hours=hours,
@@ -145,7 +148,7 @@ def run(
         scored_by_inception=graph is not None,
         source=opened,
         keep_classes=keep_classes,
-        class_counts=class_counts if (is_labelled or clusters) and max(class_counts) - min(class_counts) > 1 else None,
+        class_counts=class_counts if is_counted and max(class_counts) - min(class_counts) > 1 else None,
     )
     recipe = choose(wanted)
     dataset = _dataset(found, wanted, background)
@@ -236,16 +239,17 @@ def _check_images(images: Path, found: Survey, image_size: int, is_labelled: boo
             raise UserError(f"{images}: class {name!r} has {count} of the {FEWEST_OF_CLASS} images that each needs")
 
 
-def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], is_labelled: bool) -> None:
+def _check_parts(images: Path, found: Survey, class_counts: Sequence[int], names: Sequence[str]) -> None:
     """Refuse near-duplicates that leave too few images to train on or hold out, or none of a class to train on."""
     trained, held_out = sum(class_counts), found.num_images - sum(class_counts)
     if held_out < FEWEST_FOR_INTERVALS or trained < FEWEST - FEWEST_FOR_INTERVALS:
         told = f"{trained} images would be trained on and {held_out} held out, because of {found.alike_told}"
         raise UserError(f"{images}: {told}; remove near-duplicates, or add images")
-    for (name, count), of_class in zip(found.counts.items(), class_counts, strict=is_labelled):
-        if is_labelled and not of_class:
-            told = f"are near-duplicates, {count} of {count} held out"
-            raise UserError(f"{images}: the images of class {name!r} {told}; add others, or remove the class")
+    for name, of_class in zip(names, class_counts, strict=False):  # without classes there are no names
+        if not of_class:
+            raise UserError(
+                f"{images}: all images of {name} are near-duplicates and held out; add others, or remove them"
+            )
 
 
 def _summary(images: Path, found: Survey, channels: int) -> list[str]:

@@ -177,18 +177,20 @@ def test_a_flat_folder_is_one_class(image_folders, prepared):
     assert made.labels.tolist() == [0, 0, 0]
 
 
-def test_a_flat_folder_is_split_into_clusters_of_one_size_each_in_both_parts(tmp_path, prepared):
+def test_a_flat_folder_is_split_into_clusters_and_holds_out_what_it_would_without(tmp_path, prepared):
     (root := tmp_path / "flat").mkdir()
     colours = [(40, 40, 40), (40, 140, 40), (220, 40, 220), (220, 140, 220)]
     for number in range(80):
         pixels = np.clip(RNG.normal(colours[number * 7 % 4], 9, (6, 6, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(root / f"{number:02}.png")
+    make(prepare, params("lsun", root, num_classes=1, held_out=0.25), tmp_path / "plain")
     made = prepared(params("lsun", root, num_classes=4, held_out=0.25))
-    # Whatever the order of clusters, each has the images of one colour, as near as can be told.
-    assert np.bincount(made.labels).tolist() == [15] * 4
+    assert np.array_equal(made.images, ImageShards(tmp_path / "plain", 6)[:])
+    assert read_manifest(made.folder).facts["images_per_class"] == [20] * 4
+    # Whatever the order of clusters, each has the images of one colour.
     nearest = np.square(made.images.mean(axis=(1, 2))[:, None] - colours).sum(axis=2).argmin(axis=1)
     assert len({*zip(made.labels.tolist(), nearest.tolist(), strict=True)}) == 4
-    assert "clusters of two or more" in refusal(params("lsun", root, num_classes=41), tmp_path)
+    assert "too few for 41 clusters" in refusal(params("lsun", root, num_classes=41), tmp_path)
 
 
 def test_an_unreadable_image_is_named(tmp_path, image_folders):

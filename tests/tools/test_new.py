@@ -17,7 +17,7 @@ from PIL import Image
 
 from adm.artifacts.manifest import read_manifest, write_manifest
 from adm.config.files import INCEPTION
-from adm.data.sources import SOURCES, looked_at, parts_of
+from adm.data.sources import SOURCES, held_out_of, looked_at, parts_of
 from adm.dvc_file import check_stages
 from adm.errors import UserError
 from adm.nets.cost import network_cost
@@ -258,6 +258,18 @@ def test_clusters_take_the_place_of_classes_that_there_are_not(adm, tmp_path):
     counts = np.bincount(source.labels[parts_of(source, dataset, alike)["training"]], minlength=4).tolist()
     assert max(counts) - min(counts) > 1
     assert {tuple(run.class_counts) for run in params.runs.values()} == {tuple(counts)}
+
+
+def test_a_cluster_of_which_all_is_held_out_is_refused(refused, tmp_path):
+    """Of 54 images one has as many copies, which are one cluster of two; it is one of the held-out ones."""
+    write_images(tmp_path / "flat", count=54)
+    images, labels = np.arange(108), np.zeros(108, np.int64)
+    chosen = next(one for one in range(54) if held_out_of(labels, 0.2, np.where(images < 54, images, one))[one])
+    for number in range(54):
+        shutil.copy(tmp_path / "flat" / f"{chosen:03d}.png", tmp_path / "flat" / f"copy-{number}.png")
+    told = refused("new", "mine", "--images", tmp_path / "flat", "--size", 32, "--unlabelled")
+    assert "near-duplicates" in told
+    assert not Path("scales/mine").exists()
 
 
 def test_grey_images_are_seen_in_one_channel(adm, images):

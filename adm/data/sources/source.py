@@ -61,7 +61,8 @@ def parts_of(source: Source, dataset: ImageSource, alike: Alike = None) -> dict[
         raise UserError(f"{source.name}: has a class {labels[kept].max()}, but num_classes is {dataset.num_classes}")
     if not dataset.held_out:
         return {"training": kept}
-    held_out = held_out_of(labels, dataset.held_out, alike)[kept]
+    # Into however many clusters they are split, the same images are held out.
+    held_out = held_out_of(np.zeros_like(labels) if dataset.source == "lsun" else labels, dataset.held_out, alike)[kept]
     parts: dict[Part, NDArray[np.int64]] = {"training": kept[~held_out], "held_out": kept[held_out]}
     for name, indices in parts.items():
         if len(indices) < FEWEST:
@@ -82,9 +83,7 @@ def looked_at(source: Source, dataset: ImageSource) -> tuple[Source, Alike]:
     if (file := source.file) is None or not (dataset.held_out or are_clusters):
         return source, None
     if are_clusters and len(source.labels) < 2 * dataset.num_classes:
-        raise UserError(
-            f"{source.name}: holds {len(source.labels)} images; num_classes splits them into clusters of two or more"
-        )
+        raise UserError(f"{source.name}: has {len(source.labels)} images, too few for {dataset.num_classes} clusters")
     with ThreadPoolExecutor() as pool:
         small = pool.map(lambda index: thumbnail(source.read(index)), range(len(source.labels)))
         thumbnails = np.stack([*progress(small, len(source.labels), "image", name="near-duplicates")])
