@@ -268,7 +268,7 @@ def test_a_cluster_of_which_all_is_held_out_is_refused(refused, tmp_path):
     for number in range(54):
         shutil.copy(tmp_path / "flat" / f"{chosen:03d}.png", tmp_path / "flat" / f"copy-{number}.png")
     told = refused("new", "mine", "--images", tmp_path / "flat", "--size", 32, "--unlabelled")
-    assert "near-duplicates" in told
+    assert "all images of cluster" in told
     assert not Path("scales/mine").exists()
 
 
