@@ -37,7 +37,7 @@ def project(new_project, tmp_path_factory):
     whole = miniature_params()
     project = new_project("locks", {key: whole[key] for key in ("paths", "datasets")})
     stage = project.folder / "adm" / "stages" / "prepare.py"
-    line = "    source = SOURCES"
+    line = "    source, alike = looked_at("
     assert stage.read_text().count(line) == 1
     stage.write_text(stage.read_text().replace(line, WAITING + line))
     with warmed(project.folder, tmp_path_factory.mktemp("warm"), project.environment) as project.environment:
