@@ -118,9 +118,8 @@ def _way_up(metric: str) -> int:
 
 
 def _listed(draws: Mapping[str, Draws], runs: Sequence[str]) -> str:
-    return ", ".join(
-        f"{value if abs(value := draws[run][0]) > 1e-12 else 0:.4g}" for run in runs
-    )  # sums of 0 are 1e-20
+    # Of a zero, sums leave some 1e-20.
+    return ", ".join(f"{value if abs(value := draws[run][0]) > 1e-12 else 0:.4g}" for run in runs)
 
 
 def _comparison(claim: params.ComparisonClaim | params.CheaperClaim, evidence: Evidence) -> Finding:
