@@ -17,9 +17,7 @@ from typing import Any
 from adm.artifacts.code import code_of_record
 from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
-from adm.config.base import plain
 from adm.errors import UserError, some
-from adm.params.schema import Sections
 from adm.pipeline.arguments import arguments
 from adm.pipeline.graph import Pipeline
 from adm.pipeline.jobs import Job
@@ -35,15 +33,15 @@ def carry_out(pipeline: Pipeline, job: Job, environment: SimpleNamespace) -> Non
         UserError: An input, or what it is made from, is stale, or the stage fails.
     """
     if job.kind.name != "report":  # the page tells what is out of date
-        check_ancestors(pipeline, job)
+        check_sound(pipeline, *job.inputs.values())
     environment.made_by = made_by(job)
     stage: Any = import_module(job.kind.stage)
     stage.run(**arguments(stage.run, job, environment))
 
 
-def check_ancestors(pipeline: Pipeline, job: Job) -> None:
-    """Refuse a missing input of a job, and a stale one, of its inputs' inputs and so on, too; the nearest is told."""
-    waiting, seen, identify = [*job.inputs.values()], set[Path](), cache(identity)
+def check_sound(pipeline: Pipeline, *paths: Path) -> None:
+    """Refuse artifacts of which one is missing or stale, or made from a stale one; the nearest is told."""
+    waiting, seen, identify = [*paths], set[Path](), cache(identity)
     if lacking := next((path for path in waiting if path in pipeline.makers and not path.exists()), None):
         raise UserError(f"{lacking}: does not exist; make it: {pipeline.making(lacking)}")
     for path in waiting:
@@ -60,10 +58,11 @@ def check_ancestors(pipeline: Pipeline, job: Job) -> None:
 
 
 def made_by(job: Job) -> MadeBy:
-    """Tell what makes the artifact of a job; nothing, of what is only shown."""
-    if not {"out", "json"} & job.outputs.keys():
+    """Tell what makes the artifact of a job; nothing, of the params file. Inputs that the page lacks are left out."""
+    if job.kind.name == "resolve":
         return {}
-    return provenance(job.kind.verb, job.code, _told(job), _made_from(job), job.kind.libraries)
+    there = {name: path for name, path in _made_from(job).items() if path.exists()}
+    return provenance(job.kind.verb, job.code, job.sections, there, job.kind.libraries)
 
 
 def tells(job: Job, path: Path) -> bool:
@@ -102,10 +101,10 @@ def stale(
         return
     if code_of_record(record.stage, record.code) != job.triggers["code"]:
         yield CODE
-    wanted = plain(_told(job))
+    wanted = job.values
     if record.code != job.code:  # other code may have read less
         wanted = {name: value for name, value in wanted.items() if name in (*record.params, "asked")}
-    yield from changed_values(record.params, wanted)
+    yield from (f"params: {key} {old} -> {new}" for key, old, new in differing(record.params, wanted))
     made_from = _made_from(job)
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():
@@ -116,26 +115,12 @@ def stale(
             yield f"input {source.relative_to(job.root).as_posix()} is {word}"
 
 
-def changed_values(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what differs between sections that a record tells of and those of the params file."""
-    for key, made_with, value in differing(found, wanted):
-        yield f"params: {key} {made_with} -> {value}"
-
-
 def identity_if_any(path: Path) -> str | None:
     """Identify an artifact; None if it is not there or damaged."""
     try:
         return identity(path)
     except UserError:
         return None
-
-
-def _told(job: Job) -> dict[str, Any]:
-    """Return the sections that the record of a job's artifact tells of.
-
-    An excerpt of the params file is left out, as the inputs tell what it says.
-    """
-    return {name: section for name, section in job.sections.items() if not isinstance(section, Sections)}
 
 
 def _made_from(job: Job) -> dict[str, Path]:

@@ -117,7 +117,8 @@ def _paper(table: str, exhibit: Any) -> str:
 
 
 def _endings(folder: str, *endings: str) -> dict[str, str]:
-    return {ending: f"{folder}/{{key}}.{ending}" for ending in endings}
+    """Name files by their endings, and last their record."""
+    return {ending: f"{folder}/{{key}}.{ending}" for ending in (*endings, "json")}
 
 
 TABLE = Kind(
@@ -126,6 +127,7 @@ TABLE = Kind(
     outputs=_endings("tables", "csv", "md", "tex", "html"),
     section="tables",
     jobs=_tables,
+    libraries=("numpy", "pandas", "scipy"),
     shown=".html",
 )
 FIGURE = Kind(
@@ -134,12 +136,13 @@ FIGURE = Kind(
     outputs=_endings("figures", "png", "pdf", "svg"),
     section="figures",
     jobs=_figures,
+    libraries=("matplotlib", "numpy", "scipy"),
     shown=".png",
 )
 CLAIMS = Kind(
     name="claims",
     help="Test claims against what was measured: the paper's, those on speed, or one's own.",
-    outputs=_endings("claims", "csv", "md", "tex", "html", "json"),
+    outputs=_endings("claims", "csv", "md", "tex", "html"),
     section="claims",
     jobs=_claims,
     libraries=("numpy", "pandas", "scipy"),
@@ -148,7 +151,7 @@ CLAIMS = Kind(
 REPORT = Kind(
     name="report",
     help="Show all results on one page, and tell what is missing or out of date.",
-    outputs={"html": "report.html"},
+    outputs={"html": "report.html", "json": "report.json"},
     jobs=_page,
     flag="--up-to-date",
 )

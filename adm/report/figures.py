@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from adm.artifacts.writing import new_files
+from adm.artifacts.manifest import MadeBy
 from adm.config.metrics import METRICS
+from adm.report.shown import write_shown
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933")
 """Colours of curves that colour-blind readers can tell apart: Okabe and Ito's without yellow, and two of Tol's."""
@@ -97,13 +98,14 @@ def _thin_out(figure: Figure) -> None:
                 reached = box.max[side] if label.get_visible() else reached
 
 
-def write_figure(stem: Path, figure: Figure, caption: str) -> None:
-    """Write a figure as `<stem>.png`, `<stem>.pdf` and `<stem>.svg`, without a date.
+def write_figure(stem: Path, figure: Figure, caption: str, made_by: MadeBy) -> None:
+    """Write a figure as `<stem>.png`, `<stem>.pdf` and `<stem>.svg`, without a date, and its record.
 
     Args:
         stem: The path without its ending.
         figure: The figure, to which `captioned` has added the caption.
         caption: The caption. The svg holds it as its description, and its drawing is without it: pages show it as text.
+        made_by: What the record tells.
     """
     with mpl.rc_context(STYLE):
         formats: dict[str, dict[str, str | None]] = {
@@ -111,17 +113,18 @@ def write_figure(stem: Path, figure: Figure, caption: str) -> None:
             ".pdf": {"CreationDate": None},
             ".svg": {"Date": None, "Creator": None, "Description": caption},
         }
-        with new_files(*map(stem.with_suffix, formats)) as paths:
-            for path, metadata in zip(paths, formats.values(), strict=True):
-                box = None
-                if path.suffix == ".svg":  # without the caption, which `captioned` added last, and its room
-                    width, height = figure.get_size_inches()
-                    box = Bbox.from_extents(0, _room(figure.texts[-1].get_text()), width, height)
-                    figure.texts[-1].set_visible(False)
-                # Drawn in memory: if the library itself cannot write a file, its errors vary.
-                drawn = BytesIO()
-                figure.savefig(drawn, format=path.suffix[1:], metadata=metadata, bbox_inches=box)
-                path.write_bytes(drawn.getvalue())
+        contents = dict[str, bytes]()
+        for ending, metadata in formats.items():
+            box = None
+            if ending == ".svg":  # without the caption, which `captioned` added last, and its room
+                width, height = figure.get_size_inches()
+                box = Bbox.from_extents(0, _room(figure.texts[-1].get_text()), width, height)
+                figure.texts[-1].set_visible(False)
+            # Drawn in memory: if the library itself cannot write a file, its errors vary.
+            drawn = BytesIO()
+            figure.savefig(drawn, format=ending[1:], metadata=metadata, bbox_inches=box)
+            contents[ending] = drawn.getvalue()
+    write_shown(stem, contents, made_by)
 
 
 def _room(caption: str) -> float:

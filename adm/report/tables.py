@@ -14,11 +14,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.reading import readable
-from adm.artifacts.writing import new_files
 from adm.errors import UserError
 from adm.report.metrics import OverSeeds
 from adm.report.page.content import FOLDER
+from adm.report.shown import write_shown
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""
@@ -64,7 +65,7 @@ def significant(value: float, digits: int) -> str:
     return np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
 
 
-def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> None:
+def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str, made_by: MadeBy) -> None:
     """Write a table as `<stem>.csv` with six significant digits, and as `.md`, `.tex` and `.html` with printed values.
 
     In print, floats are rounded to DECIMALS. A metric over seeds is one cell in print; in csv its column holds means,
@@ -76,6 +77,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
             has one, holds intervals by column.
         name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
+        made_by: What its record tells.
     """
     cells = [*table.to_numpy().flat]
     has_errors = any(isinstance(cell, str) and "±" in cell for cell in cells)
@@ -100,9 +102,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str) -> Non
         ".tex": latex(printed, caption, "".join(side[0] for side in alignment)),
         ".html": rendered("table_alone.html.j2", title=name, table=html) + "\n",
     }
-    with new_files(*map(stem.with_suffix, texts)) as paths:
-        for path, text in zip(paths, texts.values(), strict=True):
-            path.write_text(text, encoding="utf-8")
+    write_shown(stem, texts, made_by)
 
 
 def csv_of(table: pd.DataFrame) -> str:

@@ -2,21 +2,21 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from markupsafe import Markup
 from pydantic import TypeAdapter
 from scipy import stats
 
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.reading import read_json
-from adm.artifacts.seal import write_sealed_json
-from adm.artifacts.writing import new_files
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL, Interval
+from adm.report.shown import write_shown
 from adm.report.tables import csv_of, html_table, latex, markdown, rendered
 
 CAPTION = (
@@ -156,7 +156,7 @@ def _width(n: int, data: Data) -> float:
     return float(stats.t.ppf(1 - TAIL, freedom)) / math.sqrt(n)
 
 
-def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str, Any]) -> None:
+def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: MadeBy) -> None:
     """Write verdicts as `<stem>.csv`, `.md`, `.tex` and `.html`, rounded, and as `.json` in full and with `made_by`.
 
     The name of `stem` is the group of the claims.
@@ -174,10 +174,7 @@ def write_verdicts(stem: Path, verdicts: Sequence[Verdict], made_by: Mapping[str
         ".tex": latex(printed, caption, widths, "longtable"),
         ".html": rendered("table_alone.html.j2", title="Claims", table=verdict_table(verdicts, stem.name)) + "\n",
     }
-    with new_files(*map(stem.with_suffix, [*texts, ".json"])) as (*paths, in_full):
-        for path, text in zip(paths, texts.values(), strict=True):
-            path.write_text(text, encoding="utf-8")
-        write_sealed_json(in_full, {"claims": {row.pop("key"): row for row in rows}, "made_by": made_by})
+    write_shown(stem, texts, made_by, claims={row.pop("key"): row for row in rows})
 
 
 def _caption(verdicts: Sequence[Verdict], group: str) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from adm.artifacts.manifest import MadeBy
 from adm.errors import about
 from adm.paper import captions
 from adm.params.figures import AnyFigureParams
@@ -12,8 +13,10 @@ from adm.report.metrics import Inputs
 from adm.report.tables import title
 
 
-def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, out: Path, names: str = "") -> None:
-    """Write a figure with its caption as `<out>.png`, `.pdf` and `.svg`.
+def run(
+    key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, out: Path, made_by: MadeBy, names: str = ""
+) -> None:
+    """Write a figure with its caption as `<out>.png`, `.pdf` and `.svg`, and its record as `.json`.
 
     Args:
         key: The figure's key.
@@ -21,6 +24,7 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
         read: The sections that it rests on.
         artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
+        made_by: What the record tells.
         names: What the caption says of the paper's names.
 
     Raises:
@@ -30,4 +34,4 @@ def run(key: str, figure: AnyFigureParams, read: Sections, artifacts: Inputs, ou
     with about(f"figures.{key}"):
         drawn, remark = ARTISTS[figure.kind](read, figure, artifacts)
     caption = " ".join(filter(None, (f"{title(key)}: {words}", names, remark)))
-    write_figure(out, captioned(drawn, caption), caption)
+    write_figure(out, captioned(drawn, caption), caption, made_by)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from adm.artifacts.manifest import MadeBy
 from adm.errors import about
 from adm.paper import captions
 from adm.params.schema import Sections
@@ -36,8 +37,10 @@ BUILDERS: dict[str, Callable[[pd.DataFrame, Sections, Any, Inputs], pd.DataFrame
 """The function that makes each kind of table of the paper."""
 
 
-def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path, names: str = "") -> None:
-    """Write a table as `<out>.csv`, `.md`, `.tex` and `.html`.
+def run(
+    key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out: Path, made_by: MadeBy, names: str = ""
+) -> None:
+    """Write a table as `<out>.csv`, `.md`, `.tex` and `.html`, and its record as `.json`.
 
     Args:
         key: The table's key.
@@ -45,6 +48,7 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
         read: The sections that it rests on.
         artifacts: Those that `adm.params.needs.needs_of` names.
         out: The path without its ending.
+        made_by: What the record tells.
         names: What the caption says of the paper's names.
 
     Raises:
@@ -62,4 +66,4 @@ def run(key: str, table: AnyTableParams, read: Sections, artifacts: Inputs, out:
             headings = {"row": ROWS.get(key, "Row"), "group": GROUPS.get(key, "Group")}
             made, caption = made.rename(columns=headings), captions()[key]
     words = caption, names, words_on_samples(artifacts), words_on_judge(artifacts)
-    write_table(out, made, title(key), " ".join(filter(None, words)))
+    write_table(out, made, title(key), " ".join(filter(None, words)), made_by)

@@ -5,7 +5,7 @@ What is stale `adm.pipeline.carrying` decides. `jobs` reads no large file; `veri
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
-from adm.artifacts.manifest import MANIFEST, damage, read_record
+from adm.artifacts.manifest import damage, read_record
 from adm.artifacts.reading import read_json
 from adm.artifacts.writing import new_file, write_json
 from adm.errors import accepted, some
 from adm.params import Params, UserError, load
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-from adm.pipeline.carrying import CODE, changed_values, identity_if_any, stale, tells
+from adm.pipeline.carrying import CODE, identity_if_any, stale, tells
 from adm.progress import progress
 
 
@@ -70,15 +70,12 @@ def states(pipeline: Pipeline) -> dict[str, State]:
             by_name[name] = State("missing")
             continue
         inputs = {path: by_name[pipeline.makers[path].name].word for path in job.inputs.values()}
+        try:
+            why = [each for path in job.outputs.values() for each in stale(job, path, identify, inputs=inputs)]
+        except UserError as error:
+            why = [str(error)]
         if job.kind.name == "resolve":
             why = _changes_of_resolved(job, pipeline)
-        elif any(tells(job, path) for path in job.outputs.values()):
-            try:
-                why = [each for path in job.outputs.values() for each in stale(job, path, identify, inputs=inputs)]
-            except UserError as error:
-                why = [str(error)]
-        else:
-            why = list(_changes_of_shown(job, inputs))
         by_name[name] = State("stale", why) if why else State("there")
     return by_name
 
@@ -106,23 +103,6 @@ def _changes_of_resolved(job: Job, pipeline: Pipeline) -> list[str]:
         if last != _as_json(triggers):
             changed.setdefault("params" if last.get("code") == triggers["code"] else "code", []).append(name)
     return [f"{what} of {some(names)}" for what, names in changed.items()]
-
-
-def _changes_of_shown(job: Job, inputs: Mapping[Path, str]) -> Iterator[str]:
-    """Yield why a table, a figure or the page is stale: by times, and by what `resolve` last wrote of it."""
-    trigger = job.root / "jobs" / f"{job.name}.json"
-    if trigger.is_file():
-        last = read_json(trigger)
-        if last.get("code") != job.triggers["code"]:
-            yield CODE
-        yield from changed_values(last.get("params", {}), _as_json(job.values))
-    made = min(path.stat().st_mtime_ns for path in job.outputs.values())
-    for path, word in inputs.items():
-        file = path / MANIFEST if path.is_dir() else path
-        if word != "there":
-            yield f"input {path.relative_to(job.root).as_posix()} is {word}"
-        elif file.stat().st_mtime_ns > made:
-            yield f"input {path.relative_to(job.root).as_posix()} is newer"
 
 
 def verify(results: Path | None, params: Path) -> bool:
@@ -164,10 +144,11 @@ def verify(results: Path | None, params: Path) -> bool:
 def _mistakes(job: Job, path: Path, identify: Callable[[Path], str | None]) -> Iterator[str]:
     """Tell of damage, and of what is stale by the record; what is wrong with a parent is told of the parent."""
     # The path stands at the head of the line already.
-    within = f"{path if path.is_dir() else path.parent}/"
+    folder = path if path.is_dir() else path.parent
+    within = f"{folder}/"
     try:
-        if path.is_dir():
-            yield from (mistake.removeprefix(within) for mistake in damage(path, read_record(path)))
+        if tells(job, path):
+            yield from (mistake.removeprefix(within) for mistake in damage(folder, read_record(path)))
         yield from stale(job, path, identify)
     except UserError as error:
         yield str(error).removeprefix(within)

@@ -20,7 +20,7 @@ from adm.errors import some
 from adm.params import UserError
 from adm.params.load import write
 from adm.pipeline import Job, Pipeline, kinds
-from adm.pipeline.carrying import carry_out, check_ancestors
+from adm.pipeline.carrying import carry_out, check_sound
 from adm.progress import progress
 from adm.report.spent import spent, table, trained
 
@@ -48,8 +48,7 @@ def run(pipeline: Pipeline) -> str:
         UserError: An artifact that is to be published does not exist or is stale, or a table or claim does not follow
             from scores. What was published stays.
     """
-    for job in _shown(pipeline):
-        check_ancestors(pipeline, job)
+    check_sound(pipeline, *(path for job in _shown(pipeline) for path in job.outputs.values()))
     training = trained(pipeline.root).to_csv(index=False, lineterminator="\n")
     texts = {"spent.md": "\n".join(table(spent(pipeline.root))) + "\n", "training.csv": training}
     return _write(pipeline, published(pipeline.root), texts)

@@ -28,7 +28,7 @@ VERBS = {
     "safetensors": ("init adm-128", "checkpoints/adm-128-0", [""]),
     "npz": ("sample scale-0", "samples/scale-0", [""]),
     "json": ("sizes", "sizes", [".json"]),
-    "tables": ("table table_14", "tables/table_14", [".csv", ".md", ".tex", ".html"]),
+    "tables": ("table table_14", "tables/table_14", [".csv", ".md", ".tex", ".html", ".json"]),
 }
 """A verb of each kind of file, what it writes in the results folder, and the endings of that."""
 

@@ -65,7 +65,7 @@ def test_a_metric_that_is_registered_is_computed_shown_and_claimed(spread, evalu
     assert 0.3 < np.std(jackknife["values"], ddof=1) * np.sqrt(40 / 16 * 2) < 2  # of a normal number, about 1
 
     shown = {"spreads": OwnTableParams(rows={"a": "scale-0", "b": "scale-2"}, metrics=["spread"], caption="Spreads.")}
-    table.run("spreads", shown["spreads"], params, inputs, tmp_path / "spreads")
+    table.run("spreads", shown["spreads"], params, inputs, tmp_path / "spreads", {})
     assert f"{value:.2f}" in (tmp_path / "spreads.md").read_text()
 
     curve = {"kind": "curves", "x": "gradient_scale", "y": ["spread"], "curves": {"a": ["scale-0", "scale-2"]}}

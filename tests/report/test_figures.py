@@ -391,7 +391,7 @@ def test_images_of_two_sizes_are_refused() -> None:
 def test_files_are_the_same_bytes_each_time_and_a_pdf_embeds_its_fonts_and_keeps_the_pixels(tmp_path, name):
     for folder in ("one", "two"):
         figure = DRAWN[name]()
-        figures.write_figure(tmp_path / folder / "a", figures.captioned(figure, "Words."), "Words.")
+        figures.write_figure(tmp_path / folder / "a", figures.captioned(figure, "Words."), "Words.", {})
     for ending in ("pdf", "png", "svg"):
         assert (tmp_path / "one" / f"a.{ending}").read_bytes() == (tmp_path / "two" / f"a.{ending}").read_bytes()
     pdf = (tmp_path / "one" / "a.pdf").read_bytes()

@@ -142,7 +142,7 @@ def test_a_table_says_how_well_the_extractor_that_was_trained_here_does_its_own_
         for run in RUNS:
             fact = {"judge": judge} if judge else {}
             write_sealed_json(inputs["metrics"][run], {**score(two, run, 1.0, ["fid"]), **fact})
-        stage.run("two", SHOWN, two, inputs, tmp_path / "two")
+        stage.run("two", SHOWN, two, inputs, tmp_path / "two", {})
         return (tmp_path / "two.md").read_text(encoding="utf-8").splitlines()[0]
 
     assert caption() == "Two: By two. Scores are of 400 samples a run. ± is a standard error."

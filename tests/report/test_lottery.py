@@ -119,7 +119,7 @@ def test_table_and_figure_tell_what_was_planted(params, placed, score, tmp_path)
         write_sealed_json(path, score(params, run, fid=50.0 + 10 * seeds.noise + rng.normal()))
     jobs = Pipeline(params).jobs
     read = jobs["table/played"].sections["read"]
-    table.run("played", params.tables["played"], read, inputs, tmp_path / "table")
+    table.run("played", params.tables["played"], read, inputs, tmp_path / "table", {})
     found = pd.read_csv(tmp_path / "table.csv").set_index("Source of spread")
     low = found["95 % from"]
     assert low["Noise of the loss"] > 3
@@ -130,5 +130,5 @@ def test_table_and_figure_tell_what_was_planted(params, placed, score, tmp_path)
     assert reproduced.retraining(tmp_path) == float(found.loc[ROWS["ratio"], "FID, standard deviation"])
     assert reproduced.retraining(tmp_path / "nothing") == reproduced.RETRAINING
     read = jobs["figure/played"].sections["read"]
-    figure.run("played", params.figures["played"], read, inputs, tmp_path / "figure")
+    figure.run("played", params.figures["played"], read, inputs, tmp_path / "figure", {})
     assert (tmp_path / "figure.png").stat().st_size > 10_000

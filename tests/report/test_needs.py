@@ -46,7 +46,7 @@ def test_curves_of_ones_own_run_along_a_number_of_their_runs(params, placed, wri
     ).figure.axes
     assert first.lines[0].get_xdata().tolist() == values
     assert second.get_ylabel() == "FID (lower is better)"
-    figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine")
+    figure_stage.run("mine", params.figures["mine"], params, placed(needs, tmp_path), tmp_path / "mine", {})
     assert (tmp_path / "mine.png").exists()
 
 

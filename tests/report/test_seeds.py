@@ -227,7 +227,7 @@ def test_a_table_shows_mean_interval_and_spread_of_a_group_beside_single_runs(pa
     inputs = measured(needs_of(params, params.tables["mine"]))
     table = own_table(params, params.tables["mine"], inputs)
     assert table["Here"].to_list() == ["adm-400, 250 steps, 3 seeds", "single-100, 250 steps"]
-    write_table(tmp_path / "t", table, "Mine", "Mine.")
+    write_table(tmp_path / "t", table, "Mine", "Mine.", {})
     printed, numbers = (tmp_path / f"t{ending}" for ending in (".md", ".csv"))
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     assert f"7.00 ± {half:.2f} (1.00)" in printed.read_text()
@@ -243,7 +243,7 @@ def test_a_table_shows_mean_interval_and_spread_of_a_group_beside_single_runs(pa
 def test_a_table_without_groups_has_no_column_and_no_word_more(params, measured, tmp_path):
     shown = OwnTableParams(rows=["alone"], metrics=["fid"], caption="Mine.")
     alone = params.model_copy(update={"tables": {"mine": shown}})
-    write_table(tmp_path / "t", own_table(alone, shown, measured(needs_of(alone, shown))), "Mine", "Mine.")
+    write_table(tmp_path / "t", own_table(alone, shown, measured(needs_of(alone, shown))), "Mine", "Mine.", {})
     assert (tmp_path / "t.csv").read_text().splitlines()[0] == "Run,Here,FID"
     assert (tmp_path / "t.md").read_text().startswith("Mine: Mine.\n\n|")
 

@@ -61,7 +61,7 @@ def said(tmp_path, placed, score):
             found = Likelihood(np.arange(3), terms, at, at, 0 * losses, 0 * losses, losses)
             shutil.rmtree(inputs["studies"][study], ignore_errors=True)
             write_study(inputs["studies"][study], found, record("likelihood", {}, {}, []))
-        stage.run("t", params.tables["t"], params, inputs, tmp_path / "t")
+        stage.run("t", params.tables["t"], params, inputs, tmp_path / "t", {})
         *_, by_kid, by_loss, copying, samples, errors = (tmp_path / "t.md").read_text().partition("\n")[0].split(". ")
         assert (samples, errors) == ("Scores are of 500 samples a run", "± is a standard error.")
         return by_kid, by_loss, copying

@@ -27,7 +27,7 @@ REASON = NoSource(none="no third resolution at this scale")
 
 
 def written(folder, table, name="Table 1", caption="A caption."):
-    write_table(folder / "t", table, name, caption)
+    write_table(folder / "t", table, name, caption, {})
     return {ending: (folder / f"t.{ending}").read_text(encoding="utf-8") for ending in ("csv", "md", "tex")}
 
 
@@ -77,7 +77,7 @@ def test_every_cell_comes_back_from_html(tmp_path):
     numbers = [1.005, np.nan, 12.0, 3.14159, 1e-9, 1234.5678, -0.5, 7.0]
     table = pd.DataFrame({"Row": names, "FID, paper": numbers, "FID, here": numbers, "Note": ["<b>", *[""] * 7]})
     table.attrs[INTERVALS] = {"FID, here": ["1 < 2", *[""] * 7]}
-    write_table(tmp_path / "t", table, "Table <1>", "A & caption.")
+    write_table(tmp_path / "t", table, "Table <1>", "A & caption.", {})
     found = ElementTree.fromstring(table_in(tmp_path / "t.html"))
     upper, lower, *rows = ([cell.text or "" for cell in row] for row in found.iter("tr"))
     assert (upper, lower) == (["Row", "FID", "Note"], ["paper", "here"])
@@ -160,7 +160,7 @@ def test_rows_tell_their_samples_where_these_differ(params, score, tmp_path, run
 
 def test_every_table_of_the_embedded_scale_is_written(params, inputs, tmp_path):
     for name, shown in params.tables.items():
-        stage.run(name, params.tables[name], params, inputs, tmp_path / name)
+        stage.run(name, params.tables[name], params, inputs, tmp_path / name, {})
         rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
         assert len(rows) == 1 + len(read_paper_table(name) if name in TABLES else shown.rows)
         assert (tmp_path / f"{name}.md").read_text(encoding="utf-8").startswith(name[0].upper())
@@ -171,7 +171,12 @@ def test_sizes_that_lack_a_model_are_refused(params, tmp_path):
     write_sealed_json(tmp_path / "sizes.json", {"models": {"adm-128": {"parameters": 3}}})
     with pytest.raises(UserError, match=r"sizes\.json: does not hold the parameters of each model \('lsun-bedroom'\)"):
         stage.run(
-            "table_11", params.tables["table_11"], params, {"sizes": {"": tmp_path / "sizes.json"}}, tmp_path / "out"
+            "table_11",
+            params.tables["table_11"],
+            params,
+            {"sizes": {"": tmp_path / "sizes.json"}},
+            tmp_path / "out",
+            {},
         )
 
 

@@ -8,6 +8,7 @@ from adm.params import load
 from adm.params.load import write
 from adm.pipeline import Pipeline
 from adm.pipeline.carrying import made_by
+from adm.report.shown import write_shown
 from adm.stages import resolve
 
 PARAMS = """\
@@ -59,6 +60,10 @@ def make(job, pipeline):
         resolve.run(write(pipeline.params), pipeline.triggers, job.outputs["jobs"], job.outputs["params"])
         return
     record = made_by(job)
+    if "json" in job.outputs:
+        contents = {path.suffix: job.name for path in job.outputs.values() if path.suffix != ".json"}
+        write_shown(job.out, contents, record, number=job.name)
+        return
     for name, path in job.outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
@@ -67,7 +72,5 @@ def make(job, pipeline):
             path.mkdir(exist_ok=True)
             (path / "content.bin").write_bytes(job.name.encode())
             write_manifest(path, record)
-        elif name == "log":
-            write_sealed_csv(path, "step\n1\n", fingerprint(job.values))
         else:
-            path.write_text(job.name)
+            write_sealed_csv(path, "step\n1\n", fingerprint(job.values))

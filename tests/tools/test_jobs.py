@@ -3,10 +3,10 @@
 import json
 import os
 import shutil
-import time
 
 import pytest
 
+from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
 from adm.tools.jobs import states
@@ -85,12 +85,35 @@ def test_a_parent_that_was_made_anew_is_told(project):
     assert "samples/a is another one" in found["features/a"]
 
 
-def test_a_table_is_judged_by_the_times_of_what_it_shows_and_by_its_section(project):
-    table = project.results / "tables" / "mine.md"
-    os.utime(table, (0, time.time() - 10**6))
-    assert "metrics/a.json is newer" in stale(project)["table/mine"]
+def test_what_is_shown_is_judged_by_its_record_and_not_by_times_or_what_resolve_wrote(project):
+    for path in (project.results / "tables").iterdir():
+        os.utime(path, (0, 0))
+    assert stale(project) == {}
     project.edit_params("caption: Both runs.", "caption: Two runs.")
-    assert "table.caption Both runs. -> Two runs." in stale(project)["table/mine"]
+    project.make("resolve")
+    found = stale(project)
+    assert "table.caption Both runs. -> Two runs." in found["table/mine"]
+    assert "tables/mine.md is stale" in found["report"]
+    project.make("table/mine")
+    project.make("report")
+    assert stale(project) == {}
+
+
+def test_a_table_is_stale_for_what_it_reads_of_params_and_of_other_scores(project):
+    path = project.results / "metrics" / "a.json"
+    write_sealed_json(path, {**read_sealed_json(path), "number": "another"})
+    assert "metrics/a.json is another one" in stale(project)["table/mine"]
+    project.edit_params("learning_rate: 1.0e-3", "learning_rate: 2.0e-3")
+    assert "read.models.m.training.learning_rate 0.001 -> 0.002" in stale(project)["table/mine"]
+
+
+def test_a_page_without_a_table_is_stale_once_there_is_one(project):
+    for path in (project.results / "tables").iterdir():
+        path.unlink()
+    project.make("report")
+    assert "tables/mine.md is missing" in stale(project)["report"]
+    project.make("table/mine")
+    assert "tables/mine.md is another one" in stale(project)["report"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]"])

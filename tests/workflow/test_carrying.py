@@ -93,7 +93,7 @@ def test_an_input_that_is_missing_is_told_with_what_makes_it(fabricated, carried
     told = carried(job)
     other = Pipeline(fabricated.params, fabricated.root, tmp_path / "other.yaml")
     with pytest.raises(UserError, match=rf"make it: snakemake --cores all {path} --configfile {other.file}$"):
-        carrying.check_ancestors(other, job)
+        carrying.check_sound(other, *job.inputs.values())
     aside.rename(path)
     assert told == f"{path}: does not exist; make it: snakemake --cores all {path}"
 

@@ -192,6 +192,9 @@ def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch
     message = refused("publish")
     assert "embedded: stays as it is" in message
     assert "tables/own.csv: does not follow" in message
+    params = tmp_path / "stale" / "params.yaml"
+    params.write_text(params.read_text().replace("Terms of the bound.", "Other terms."))
+    assert "figures/likelihood.json: is out of date (params: figure.caption" in refused("publish")
     assert everything_in(tmp_path / "stale" / "results" / "published") == before
 
 
