@@ -83,7 +83,8 @@ def environment(pipeline: Pipeline, job: Job, is_current: bool = True) -> Simple
         from adm.tools.reproduced import compared
 
         by_name = {} if is_current else states(pipeline)
-        stale = {name: some(state.why, separator="; ") for name, state in by_name.items() if state.word == "stale"}
+        told = {name: state.why or ["files are missing"] for name, state in by_name.items() if state.word != "there"}
+        stale = {name: some(why, separator="; ") for name, why in told.items()}
         given.content = content_of_page(pipeline, stale, compared(pipeline.root))
     return given
 

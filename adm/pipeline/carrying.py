@@ -7,6 +7,7 @@ A verb that is called by hand refuses stale inputs, and stale artifacts that the
 other code made.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from adm.artifacts.code import code_of_record
-from adm.artifacts.manifest import MadeBy, differing, fingerprint, identity, provenance, read_record
+from adm.artifacts.manifest import MadeBy, Manifest, differing, fingerprint, identity, provenance, read_record
 from adm.artifacts.seal import read_made_with
 from adm.errors import UserError, some
 from adm.pipeline.arguments import arguments
@@ -61,13 +62,13 @@ def made_by(job: Job) -> MadeBy:
     """Tell what makes the artifact of a job; nothing, of the params file. Inputs that the page lacks are left out."""
     if job.kind.name == "resolve":
         return {}
-    there = {name: path for name, path in _made_from(job).items() if path.exists()}
+    there = {name.rstrip("/"): path for name, path in job.inputs.items() if path.exists()}
     return provenance(job.kind.verb, job.code, job.sections, there, job.kind.libraries)
 
 
 def tells(job: Job, path: Path) -> bool:
-    """Tell whether an output of a job records what made it: folders do, and files of JSON."""
-    return path == job.outputs.get("out", job.outputs.get("json"))
+    """Tell whether an output of a job records what made it: folders do, files of JSON, and logs of training."""
+    return path in (job.outputs.get("out", job.outputs.get("json")), job.outputs.get("log"))
 
 
 def stale(
@@ -81,7 +82,7 @@ def stale(
 
     Args:
         job: What makes it.
-        path: Of those that the job makes: one that tells, or a training log; of others there is nothing to say.
+        path: Of those that the job makes; of one that does not tell there is nothing to say.
         identify: Identifies an artifact.
         missing_too: Whether inputs that are not there any more count.
         inputs: The words of the states of its inputs; those that are "there" are identified. All are if not given.
@@ -89,23 +90,18 @@ def stale(
     Raises:
         UserError: Its record is missing or damaged, or an input cannot be identified.
     """
+    if not tells(job, path):
+        return
     if path == job.outputs.get("log"):
         if read_made_with(path) != fingerprint(job.values):
             yield "it is of another training: the params differ"
-        return
-    if not tells(job, path):
         return
     record = read_record(path)
     if record.stage != job.kind.verb:
         yield f"was made by {record.stage!r}, not by {job.kind.verb!r}"
         return
-    if code_of_record(record.stage, record.code) != job.triggers["code"]:
-        yield CODE
-    wanted = job.values
-    if record.code != job.code:  # other code may have read less
-        wanted = {name: value for name, value in wanted.items() if name in (*record.params, "asked")}
-    yield from (f"params: {key} {old} -> {new}" for key, old, new in differing(record.params, wanted))
-    made_from = _made_from(job)
+    yield from _changed(record, job)
+    made_from = {name.rstrip("/"): path for name, path in job.inputs.items()}
     yield from (f"input {name} is read no more" for name in record.inputs if name not in made_from)
     for name, source in made_from.items():
         word = (inputs or {}).get(source, "there")
@@ -115,13 +111,22 @@ def stale(
             yield f"input {source.relative_to(job.root).as_posix()} is {word}"
 
 
+def _changed(record: Manifest, job: Job) -> Iterator[str]:
+    """Yield whether code and params are others than a record tells of."""
+    if code_of_record(record.stage, record.code) != job.triggers["code"]:
+        yield CODE
+    wanted = job.values
+    if record.code != job.code:  # other code may have read less
+        wanted = {name: value for name, value in wanted.items() if name in (*record.params, "asked")}
+    changed = [f"params: {key} {old} -> {new}" for key, old, new in differing(record.params, wanted)]
+    if not changed and record.code == job.code and json.dumps(record.params) != json.dumps(wanted):
+        changed = ["params: the order of entries"]  # in which a table has its rows, say
+    yield from changed
+
+
 def identity_if_any(path: Path) -> str | None:
     """Identify an artifact; None if it is not there or damaged."""
     try:
         return identity(path)
     except UserError:
         return None
-
-
-def _made_from(job: Job) -> dict[str, Path]:
-    return {name.rstrip("/"): path for name, path in job.inputs.items()}

@@ -69,9 +69,10 @@ class Kind:
     shown: str = ""
 
     def __post_init__(self) -> None:
+        if self.name != "resolve" and not {"out", "json"} & self.outputs.keys():
+            raise ValueError(f"{self.name}: no output tells what made it: `out`, or `json`, which `write_shown` writes")
         verb = self.verb or self.name
-        told = {"verb": verb, "stage": f"adm.stages.{verb}", "entry": self.name}
-        for name, value in told.items():
+        for name, value in {"verb": verb, "stage": f"adm.stages.{verb}", "entry": self.name}.items():
             object.__setattr__(self, name, getattr(self, name) or value)
         # Their sections are code, too: a stage need not import what it is handed, nor are defaults recorded there.
         declared = [each.__module__ for each in (self.params, self.jobs) if each is not None]
@@ -121,8 +122,7 @@ class Job:
     @property
     def outputs(self) -> dict[str, Path]:
         """The paths that it writes, by name."""
-        patterns = self.kind.outputs
-        return {name: self.root / path.format(key=self.key) for name, path in patterns.items()}
+        return {name: self.root / path.format(key=self.key) for name, path in self.kind.outputs.items()}
 
     @property
     def out(self) -> Path:

@@ -73,9 +73,8 @@ def _tables(graph: "Pipeline") -> Iterator[Job]:
         read = excerpt(params, needs, table)
         named = read.models or [params.model_of(params.checkpoint_of(run)) for run in read.runs]
         words = {"caption": _caption(key, table), "names": stands_for(params, named), "paper": _paper(key, table)}
-        yield graph.job(
-            TABLE, key, graph.needed(needs), table=table, read=read, parts=digest_of_parts("table*"), **words
-        )
+        words["parts"] = digest_of_parts("table*")
+        yield graph.job(TABLE, key, graph.needed(needs), table=table, read=read, **words)
 
 
 def _figures(graph: "Pipeline") -> Iterator[Job]:
@@ -97,8 +96,7 @@ def _page(graph: "Pipeline") -> Iterator[Job]:
     """Yield the job of the page, which shows all tables, figures and claims, the logs of training, and the params."""
     if not any(graph.exhibits.values()):
         return
-    kinds = {kind.name: kind for kind in KINDS}
-    jobs = [Job(kinds[name], key, graph.root) for name, keys in graph.exhibits.items() for key in keys]
+    jobs = [Job(kind, key, graph.root) for kind in KINDS for key in graph.exhibits.get(kind.name, ())]
     inputs = {f"{job.name}.{ending}": path for job in jobs for ending, path in job.outputs.items()}
     inputs |= {f"training/{key}": graph.artifact("training", key) for key in graph.params.segments}
     inputs |= {f"metrics/{run}": path for run, path in _scores(graph).items()}
@@ -117,7 +115,6 @@ def _paper(table: str, exhibit: Any) -> str:
 
 
 def _endings(folder: str, *endings: str) -> dict[str, str]:
-    """Name files by their endings, and last their record."""
     return {ending: f"{folder}/{{key}}.{ending}" for ending in (*endings, "json")}
 
 

@@ -121,8 +121,7 @@ def write_figure(stem: Path, figure: Figure, caption: str, made_by: MadeBy) -> N
                 box = Bbox.from_extents(0, _room(figure.texts[-1].get_text()), width, height)
                 figure.texts[-1].set_visible(False)
             # Drawn in memory: if the library itself cannot write a file, its errors vary.
-            drawn = BytesIO()
-            figure.savefig(drawn, format=ending[1:], metadata=metadata, bbox_inches=box)
+            figure.savefig(drawn := BytesIO(), format=ending[1:], metadata=metadata, bbox_inches=box)
             contents[ending] = drawn.getvalue()
     write_shown(stem, contents, made_by)
 

@@ -1,5 +1,6 @@
 """`report`: all results of a scale on one page."""
 
+import hashlib
 from pathlib import Path
 
 from adm.artifacts.manifest import MadeBy
@@ -19,4 +20,6 @@ def run(content: Content, out: Path, made_by: MadeBy) -> None:
     Raises:
         UserError: Nothing that it shows exists, or a file is not as this version writes it.
     """
+    shown = hashlib.sha256(content.written.encode()).hexdigest()  # whatever `adm resolve` wrote last
+    made_by = {**made_by, "inputs": {**made_by["inputs"], "params": shown}}
     write_shown(out, {".html": document(content)}, made_by)

@@ -30,7 +30,7 @@ from adm.tools.publish import ARCHIVE, NOTE, unpack
 
 logger = logging.getLogger(__name__)
 
-SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "work"})
+SCRATCH = frozenset({"jobs", "logs", "params.yaml", "report.html", "report.json", "work"})
 """Entries of a results folder beside results: triggers of jobs, logs, params, the page of all, and unfinished work."""
 
 RENDERED = {".md": ".csv", ".tex": ".csv", ".html": ".csv", ".pdf": ".png", ".svg": ".png"}
@@ -171,12 +171,13 @@ def _compare_folders(a: Path, b: Path, tolerance: Tolerance) -> dict[str, Compar
 
 
 def _files(results: Path) -> set[Path]:
-    """List the files of results but hidden ones, SCRATCH, and those that show what another one holds."""
+    """List the files of results but hidden ones, SCRATCH, records, and those that show what another one holds."""
     paths = {path.relative_to(results): path for path in results.rglob("*") if not path.is_dir()}
     return {
         name
         for name, path in paths.items()
         if name.parts[0] not in SCRATCH
+        and not (name.parts[0] in ("tables", "figures") and path.suffix == ".json")
         and not any(part.startswith(".") for part in name.parts)
         and not (path.suffix in RENDERED and path.with_suffix(RENDERED[path.suffix]).is_file())
     }

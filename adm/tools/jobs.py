@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
 from adm.artifacts.manifest import damage, read_record
@@ -100,7 +100,7 @@ def _changes_of_resolved(job: Job, pipeline: Pipeline) -> list[str]:
     for name, triggers in pipeline.triggers.items():
         path = job.outputs["jobs"] / f"{name}.json"
         last = read_json(path) if path.is_file() else {}
-        if last != _as_json(triggers):
+        if last != json.loads(json.dumps(triggers)):
             changed.setdefault("params" if last.get("code") == triggers["code"] else "code", []).append(name)
     return [f"{what} of {some(names)}" for what, names in changed.items()]
 
@@ -121,11 +121,7 @@ def verify(results: Path | None, params: Path) -> bool:
     root = pipeline.root
     if not root.is_dir():
         params_kept(root)  # refuses it
-    made = {
-        path: job
-        for path, job in pipeline.makers.items()
-        if path.exists() and (tells(job, path) or path == job.outputs.get("log"))
-    }
+    made = {path: job for path, job in pipeline.makers.items() if path.exists() and tells(job, path)}
     identify, wrong, other = cache(identity_if_any), dict[str, list[str]](), list[str]()
     for path, job in progress(made.items(), total=len(made), unit="artifact"):
         name, mistakes = path.relative_to(root).as_posix(), list(_mistakes(job, path, identify))
@@ -144,11 +140,10 @@ def verify(results: Path | None, params: Path) -> bool:
 def _mistakes(job: Job, path: Path, identify: Callable[[Path], str | None]) -> Iterator[str]:
     """Tell of damage, and of what is stale by the record; what is wrong with a parent is told of the parent."""
     # The path stands at the head of the line already.
-    folder = path if path.is_dir() else path.parent
-    within = f"{folder}/"
+    within = f"{path if path.is_dir() else path.parent}/"
     try:
-        if tells(job, path):
-            yield from (mistake.removeprefix(within) for mistake in damage(folder, read_record(path)))
+        if path != job.outputs.get("log"):
+            yield from (mistake.removeprefix(within) for mistake in damage(Path(within), read_record(path)))
         yield from stale(job, path, identify)
     except UserError as error:
         yield str(error).removeprefix(within)
@@ -194,8 +189,3 @@ def accept(pipeline: Pipeline, verb: str | None, reason: str) -> None:
     if any(counts.values()):
         with new_file(ACCEPTED) as path:
             write_json(path, record)
-
-
-def _as_json(content: Any) -> Any:
-    """Turn plain values into those that JSON has: tuples are lists, and keys strings."""
-    return json.loads(json.dumps(content))

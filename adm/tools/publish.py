@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from adm.artifacts.comparison import Kind, Tolerance, compare_files
+from adm.artifacts.manifest import damage, read_record
 from adm.artifacts.reading import readable
 from adm.artifacts.writing import new_folder
 from adm.errors import some
@@ -49,6 +50,9 @@ def run(pipeline: Pipeline) -> str:
             from scores. What was published stays.
     """
     check_sound(pipeline, *(path for job in _shown(pipeline) for path in job.outputs.values()))
+    for job in _shown(pipeline):
+        for mistake in damage(job.out.parent, read_record(job.outputs["json"])):
+            raise UserError(f"{mistake}; make it again: {pipeline.command(job)}")
     training = trained(pipeline.root).to_csv(index=False, lineterminator="\n")
     texts = {"spent.md": "\n".join(table(spent(pipeline.root))) + "\n", "training.csv": training}
     return _write(pipeline, published(pipeline.root), texts)

@@ -107,6 +107,11 @@ def test_a_table_is_stale_for_what_it_reads_of_params_and_of_other_scores(projec
     assert "read.models.m.training.learning_rate 0.001 -> 0.002" in stale(project)["table/mine"]
 
 
+def test_another_order_of_rows_is_told(project):
+    project.edit_params("rows: [a, b]", "rows: [b, a]")
+    assert "the order of entries" in stale(project)["table/mine"]
+
+
 def test_a_page_without_a_table_is_stale_once_there_is_one(project):
     for path in (project.results / "tables").iterdir():
         path.unlink()

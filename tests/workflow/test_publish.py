@@ -15,7 +15,8 @@ import yaml
 from making import everything_in
 from scipy import stats
 
-from adm.artifacts.seal import write_sealed_json
+from adm.artifacts.manifest import sha256
+from adm.artifacts.seal import read_sealed_json, write_sealed_json
 from adm.params import load
 from adm.pipeline import Pipeline
 from adm.report.sides import Number
@@ -183,11 +184,27 @@ def test_what_cannot_be_proven_says_so(clone, adm):
     )
 
 
+def test_a_page_of_other_params_is_told_once_they_are_put_back(made, tmp_path, monkeypatch, adm):
+    shutil.copytree(made, tmp_path / "paged")
+    monkeypatch.chdir(tmp_path / "paged")
+    params = tmp_path / "paged" / "params.yaml"
+    before = params.read_text()
+    for text, state in ((before, "there"), (before.replace("Terms of the bound.", "Other terms."), "stale")):
+        params.write_text(text)
+        assert adm("report")[0] == 0
+        params.write_text(before)
+        assert f": {state}" in adm("jobs", "report")[1]
+
+
 def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch, refused):
     shutil.copytree(made, tmp_path / "stale")
     monkeypatch.chdir(tmp_path / "stale")
-    table = tmp_path / "stale" / "results" / "embedded" / "tables" / "own.csv"
+    results = tmp_path / "stale" / "results" / "embedded"
+    table = results / "tables" / "own.csv"
     table.write_text(table.read_text().replace("1", "2"))
+    record = read_sealed_json(table.with_suffix(".json"))
+    record["made_by"]["files"]["own.csv"] = sha256(table)
+    write_sealed_json(table.with_suffix(".json"), record)
     before = everything_in(tmp_path / "stale" / "results" / "published")
     message = refused("publish")
     assert "embedded: stays as it is" in message
@@ -195,6 +212,9 @@ def test_what_is_published_of_stale_results_is_found(made, tmp_path, monkeypatch
     params = tmp_path / "stale" / "params.yaml"
     params.write_text(params.read_text().replace("Terms of the bound.", "Other terms."))
     assert "figures/likelihood.json: is out of date (params: figure.caption" in refused("publish")
+    params.write_text(params.read_text().replace("Other terms.", "Terms of the bound."))
+    (results / "figures" / "likelihood.png").write_bytes(b"edited")
+    assert "likelihood.png: is not the file that was written" in refused("publish")
     assert everything_in(tmp_path / "stale" / "results" / "published") == before
 
 
