@@ -6,8 +6,9 @@ of the images, on one thread. A second is one of processor time. One judge, trai
 all against held-out ones; an interval covers another draw of samples. A call that was stopped goes on with what is
 missing.
 
-`python -m benchmarks.front --show FILE.csv` prints the front: the ways of which none is both sooner and better, and how
-much sooner than 250 steps of DDPM the soonest way is whose FID is not higher.
+`python -m benchmarks.front --show FILE.csv` prints all ways, the front of them in bold: those of which none is both
+sooner and better. Beside each is its FID less that of `--fast` under the same guidance, whose samples have the same
+seeds. What they have in common cancels in the interval.
 """
 
 import argparse
@@ -21,9 +22,10 @@ import numpy as np
 import pandas as pd
 
 import adm
+from adm.config.samplers import FAST
 from adm.determinism import make_deterministic
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
-from adm.metrics.intervals import block_of, t_interval
+from adm.metrics.intervals import Block, block_of, t_interval
 from adm.metrics.jackknife import jackknife, parts_of, sets_left_out
 from adm.metrics.statistics import feature_statistics
 from benchmarks.short_training import features_of, judge_of, read
@@ -34,7 +36,8 @@ BATCH = 50
 SLOW = "ddpm 250"
 """What all are compared with."""
 
-FIELDS = ("way", "guidance", "seconds", "fid", "low", "high")
+FIELDS = ("way", "guidance", "seconds", "fid", "low", "high", "values")
+"""Of a row; `values` are the sixteen of the jackknife, which have the interval's variance."""
 
 
 def ways() -> dict[str, dict[str, Any]]:
@@ -56,6 +59,7 @@ def guidances(scale: float, by_classifier: bool) -> dict[str, dict[str, Any]]:
     """Name each guidance: its keywords, with and without an interval in timesteps over T."""
     name = "scale" if by_classifier else "cfg_scale"
     found: dict[str, dict[str, Any]] = {"none": {name: 0.0 if by_classifier else 1.0}, f"{scale:g}": {name: scale}}
+    found[f"{2 * scale:g}"] = {name: 2 * scale}
     for low, high in ((0.1, 0.6), (0.2, 0.8)):
         found[f"{scale:g} in {low:g}-{high:g}"] = {name: scale, "guidance_interval": [low, high]}
         found[f"{2 * scale:g} in {low:g}-{high:g}"] = {name: 2 * scale, "guidance_interval": [low, high]}
@@ -92,30 +96,29 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             rows = features_of(judge, drawn)
             fid = frechet_distance(real, feature_statistics(rows))
             without = distances_without(rows, parts_of(len(rows)), sets_left_out(len(rows)), real, factor)
-            ends = t_interval(block_of([jackknife(fid, without, len(rows))]))
-            found = (way, guidance, seconds, fid, ends.low, ends.high)
+            spread = jackknife(fid, without, len(rows))
+            ends = t_interval(block_of([spread]))
+            values = " ".join(f"{value:.6g}" for value in spread.folded().values)
+            found = (way, guidance, seconds, fid, ends.low, ends.high, values)
             print(*found, flush=True)
             yield dict(zip(FIELDS, found, strict=True))
 
 
 def show(path: Path) -> None:
-    """Print the front, and how much sooner than the slow way its soonest member is that is not worse."""
+    """Print all ways, and the difference of each to `--fast` under the same guidance."""
     rows = pd.read_csv(path).sort_values(["seconds", "fid"])
-    print("| sampler and evaluations | guidance | ms an image | FID (95 %) |\n|:--|:--|--:|--:|")
+    fast = rows[rows.way == next(name for name, how in ways().items() if how == FAST)].set_index("guidance")
+    print("| sampler and evaluations | guidance | ms an image | FID (95 %) | less that of `--fast` |")
+    print("|:--|:--|--:|--:|--:|")
     best = np.inf
     for row in rows.itertuples():
-        if row.fid < best or row.way == SLOW:
-            best = min(best, row.fid)
-            told = f"{1e3 * row.seconds:.0f} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f})"
-            print(f"| {row.way} | {row.guidance} | {told} |")
-    slow = rows[rows.way == SLOW].sort_values("fid").head(1)
-    if len(slow):
-        (seconds, fid), low = slow[["seconds", "fid"]].to_numpy()[0], rows[rows.fid <= slow.fid.iloc[0]]
-        soonest = low.iloc[0]
-        print(
-            f"\n{soonest.way}, guidance {soonest.guidance}: FID {soonest.fid:.2f} where {SLOW} has {fid:.2f}, ", end=""
-        )
-        print(f"{seconds / soonest.seconds:.1f} times as soon.")
+        bold, best = "**" * (row.fid < best), min(best, row.fid)
+        told = f"{bold}{row.way}{bold} | {row.guidance} | {1e3 * row.seconds:.3g}"
+        less = ""
+        if "values" in rows and row.guidance in fast.index and row.way != fast.way.loc[row.guidance]:
+            each, of_fast = (np.array(text.split(), float) for text in (row.values, fast["values"].loc[row.guidance]))
+            less = "{:+.2f} ({:+.2f} to {:+.2f})".format(*t_interval(Block((each - of_fast)[:, None])))
+        print(f"| {told} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f}) | {less} |")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -38,6 +38,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
+from scipy import stats
 from torch import Tensor, nn
 
 from adm.config.models import DiffusionModel, TargetName, TrainingParams, VarianceKind
@@ -163,10 +164,15 @@ class Contender(ABC):
     def weights(self) -> list[Weights]:
         """The weights that are sampled from: the average, and others that may be better."""
 
-    def fast_samples(self, weights: Weights) -> Tensor:
-        """Sample a batch by our fast sampler."""
+    def denoiser(self, weights: Weights, y: Tensor) -> Denoiser:
+        """The denoiser of a batch with its classes."""
+        return weights.given(y)
+
+    def fast_samples(self, weights: Weights, steps: int = STEPS, eta: float = 1.0, **how: Any) -> Tensor:
+        """Sample a batch by our fast sampler, or by one with other steps and other noise."""
         x_T, y, draw = self.drawn()
-        return last(sample(DPMSolverPP(weights.respaced(f"logsnr{STEPS}"), weights.given(y), eta=1.0), x_T, draw))
+        process, denoiser = weights.respaced(f"logsnr{steps}"), self.denoiser(weights, y)
+        return last(sample(DPMSolverPP(process, denoiser, eta=eta, **how), x_T, draw))
 
     def own_samples(self, weights: Weights) -> Tensor:
         """Sample a batch by the contender's default sampler."""
@@ -233,15 +239,12 @@ class AdmNew(Contender):
         process = Diffusion.of(self.model.noise)
         return [Weights("average", averaged, process.training_betas, process.predicts, process.variance)]
 
-    def fast_samples(self, weights: Weights) -> Tensor:
-        """Sample a batch as `adm new` does."""
-        how = {"sampler": "dpm_solver_pp", "eta": 1.0, "steps": f"logsnr{STEPS}", "num_samples": BATCH}
-        how |= {"micro_batch": BATCH, "precision": self.model.training.precision}
-        run = GuidedSampling.model_validate(how | ({"cfg_scale": self.scale} if self.scale else {}))
-        network: Any = weights.predict
-        x_T, y, draw = self.drawn()
-        denoiser, _ = guidance(run, Forward.frozen(network, run.precision), None, None, self.model.noise.timesteps)(y)
-        return last(sample(DPMSolverPP(weights.respaced(run.steps), denoiser, eta=1.0), x_T, draw))
+    def denoiser(self, weights: Weights, y: Tensor) -> Denoiser:
+        """The denoiser of runs of `adm new`, in its precision, guided or not."""
+        how = {"sampler": "dpm_solver_pp", "steps": f"logsnr{STEPS}", "num_samples": BATCH, "micro_batch": BATCH}
+        how |= {"precision": self.model.training.precision} | ({"cfg_scale": self.scale} if self.scale else {})
+        run, network = GuidedSampling.model_validate(how), cast("Any", weights.predict)
+        return guidance(run, Forward.frozen(network, run.precision), None, None, self.model.noise.timesteps)(y)[0]
 
 
 class Released(Contender):
@@ -533,6 +536,14 @@ def made(entry: Entry, task: Task, seed: int) -> Contender:
 
 OWN, AS_MANY = "its own", "fast, as many"
 
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "2m 8": {"steps": 8, "eta": 0.0},
+    "2m 12": {"eta": 0.0},
+    "sde 25": {"steps": 25},
+}
+"""Ways to sample from everyone's weights: the keywords of `fast_samples`."""
+
 OURS = ("#D55E00", "#9C1C1C", "#E69F00", "#F0B080", "#C98080", "#8C6D3F")
 
 COLORS_OF_ALL = (*OURS, *(color for color in COLORS if color not in OURS))
@@ -587,7 +598,7 @@ def rows_of(
     found: list[dict[str, Any]] = []
 
     def score(contender: Contender, budget: float, weights: Weights, by: str, count: int) -> None:
-        draw = contender.own_samples if by == OWN else contender.fast_samples
+        draw = contender.own_samples if by == OWN else partial(contender.fast_samples, **SAMPLERS.get(by, {}))
         contender.draws.manual_seed(seed)  # all begin with the same noise and classes: differences are less noisy
         with torch.no_grad():
             images = np.concatenate([to_uint8(draw(weights)) for _ in range(count // BATCH)])
@@ -606,10 +617,12 @@ def rows_of(
             update(contender, draws, total)
         done = total
         for weights in contender.weights():
-            score(contender, budget, weights, "fast", options.samples)
+            for sampler in options.samplers:
+                score(contender, budget, weights, sampler, options.samples)
     if found and entry.is_own_sampled and options.own_samples and seed == options.seeds[0]:
         trained = {weights.name: weights for weights in contender.weights()}
-        better = min(found[-len(trained) :], key=lambda row: row["fid_held_out"])["weights"]
+        fast = [row for row in found if row["seconds"] == budget and row["sampler"] == "fast"]
+        better = min(fast, key=lambda row: row["fid_held_out"])["weights"]
         # FID falls with the number of samples.
         for by in (OWN, AS_MANY):
             score(contender, budget, trained[better], by, options.own_samples)
@@ -620,6 +633,15 @@ def over_seeds_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Return FID to held-out images of the better weights, by contender and seconds: median, min and max over seeds."""
     fast = rows[rows.sampler == "fast"].groupby(["contender", "seconds", "seed"]).fid_held_out.min()
     return fast.groupby(["contender", "seconds"]).agg(["median", "min", "max"])
+
+
+def ratio_of(logs: pd.Series) -> str:
+    """Tell a ratio: the geometric mean over seeds, and its 95 % interval by Student's t, of logarithms, one a seed."""
+    logs = logs.dropna()
+    if len(logs) < 2:
+        return "".join(f"{ratio:.2f}" for ratio in np.exp(logs))
+    half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
+    return "{:.2f} ({:.2f}-{:.2f})".format(*np.exp([logs.mean(), logs.mean() - half, logs.mean() + half]))
 
 
 def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
@@ -658,21 +680,28 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
         figure.savefig(path, metadata={"Software": None})
 
 
-def show(path: Path) -> None:
+def show(path: Path, base: str) -> None:
     """Print FID to held-out images of the better weights over seconds, and how much sooner ours has the best rival's.
 
     Each cell is the median over seeds, and the lowest and highest. What is given classes is compared with ours that is.
+    A ratio to the base is a geometric mean over the budgets, with seeds paired.
     """
     rows = pd.read_csv(path)
     over_seeds = over_seeds_of(rows)
     medians = over_seeds["median"].unstack()
     updates = rows.groupby("contender").updates.max()
-    print(f"| contender | updates | {' | '.join(f'{each:g} s' for each in medians)} |")
-    print(f"|:--|--:|{'--:|' * medians.shape[1]}")
+    fast = rows[rows.sampler == "fast"].groupby(["contender", "seed", "seconds"])
+    logs = np.log(fast.fid_held_out.min().unstack())
+    ratios = logs.sub(logs.xs(base, level="contender"), level="seed").mean(axis=1)
+    kid = fast.kid_held_out.min().unstack().iloc[:, -1].groupby("contender").median()
+    times = " | ".join(f"{each:g} s" for each in medians)
+    print(f"| contender | updates | {times} | times {base}'s (95 %) | KID at the end |")
+    print(f"|:--|--:|{'--:|' * medians.shape[1]}--:|--:|")
     for name in filter(medians.index.__contains__, CONTENDERS):
         of_all = over_seeds.loc[name].reindex(medians.columns).to_numpy()
         cells = ("" if np.isnan(middle) else f"{middle:.2f} ({low:.2f}-{high:.2f})" for middle, low, high in of_all)
-        print(f"| {name} | {updates[name]} | {' | '.join(cells)} |")
+        ratio = ratio_of(ratios.loc[name]) if name != base else "1.00"
+        print(f"| {name} | {updates[name]} | {' | '.join(cells)} | {ratio} | {kid[name]:.3g} |")
     end = medians.columns[-1]
     for ours in ("adm new --unlabelled", "adm new", GUIDED):
         alike = [name for name in medians.index if CONTENDERS[name].labelled == CONTENDERS[ours].labelled]
@@ -689,16 +718,20 @@ def show(path: Path) -> None:
         print(f"| {row.contender} | {row.weights} | {row.sampler} | {scores} |")
 
 
-def parser_of(names: Iterable[str], seeds: Sequence[int], budgets: Sequence[float], **about: Any) -> ArgumentParser:
+def parser_of(
+    names: Iterable[str], seeds: Sequence[int], budgets: Sequence[float], base: str, **about: Any
+) -> ArgumentParser:
     """Make the parser of a benchmark that trains what has names."""
     parser = ArgumentParser(**about)
     parser.add_argument("source", nargs="?", help="fashion, or a folder")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(names)} (default: all)")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
     parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.csv", help="print the tables of files")
+    parser.add_argument("--base", default=base, help="what others of --show are divided by (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
     parser.add_argument("--budgets", type=float, nargs="+", default=budgets, help="seconds, in order")
     parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=["fast"], help="of everyone's weights")
     parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
     return parser
 
@@ -706,12 +739,12 @@ def parser_of(names: Iterable[str], seeds: Sequence[int], budgets: Sequence[floa
 def main() -> None:
     """Measure, or print the table of what was measured."""
     about = {"prog": "python -m benchmarks.quality", "description": __doc__}
-    parser = parser_of(CONTENDERS, [201, 202, 203], BUDGETS, **about)
+    parser = parser_of(CONTENDERS, [201, 202, 203], BUDGETS, "adm new", **about)
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the files of --show, a panel each")
     parser.add_argument("--own-samples", type=int, default=100, help="by a contender's own sampler; 0 leaves it out")
     options = parser.parse_args()
     for path in options.show or ():
-        show(path)
+        show(path, options.base)
     if options.picture and not options.show:
         parser.error("--picture draws what --show names")
     if options.picture:

@@ -324,7 +324,13 @@ def test_levers_are_trained_scored_and_compared_with_adm_new(garments, called, t
     monkeypatch.setattr(quality, "BATCH", 4)
     monkeypatch.setattr(quality, "ROUNDS", 2)
     monkeypatch.setattr(quality, "LEAST", 0.0)
-    names = [levers.BASE, "batch 8, then 16, then 32", "rate 2e-3, falls", "v, EDM's timesteps", "mirrored, told"]
+    names = [
+        levers.BASE,
+        "batch 8, then 16, then 32",
+        "rate falls linearly",
+        "EDM's preconditioning and timesteps",
+        "mirrored, told",
+    ]
     (out := tmp_path / "levers.csv").touch()
     few = ["--out", out, "--budgets", "1", "--samples", "4", "--judge", "2", "--seeds", "7", "8"]
     called(levers, "fashion", *names, *few)

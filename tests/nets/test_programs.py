@@ -1,6 +1,7 @@
 """Compiled programs: that they compute what they are compiled from, and who shares them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,14 +63,34 @@ def test_shapes_layouts_and_named_arguments_have_programs_of_their_own(programs)
     assert len(programs() - before) in (2, 3)  # the first one may be of the test before
 
 
-@pytest.mark.parametrize("fact", ["vector_instructions", "cpp_compiler"])
-def test_a_program_of_another_processor_or_compiler_is_not_taken(programs, monkeypatch, fact):
-    network = Small(0)
-    expected = compiled(network, network)(*arguments())
-    before = programs()
-    monkeypatch.setattr(module, fact, lambda: "another one")
-    assert torch.equal(compiled(network, network)(*arguments()), expected)
-    assert len(programs() - before) == 1
+@pytest.mark.parametrize(
+    ("place", "fact", "other"),
+    [
+        (module, "vector_instructions", lambda: "others"),
+        (module, "processor_name", lambda: "another"),
+        (module, "cpp_compiler", lambda: "another"),
+        (torch, "get_num_threads", lambda: 3),
+        (torch, "__version__", "another"),
+    ],
+)
+def test_a_program_of_another_processor_compiler_torch_or_number_of_threads_is_not_taken(
+    programs, monkeypatch, place, fact, other
+):
+    network, before = Small(0), programs()
+    compiled(network, network)(*arguments(6))
+    (kept, *_) = programs() - before or sorted(programs())
+    before, asked = programs(), []
+
+    def compiles(graph, package_path):
+        asked.append(graph)
+        shutil.copy(kept, package_path)
+
+    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", compiles)
+    monkeypatch.setattr(place, fact, other)
+    compiled(network, network)(*arguments(6))
+    assert len(asked) == len(programs() - before) == 1
+    compiled(network, network)(*arguments(6))
+    assert len(asked) == 1
 
 
 def test_a_function_of_tensors_that_are_neither_arguments_nor_weights_is_refused(programs):
