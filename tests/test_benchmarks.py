@@ -32,6 +32,7 @@ from benchmarks import (
     frechet,
     front,
     gpu,
+    inpainting,
     intervals,
     levers,
     quality,
@@ -221,6 +222,18 @@ def test_checkpoints_that_copy_half_of_their_samples_are_found_and_none_where_no
     for share in (0.0, 0.5):
         right = [stopping.is_right(stopping.Sizes(500, 400, 100), share, clustered, rng) for _ in range(10)]
         assert sum(right) >= 8
+
+
+def test_rules_of_stopping_are_tried_on_each_size(called, monkeypatch):
+    monkeypatch.setattr(stopping, "SIZES", stopping.SIZES[:1])
+    (row,) = cells(called(stopping, "--trials", 1).splitlines()[2:])
+    assert all(int(count) in (0, 1) for cell in row[1:] for count in cell.split(";"))
+
+
+def test_ways_to_inpaint_are_compared_with_the_truth(called):
+    (row,) = cells(called(inpainting, "--resamplings", 1, "--draws", 2).splitlines()[2:])
+    assert row[0] == "1"
+    assert [len(cell.split(",")) for cell in row[1:]] == [2] * len(inpainting.COLUMNS)
 
 
 @pytest.fixture
