@@ -39,6 +39,7 @@ from benchmarks import (
     recipes,
     shares,
     short_training,
+    stack,
     stopping,
 )
 from benchmarks.cases import SMALLEST
@@ -377,6 +378,24 @@ def test_ways_to_sample_are_scored_and_a_second_call_goes_on(garments, called, t
         assert [(row["guidance"], row["way"]) for row in rows] == [(g, way) for g in guidances for way in few[-2:]]
         assert all(float(row["low"]) < float(row["fid"]) < float(row["high"]) for row in rows)
     assert "| 2m 5 |" in called(front, "--show", str(out))
+
+
+@pytest.mark.slow
+def test_upsamplers_of_noisy_images_are_compared_and_a_second_call_goes_on(garments, called, tmp_path, monkeypatch):
+    monkeypatch.setattr(stack, "BATCH", 4)
+    out = tmp_path / "stack.csv"
+    few = f"--out {out} --share 0.002 --samples 4 --judge 2 --steps 2 2 --seeds 7".split()
+    for noises, count in ((["0.1"], 2), (["0.0", "0.1"], 3)):
+        called(stack, *few, "--noises", *noises)
+        assert len(out.read_text().splitlines()) == 1 + count
+    rows = cells(called(stack, "--show", out).splitlines()[2:])
+    assert [row[:2] for row in rows] == [["0", "0"], ["0.1", "0"], ["0.1", "0.05"]]
+
+
+def test_noise_of_small_images_is_as_told_and_stays_in_range():
+    x, draws = torch.zeros(4, 1, 50, 50), generator(0)
+    assert float(stack.noisy(x, 0.1, draws).std()) == pytest.approx(0.1, rel=0.05)
+    assert float(stack.noisy(x + 1, 0.5, draws).max()) == 1
 
 
 @pytest.mark.slow

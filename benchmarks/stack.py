@@ -1,0 +1,167 @@
+"""Noise on the small image of a stack: FID of the fashion scale's stack, where its upsampler learns from noisy ones.
+
+Run as `python -m benchmarks.stack --out FILE.csv`. The networks, their objective, batches and rates are those of
+`scales/fashion`; numbers of updates are a share of its own. To each small image of the training noise is added with a
+standard deviation that is drawn uniformly from 0 to `noise`, which the network is not told. To samples of the base
+model noise is added with each of some deviations, before they are upsampled. All upsamplers of a seed begin with the
+same weights, see the same batches and upsample the same samples of one base model. FID is to held-out garments.
+
+A call that was stopped goes on with what is missing. `python -m benchmarks.stack --show FILE.csv` prints FID of each,
+one of a seed, and its ratio to that without noise, with a 95 % interval over seeds.
+
+Source: Ho et al. (2022), "Cascaded Diffusion Models", Section 4.2, for conditioning that is blurred by noise.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adm.config.models import AnyModel
+from adm.config.sampling import GuidedSampling, Sampling
+from adm.data.batches import to_uint8, to_unit_range
+from adm.determinism import generator, make_deterministic
+from adm.metrics.frechet import frechet_distance
+from adm.metrics.statistics import feature_statistics
+from adm.nets.weights import build
+from adm.params import load
+from adm.sampling.batch import Samples
+from adm.sampling.guided import block_sampler, block_trajectories
+from adm.training.loop import train_step
+from adm.training.state import TrainingState
+from adm.training.tasks import build_task
+from benchmarks.quality import ratio_of
+from benchmarks.short_training import Images, Labels, features_of, judge_of, read
+
+PARAMS = Path(__file__).parent.parent / "scales/fashion/params.yaml"
+
+BASE, UPSAMPLER = "adm-64", "adm-u"
+
+UPDATES = {BASE: 540, UPSAMPLER: 500}
+"""Of the scale."""
+
+NOISES = {0.0: (0.0,), 0.1: (0.0, 0.05), 0.3: (0.0, 0.1, 0.2)}
+"""The most noise in training, in units of [-1, 1], and what samples of the base model get."""
+
+BATCH = 50
+"""Images that are sampled together."""
+
+FIELDS = ("seed", "noise", "added", "fid_held_out")
+
+
+def noisy(x: Tensor, deviation: Tensor | float, draws: torch.Generator) -> Tensor:
+    """Add noise to images (B, C, h, w) in [-1, 1], and cut off what leaves that range."""
+    return (x + deviation * torch.randn(x.shape, generator=draws)).clamp(-1, 1)
+
+
+def trained(model: AnyModel, images: Images, labels: Labels, updates: int, noise: float = 0.0) -> nn.Module:
+    """Train, and return the averaged network; an upsampler sees noisy small images."""
+    training = model.training
+    state = TrainingState(build(model), build_task(model), training)
+    draws, added = generator(training.seeds.data), generator(training.seeds.noise)
+
+    def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        small = named["low_resolution"]
+        return given, named | {"low_resolution": noisy(small, noise * torch.rand(len(small), 1, 1, 1), added)}
+
+    if noise:
+        state.network.register_forward_pre_hook(hook, with_kwargs=True)
+    for _ in range(updates):
+        rows = torch.randint(len(images), (training.batch_size,), generator=draws).numpy()
+        train_step(state, training, to_unit_range(images[rows], 1), torch.from_numpy(labels[rows]))
+    averaged = build(model)
+    averaged.load_state_dict(state.ema)
+    return averaged
+
+
+def sampled(run: Sampling, model: AnyModel, network: nn.Module, base: Samples | None = None) -> Samples:
+    """Sample all blocks of a run."""
+    blocks = block_sampler(block_trajectories(run, model, network, None, 10, base=base))
+    images, labels = zip(*(blocks(block) for block in run.blocks), strict=True)
+    return Samples(np.concatenate(images), np.concatenate(labels))
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Train and score what the file of results lacks."""
+    images, labels, unseen, _, _ = read("fashion", 28)
+    judge = judge_of(images, labels, options.judge)
+    real = feature_statistics(features_of(judge, unseen))
+    rows = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    small = F.interpolate(rows, (14, 14), mode="area").round().byte().permute(0, 2, 3, 1).numpy()
+    models = load(PARAMS).models
+    is_begun = options.out.exists() and options.out.stat().st_size
+    done = pd.read_csv(options.out) if is_begun else pd.DataFrame(columns=FIELDS)
+    how = {"num_samples": options.samples, "micro_batch": BATCH, "sampler": "ddpm", "threads": 1}
+    with options.out.open("a", newline="") as file:
+        table = csv.DictWriter(file, FIELDS)
+        if not is_begun:
+            table.writeheader()
+        for seed in options.seeds:
+            missing = [noise for noise in options.noises if not ((done.seed == seed) & (done.noise == noise)).any()]
+            if not missing:
+                continue
+
+            def of(name: str, seed: int = seed) -> tuple[AnyModel, int]:
+                whole, updates = models[name], max(1, round(options.share * UPDATES[name]))
+                training = {"seed": seed} | ({"annealing": updates} if whole.training.annealing else {})
+                changed = whole.training.model_copy(update=training)
+                return whole.model_copy(update={"training": changed}), updates
+
+            (base, of_base), (upsampler, of_upsampler) = of(BASE), of(UPSAMPLER)
+            run = {**how, "seed": seed << 20}
+            network = trained(base, small, labels, of_base)
+            made = sampled(GuidedSampling.model_validate(run | {"steps": options.steps[0]}), base, network)
+            for noise in missing:
+                network = trained(upsampler, images, labels, of_upsampler, noise)
+                found = []
+                for added in NOISES[noise]:
+                    given = noisy(to_unit_range(made.images, 1), added, generator(seed))
+                    again = Samples(to_uint8(given), made.labels)
+                    steps = Sampling.model_validate(run | {"steps": options.steps[1]})
+                    drawn = sampled(steps, upsampler, network, again)
+                    fid = frechet_distance(real, feature_statistics(features_of(judge, drawn.images)))
+                    found.append(dict(zip(FIELDS, (seed, noise, added, fid), strict=True)))
+                    print(found[-1], flush=True)
+                table.writerows(found)
+                file.flush()
+
+
+def show(path: Path) -> None:
+    """Print FID by the noise of training and of sampling."""
+    fids = pd.read_csv(path).pivot(index=["noise", "added"], columns="seed", values="fid_held_out")
+    ratios = np.log(fids / fids.loc[0.0, 0.0])
+    print("| noise in training, up to | of samples | FID, held out | ratio (95 %) |\n|--:|--:|:--|:--|")
+    for (noise, added), of_seeds in fids.iterrows():
+        each = ", ".join(f"{fid:.1f}" for fid in of_seeds.dropna())
+        print(f"| {noise:g} | {added:g} | {each} | {ratio_of(ratios.loc[noise, added]) if noise else '1.00'} |")
+
+
+def main() -> None:
+    """Measure, or print what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stack", description=__doc__)
+    parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
+    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
+    parser.add_argument("--noises", type=float, nargs="+", default=[*NOISES], choices=NOISES)
+    parser.add_argument("--share", type=float, default=0.5, help="of the scale's updates")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--steps", nargs=2, default=["250", "50"], help="of the base model and of the upsampler")
+    parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
+    options = parser.parse_args()
+    if options.show:
+        show(options.show)
+        return
+    if not options.out:
+        parser.error("--out is needed, or --show")
+    make_deterministic(1)
+    measure(options)
+
+
+if __name__ == "__main__":
+    main()
