@@ -675,7 +675,7 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
             axes.minorticks_off()
         panels[0].set_ylabel(axis_label("fid"))
         curves = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        about = "Full lines: ours. Filled: each image's class is told."
+        about = "Full lines: ours. Filled: each image's class is told. Medians over seeds, and their range."
         figure.legend([*curves.values()], [*curves], title=about, loc="outside lower center", ncols=len(tables))
         figure.savefig(path, metadata={"Software": None})
 
