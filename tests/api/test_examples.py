@@ -128,7 +128,7 @@ def test_the_lines_of_the_readme(root, tmp_path):
 def test_the_lines_of_ten_minutes(root, tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "published").symlink_to(root / "results" / "published")
-    smaller = {"--size 32 --hours 0.2": "--size 16 --hours 0.2", "-n 16": "-n 2"}
+    smaller = {"--size 32 --hours 0.2": "--size 16 --hours 0.05", "-n 16": "-n 2"}
     assert run_lines(root, tmp_path, "docs/ten_minutes.md", smaller) == 8
     assert len(list(tmp_path.glob("flags/images/*.png"))) == 2
     assert (tmp_path / "scales" / "mine" / "params.yaml").is_file()
