@@ -28,7 +28,7 @@ from adm.metrics.intervals import Interval, block_of, draws_of, interval
 from adm.metrics.scores import MetricInputs, with_intervals
 from adm.metrics.small_extractor import ExtractorNetwork
 from adm.metrics.statistics import FeatureStatistics, feature_statistics
-from adm.nets.weights import build, transferred
+from adm.nets.weights import build, initial, transferred
 from adm.planning.recipe import SLOWER
 from adm.sampling.guided import block_sampler, block_trajectories
 from adm.training.loop import train_step
@@ -56,7 +56,7 @@ def trained(
     model: DiffusionModel, images: Images, labels: Labels, budgets: list[int], network: nn.Module | None = None
 ) -> Iterator[tuple[int, float, nn.Module]]:
     """Train, and yield each number of iterations, the seconds of a processor so far, and the averaged network."""
-    state = TrainingState(network or build(model), build_task(model), model.training)
+    state = TrainingState(network or initial(model), build_task(model), model.training)
     draws, batch = generator(model.training.seeds.data), model.training.batch_size
     spent = 0.0
     for step in range(1, budgets[-1] + 1):

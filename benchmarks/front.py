@@ -34,10 +34,10 @@ BATCH = 50
 """Images that are sampled together."""
 
 SLOW = "ddpm 250"
-"""What all are compared with."""
+"""The paper's sampler."""
 
 FIELDS = ("way", "guidance", "seconds", "fid", "low", "high", "values")
-"""Of a row; `values` are the sixteen of the jackknife, which have the interval's variance."""
+"""Of a row; `values` are the sixteen of the jackknife, whose variance is about the interval's."""
 
 
 def ways() -> dict[str, dict[str, Any]]:
@@ -115,8 +115,9 @@ def show(path: Path) -> None:
         bold, best = "**" * (row.fid < best), min(best, row.fid)
         told = f"{bold}{row.way}{bold} | {row.guidance} | {1e3 * row.seconds:.3g}"
         less = ""
-        if "values" in rows and row.guidance in fast.index and row.way != fast.way.loc[row.guidance]:
-            each, of_fast = (np.array(text.split(), float) for text in (row.values, fast["values"].loc[row.guidance]))
+        of_both = row.values, fast["values"].get(row.guidance)
+        if all(isinstance(text, str) for text in of_both) and row.way != fast.way.loc[row.guidance]:
+            each, of_fast = (np.array(text.split(), float) for text in of_both)
             less = "{:+.2f} ({:+.2f} to {:+.2f})".format(*t_interval(Block((each - of_fast)[:, None])))
         print(f"| {told} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f}) | {less} |")
 

@@ -1,6 +1,6 @@
 """Levers of short trainings: FID after equal seconds of training, with one thing changed of "constant rate".
 
-That is what `adm new` does.
+That is what `adm new` does, but for its rate, which falls ("rate falls linearly").
 
 Run as `python -m benchmarks.levers fashion|FOLDER [NAME ...] --out FILE.csv`. The average is of rate 0.99 throughout,
 where `adm new` has it from 500 to 5,000 updates, unless a lever has another. Seconds, samples and scores are those of
@@ -23,8 +23,9 @@ from torch import Tensor
 from adm.config.models import DiffusionModel
 from adm.data.batches import to_unit_range
 from adm.determinism import make_deterministic
+from adm.diffusion.process import Denoiser
 from adm.training.inputs import Noise
-from benchmarks.quality import AdmNew, Entry, Task, Weights, measure, parser_of, ratio_of, task_of
+from benchmarks.quality import AdmNew, Entry, Task, Weights, measure, parser_of, ratio_of, ratios_to, task_of
 from benchmarks.short_training import OBJECTIVES
 
 JUDGE_SEED = 0
@@ -67,7 +68,8 @@ class Lever:
         timesteps: Chooses them from u (B,), uniform in [0, 1), and alpha_bar (T,); None as u T.
         mirrored: Whether half of the images are mirrored.
         tells: Whether a mirrored image has a class of its own, so that samples are not mirrored.
-        divided: Whether images are divided by their standard deviation. With v that is EDM's preconditioning.
+        divided: Whether images are divided by their standard deviation. With v that is EDM's preconditioning, but that
+            the network is told t in place of log sigma / 4.
     """
 
     model: dict[str, Any] = field(default_factory=dict)
@@ -179,20 +181,30 @@ class Tried(AdmNew):
             noise = noise._replace(t=lever.timesteps(u, alpha_bar))
         self.update(training, x_0, y, noise)
 
+    def denoiser(self, weights: Weights, y: Tensor) -> Denoiser:
+        """The denoiser of `adm new`; what is divided is clipped to its own range, as samplers clip to [-1, 1]."""
+        v_of, alpha_bar = super().denoiser(weights, y), torch.from_numpy(np.cumprod(1 - weights.betas))
+
+        def clipped(x: Tensor, t: Tensor) -> Tensor:
+            a, s = (each.sqrt().float()[t, None, None, None] for each in (alpha_bar, 1 - alpha_bar))
+            x_0 = (a * x - s * v_of(x, t)).clamp(-1 / self.unit, 1 / self.unit)
+            return (a * x - x_0) / s
+
+        return clipped if self.lever.divided else v_of
+
     def fast_samples(self, weights: Weights, **how: Any) -> Tensor:
-        """Sample a batch; what is divided leaves [-1, 1], and is not clipped before the end."""
+        """Sample a batch; what is divided is multiplied again."""
         if self.lever.divided:
             how["clipping"] = "none"
         return self.unit * super().fast_samples(weights, **how)
 
 
 def show(path: Path, base: str) -> None:
-    """Print FID of each lever, one of a seed, and its ratio to the base's; "all" is the mean over budgets."""
+    """Print FID of each lever, one of a seed, and its ratio to the base's; "all" is over what `ratios_to` says."""
     rows = pd.read_csv(path)
     rows["contender"] = rows.contender.where(rows.sampler == "fast", rows.contender + ", by " + rows.sampler)
     logs = np.log(rows.pivot(index=["contender", "seed"], columns="seconds", values="fid_held_out"))
-    ratios = logs.sub(logs.xs(base, level="contender"), level="seed")
-    ratios["all"] = ratios.mean(axis=1)
+    ratios = ratios_to(logs, base)
     updates = rows.groupby(["contender", "seconds"]).updates.max()
     print("| lever | seconds | updates | FID, held out | ratio (95 %) |\n|:--|--:|--:|:--|--:|")
     for seconds in ratios:

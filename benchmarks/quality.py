@@ -621,7 +621,7 @@ def rows_of(
                 score(contender, budget, weights, sampler, options.samples)
     if found and entry.is_own_sampled and options.own_samples and seed == options.seeds[0]:
         trained = {weights.name: weights for weights in contender.weights()}
-        fast = [row for row in found if row["seconds"] == budget and row["sampler"] == "fast"]
+        fast = [row for row in found if row["seconds"] == budget and row["sampler"] == options.samplers[0]]
         better = min(fast, key=lambda row: row["fid_held_out"])["weights"]
         # FID falls with the number of samples.
         for by in (OWN, AS_MANY):
@@ -642,6 +642,16 @@ def ratio_of(logs: pd.Series) -> str:
         return "".join(f"{ratio:.2f}" for ratio in np.exp(logs))
     half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
     return "{:.2f} ({:.2f}-{:.2f})".format(*np.exp([logs.mean(), logs.mean() - half, logs.mean() + half]))
+
+
+def ratios_to(logs: pd.DataFrame, base: str) -> pd.DataFrame:
+    """Divide by a base's with the same seed; "all" is the mean over the budgets that all seeds of a contender have.
+
+    All are logarithms, by contender and seed in rows and by seconds in columns; NaN where the base has none.
+    """
+    ratios = logs.sub(logs[logs.index.isin([base], level="contender")].droplevel("contender"), level="seed")
+    whole = [each.dropna(how="all").dropna(axis=1).mean(axis=1) for _, each in ratios.groupby(level="contender")]
+    return ratios.assign(all=pd.concat(whole))
 
 
 def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
@@ -692,8 +702,10 @@ def show(path: Path, base: str) -> None:
     updates = rows.groupby("contender").updates.max()
     fast = rows[rows.sampler == "fast"].groupby(["contender", "seed", "seconds"])
     logs = np.log(fast.fid_held_out.min().unstack())
-    ratios = logs.sub(logs.xs(base, level="contender"), level="seed").mean(axis=1)
-    kid = fast.kid_held_out.min().unstack().iloc[:, -1].groupby("contender").median()
+    ratios = ratios_to(logs, base)["all"]
+    kid = (
+        rows.loc[fast.fid_held_out.idxmin()].groupby(["seconds", "contender"]).kid_held_out.median()[rows.seconds.max()]
+    )
     times = " | ".join(f"{each:g} s" for each in medians)
     print(f"| contender | updates | {times} | times {base}'s (95 %) | KID at the end |")
     print(f"|:--|--:|{'--:|' * medians.shape[1]}--:|--:|")
@@ -727,7 +739,8 @@ def parser_of(
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(names)} (default: all)")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
     parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.csv", help="print the tables of files")
-    parser.add_argument("--base", default=base, help="what others of --show are divided by (default: %(default)s)")
+    help_of_base = "what others of --show are divided by (default: %(default)s)"
+    parser.add_argument("--base", default=base, choices=names, metavar="NAME", help=help_of_base)
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
     parser.add_argument("--budgets", type=float, nargs="+", default=budgets, help="seconds, in order")
     parser.add_argument("--samples", type=int, default=500)

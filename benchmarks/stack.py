@@ -1,10 +1,12 @@
 """Noise on the small image of a stack: FID of the fashion scale's stack, where its upsampler learns from noisy ones.
 
 Run as `python -m benchmarks.stack --out FILE.csv`. The networks, their objective, batches and rates are those of
-`scales/fashion`; numbers of updates are a share of its own. To each small image of the training noise is added with a
-standard deviation that is drawn uniformly from 0 to `noise`, which the network is not told. To samples of the base
-model noise is added with each of some deviations, before they are upsampled. All upsamplers of a seed begin with the
-same weights, see the same batches and upsample the same samples of one base model. FID is to held-out garments.
+`scales/fashion`. Numbers of updates are a share of its own, nothing guides, and the upsampler takes half of its steps,
+in float32. To each small image of the training noise is added with a standard deviation that is drawn uniformly from 0
+to `noise`, which the network is not told. To samples of the base model noise is added with each of some deviations,
+before they are upsampled. What leaves the range of pixels is cut off: backgrounds, which are black, get about half. All
+upsamplers of a seed begin with the same weights, see the same batches and upsample the same samples of one base model.
+FID is to held-out garments.
 
 A call that was stopped goes on with what is missing. `python -m benchmarks.stack --show FILE.csv` prints FID of each,
 one of a seed, and its ratio to that without noise, with a 95 % interval over seeds.
@@ -20,16 +22,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adm.config.models import AnyModel
 from adm.config.sampling import GuidedSampling, Sampling
-from adm.data.batches import to_uint8, to_unit_range
+from adm.data.batches import to_unit_range
+from adm.data.crops import centre_crop
 from adm.determinism import generator, make_deterministic
 from adm.metrics.frechet import frechet_distance
 from adm.metrics.statistics import feature_statistics
-from adm.nets.weights import build
+from adm.nets.weights import build, initial
 from adm.params import load
 from adm.sampling.batch import Samples
 from adm.sampling.guided import block_sampler, block_trajectories
@@ -63,12 +65,13 @@ def noisy(x: Tensor, deviation: Tensor | float, draws: torch.Generator) -> Tenso
 def trained(model: AnyModel, images: Images, labels: Labels, updates: int, noise: float = 0.0) -> nn.Module:
     """Train, and return the averaged network; an upsampler sees noisy small images."""
     training = model.training
-    state = TrainingState(build(model), build_task(model), training)
-    draws, added = generator(training.seeds.data), generator(training.seeds.noise)
+    state = TrainingState(initial(model), build_task(model), training)
+    draws, added = generator(training.seed, 0), generator(training.seed, 1)
 
     def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         small = named["low_resolution"]
-        return given, named | {"low_resolution": noisy(small, noise * torch.rand(len(small), 1, 1, 1), added)}
+        deviations = noise * torch.rand(len(small), 1, 1, 1, generator=added)
+        return given, named | {"low_resolution": noisy(small, deviations, added)}
 
     if noise:
         state.network.register_forward_pre_hook(hook, with_kwargs=True)
@@ -92,8 +95,7 @@ def measure(options: argparse.Namespace) -> None:
     images, labels, unseen, _, _ = read("fashion", 28)
     judge = judge_of(images, labels, options.judge)
     real = feature_statistics(features_of(judge, unseen))
-    rows = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    small = F.interpolate(rows, (14, 14), mode="area").round().byte().permute(0, 2, 3, 1).numpy()
+    small = np.stack([centre_crop(image, 14) for image in images])
     models = load(PARAMS).models
     is_begun = options.out.exists() and options.out.stat().st_size
     done = pd.read_csv(options.out) if is_begun else pd.DataFrame(columns=FIELDS)
@@ -121,9 +123,11 @@ def measure(options: argparse.Namespace) -> None:
                 network = trained(upsampler, images, labels, of_upsampler, noise)
                 found = []
                 for added in NOISES[noise]:
-                    given = noisy(to_unit_range(made.images, 1), added, generator(seed))
-                    again = Samples(to_uint8(given), made.labels)
-                    steps = Sampling.model_validate(run | {"steps": options.steps[1]})
+                    levels = torch.from_numpy(made.images[..., :1]) / 127.5 - 1
+                    given = ((noisy(levels, added, generator(seed, 2)) + 1) * 127.5).round().byte().numpy()
+                    again = Samples(np.repeat(given, 3, axis=3), made.labels)
+                    # Seeds of their own: the noise of image i is not that of its base.
+                    steps = Sampling.model_validate(run | {"steps": options.steps[1], "seed": (seed << 20) + (1 << 19)})
                     drawn = sampled(steps, upsampler, network, again)
                     fid = frechet_distance(real, feature_statistics(features_of(judge, drawn.images)))
                     found.append(dict(zip(FIELDS, (seed, noise, added, fid), strict=True)))

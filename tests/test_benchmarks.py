@@ -4,12 +4,14 @@ What stands beside ours computes the same.
 """
 
 import csv
+import re
 import struct
 import subprocess
 import sys
 from itertools import product, zip_longest
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -371,13 +373,17 @@ def test_a_lever_makes_a_model_that_is_accepted(task, name):
 def test_ways_to_sample_are_scored_and_a_second_call_goes_on(garments, called, tmp_path, monkeypatch):
     monkeypatch.setattr(front, "BATCH", 8)
     out = tmp_path / "front.csv"
-    few = ["fashion", "fashion", "--out", out, "--samples", "16", "--judge", "2", "--ways", "2m 5", "heun 7"]
+    few = ["fashion", "fashion", "--out", out, "--samples", "16", "--judge", "2", "--ways", "2m 5", "sde 12"]
     for guidances in (["none"], ["none", "1.5 in 0.1-0.6"]):
         called(front, *map(str, few), "--guidances", *guidances)
         rows = list(csv.DictReader(out.read_text().splitlines()))
         assert [(row["guidance"], row["way"]) for row in rows] == [(g, way) for g in guidances for way in few[-2:]]
         assert all(float(row["low"]) < float(row["fid"]) < float(row["high"]) for row in rows)
-    assert "| 2m 5 |" in called(front, "--show", str(out))
+    found = {
+        tuple(row[:2]): row[4] for row in cells(called(front, "--show", str(out)).replace("**", "").splitlines()[2:])
+    }
+    assert found["sde 12", "none"] == ""
+    assert re.fullmatch(r"[+-][\d.]+ \([+-][\d.]+ to [+-][\d.]+\)", found["2m 5", "none"])
 
 
 @pytest.mark.slow
@@ -388,8 +394,47 @@ def test_upsamplers_of_noisy_images_are_compared_and_a_second_call_goes_on(garme
     for noises, count in ((["0.1"], 2), (["0.0", "0.1"], 3)):
         called(stack, *few, "--noises", *noises)
         assert len(out.read_text().splitlines()) == 1 + count
+    at_once = tmp_path / "at_once.csv"
+    called(stack, *few, "--out", at_once, "--noises", "0.0", "0.1")
+    assert sorted(at_once.read_text().splitlines()) == sorted(out.read_text().splitlines())
     rows = cells(called(stack, "--show", out).splitlines()[2:])
     assert [row[:2] for row in rows] == [["0", "0"], ["0.1", "0"], ["0.1", "0.05"]]
+
+
+def test_images_that_are_divided_are_denoised_as_by_edm(task):
+    """D(x) = c_skip x + c_out F(c_in x), where x = x_t / sqrt(alpha_bar) has noise of standard deviation sigma.
+
+    Source: Karras et al. (2022), Table 1.
+    """
+    lever = levers.LEVERS["EDM's preconditioning and timesteps"]
+    trained = levers.Tried(task, 7, lever)
+    (weights,) = trained.weights()
+    network, unit = weights.predict, trained.unit
+    torch.nn.init.normal_([*network.parameters()][-2], std=0.1)  # of the last convolution, which begins with zeros
+    alpha_bar = np.cumprod(1 - weights.betas)
+    y, draws = torch.zeros(2, dtype=torch.int64), generator(0)
+    denoise = trained.denoiser(weights, y)
+    for t in (100, 500, 900):
+        at, a = torch.full((2,), t), float(alpha_bar[t])
+        x_t = torch.randn(2, task.channels, *task.images.shape[1:3], generator=draws)
+        sigma, x = ((1 - a) / a) ** 0.5 * unit, x_t * unit / a**0.5
+        whole = (sigma**2 + unit**2) ** 0.5
+        F_of = -network(x / whole, at, y)
+        D = unit**2 / whole**2 * x + sigma * unit / whole * F_of
+        found = unit * (a**0.5 * x_t - (1 - a) ** 0.5 * denoise(x_t, at))
+        torch.testing.assert_close(found, D.clamp(-1, 1), rtol=0.05, atol=0.05)
+
+
+def test_ratios_are_paired_by_seed_and_over_the_budgets_that_all_seeds_have():
+    rows = [("a", 1, 60, 2.0), ("a", 2, 60, 4.0), ("a", 1, 120, 1.0), ("a", 2, 120, 1.0)]
+    rows += [("b", 1, 60, 4.0), ("b", 2, 60, 2.0), ("b", 1, 120, 9.0), ("c", 1, 60, 6.0)]
+    columns = ["contender", "seed", "seconds", "fid"]
+    logs = np.log(pd.DataFrame(rows, columns=columns).pivot(index=columns[:2], columns="seconds", values="fid"))
+    of_all = quality.ratios_to(logs, "a")["all"]
+    assert np.exp(of_all.loc["b"]).tolist() == pytest.approx([2.0, 0.5])
+    assert quality.ratio_of(of_all.loc["b"]).startswith("1.00 (0.00-")
+    assert quality.ratio_of(of_all.loc["c"]) == "3.00"
+    assert quality.ratios_to(logs, "d").isna().all(axis=None)
 
 
 def test_noise_of_small_images_is_as_told_and_stays_in_range():
