@@ -703,9 +703,8 @@ def show(path: Path, base: str) -> None:
     fast = rows[rows.sampler == "fast"].groupby(["contender", "seed", "seconds"])
     logs = np.log(fast.fid_held_out.min().unstack())
     ratios = ratios_to(logs, base)["all"]
-    kid = (
-        rows.loc[fast.fid_held_out.idxmin()].groupby(["seconds", "contender"]).kid_held_out.median()[rows.seconds.max()]
-    )
+    better = rows.loc[fast.fid_held_out.idxmin()].groupby(["contender", "seconds"]).kid_held_out.median()
+    kid = better.groupby("contender").last()
     times = " | ".join(f"{each:g} s" for each in medians)
     print(f"| contender | updates | {times} | times {base}'s (95 %) | KID at the end |")
     print(f"|:--|--:|{'--:|' * medians.shape[1]}--:|--:|")
@@ -715,10 +714,14 @@ def show(path: Path, base: str) -> None:
         ratio = ratio_of(ratios.loc[name]) if name != base else "1.00"
         print(f"| {name} | {updates[name]} | {' | '.join(cells)} | {ratio} | {kid[name]:.3g} |")
     end = medians.columns[-1]
-    for ours in ("adm new --unlabelled", "adm new", GUIDED):
-        alike = [name for name in medians.index if CONTENDERS[name].labelled == CONTENDERS[ours].labelled]
+    for ours in filter(medians.index.__contains__, ("adm new --unlabelled", "adm new", GUIDED)):
+        alike = [
+            name
+            for name in filter(CONTENDERS.__contains__, medians.index)
+            if CONTENDERS[name].labelled == CONTENDERS[ours].labelled
+        ]
         rivals = medians.loc[[name for name in alike if not CONTENDERS[name].ours], end]
-        if rivals.empty or ours not in medians.index:
+        if rivals.empty:
             continue
         reached = medians.columns[medians.loc[ours] <= rivals.min()]
         when = f"after {reached[0]:g} s" if len(reached) else "not yet"
