@@ -747,7 +747,8 @@ def parser_of(
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
     parser.add_argument("--budgets", type=float, nargs="+", default=budgets, help="seconds, in order")
     parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=["fast"], help="of everyone's weights")
+    help_of_samplers = "of everyone's weights; a seed that the file has is not sampled again"
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=["fast"], help=help_of_samplers)
     parser.add_argument("--judge", type=int, default=2000, help="iterations of the judge")
     return parser
 
