@@ -25,7 +25,7 @@ import adm
 from adm.config.samplers import FAST
 from adm.determinism import make_deterministic
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
-from adm.metrics.intervals import Block, block_of, t_interval
+from adm.metrics.intervals import Block, Interval, block_of, t_interval
 from adm.metrics.jackknife import jackknife, parts_of, sets_left_out
 from adm.metrics.statistics import feature_statistics
 from benchmarks.short_training import features_of, judge_of, read
@@ -33,16 +33,13 @@ from benchmarks.short_training import features_of, judge_of, read
 BATCH = 50
 """Images that are sampled together."""
 
-SLOW = "ddpm 250"
-"""The paper's sampler."""
-
 FIELDS = ("way", "guidance", "seconds", "fid", "low", "high", "values")
 """Of a row; `values` are the sixteen of the jackknife, whose variance is about the interval's."""
 
 
 def ways() -> dict[str, dict[str, Any]]:
     """Name each sampler with its steps: the keywords of `Model.sample`."""
-    found = {SLOW: {"sampler": "ddpm", "steps": "250"}}
+    found = {"ddpm 250": {"sampler": "ddpm", "steps": "250"}}
     for steps in (5, 8, 12, 16, 25):
         even = f"logsnr{steps}"
         found |= {
@@ -104,6 +101,12 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield dict(zip(FIELDS, found, strict=True))
 
 
+def difference(values: str, others: str) -> Interval:
+    """The difference of two FIDs whose samples have the same seeds, by what their rows keep, with its 95 % interval."""
+    each, of_others = (np.array(text.split(), float) for text in (values, others))
+    return t_interval(Block((each - of_others)[:, None]))
+
+
 def show(path: Path) -> None:
     """Print all ways, and the difference of each to `--fast` under the same guidance."""
     rows = pd.read_csv(path).sort_values(["seconds", "fid"])
@@ -117,8 +120,7 @@ def show(path: Path) -> None:
         less = ""
         of_both = row.values, fast["values"].get(row.guidance)
         if all(isinstance(text, str) for text in of_both) and row.way != fast.way.loc[row.guidance]:
-            each, of_fast = (np.array(text.split(), float) for text in of_both)
-            less = "{:+.2f} ({:+.2f} to {:+.2f})".format(*t_interval(Block((each - of_fast)[:, None])))
+            less = "{:+.2f} ({:+.2f} to {:+.2f})".format(*difference(*of_both))
         print(f"| {told} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f}) | {less} |")
 
 

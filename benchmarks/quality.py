@@ -540,7 +540,6 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "fast": {},
     "2m 8": {"steps": 8, "eta": 0.0},
     "2m 12": {"eta": 0.0},
-    "sde 25": {"steps": 25},
 }
 """Ways to sample from everyone's weights: the keywords of `fast_samples`."""
 
