@@ -293,16 +293,14 @@ class Model:
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
             seed: Seed `seed` + i makes image i; None is 0. A generator draws it, and so others at each call.
             latents: (N, C, H, W) float32, x_T in the place of noise.
-            batch: Images that are computed together; by default (512 // side)^2, and 64 at most. The last bits depend
-                on it.
+            batch: Images computed together; by default (512 // side)^2, and 64 at most. The last bits depend on it.
             progress: Is told of each step.
             output: The kind of images: "numpy" (N, H, W, 3) uint8, "torch" (N, C, H, W) float32 in [0, 1] on the CPU,
                 or "pil", a list.
             fields: Further fields of a run in a params file, such as `eta=0.5`.
 
         Returns:
-            Those of a run of the pipeline with these values, `micro_batch` the same, of as many threads, to the last
-            bit.
+            To the last bit those of the pipeline's run with these values, `micro_batch` the same, of as many threads.
 
         Raises:
             UserError: A value is not accepted, or does not fit the model.

@@ -95,8 +95,7 @@ def _run_on_nodes(command: Sequence[str], nodes: int) -> None:
     """Run a command once on each node of this job of Slurm.
 
     Raises:
-        UserError: A call failed; the message is the first error that one of them prints, or else Slurm. The others are
-            ended.
+        UserError: A call failed, which ends the others; the message is the first error that one prints, or else Slurm.
         SystemExit: They ended because a signal, Slurm's warning, asked for it.
     """
     # They meet here and not on one of the nodes, whose end would end their meeting.

@@ -2,11 +2,10 @@
 
 Run as `python -m benchmarks.stack --out FILE.csv`. The networks, their objective, batches and rates are those of
 `scales/fashion`. Numbers of updates are a share of its own, nothing guides, and the upsampler takes half of its steps,
-in float32. To each small image of the training noise is added with a standard deviation that is drawn uniformly from 0
-to `noise`, which the network is not told. To samples of the base model noise is added with each of some deviations,
-before they are upsampled. What leaves the range of pixels is cut off: backgrounds, which are black, get about half. All
-upsamplers of a seed begin with the same weights, see the same batches and upsample the same samples of one base model.
-FID is to held-out garments.
+in float32. Upsamplers differ in their `noise_augmentation`. To samples of the base model noise is added with each of
+some deviations, before they are upsampled. What leaves the range of pixels is cut off, as in training: backgrounds,
+which are black, get about half. All upsamplers of a seed begin with the same weights, see the same batches and upsample
+the same samples of one base model. FID is to held-out garments.
 
 A call that was stopped goes on with what is missing. `python -m benchmarks.stack --show FILE.csv` prints FID of each,
 one of a seed, and its ratio to that without noise, with a 95 % interval over seeds.
@@ -17,7 +16,6 @@ Source: Ho et al. (2022), "Cascaded Diffusion Models", Section 4.2, for conditio
 import argparse
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,24 +55,16 @@ BATCH = 50
 FIELDS = ("seed", "noise", "added", "fid_held_out")
 
 
-def noisy(x: Tensor, deviation: Tensor | float, draws: torch.Generator) -> Tensor:
+def noisy(x: Tensor, deviation: float, draws: torch.Generator) -> Tensor:
     """Add noise to images (B, C, h, w) in [-1, 1], and cut off what leaves that range."""
     return (x + deviation * torch.randn(x.shape, generator=draws)).clamp(-1, 1)
 
 
-def trained(model: AnyModel, images: Images, labels: Labels, updates: int, noise: float = 0.0) -> nn.Module:
-    """Train, and return the averaged network; an upsampler sees noisy small images."""
+def trained(model: AnyModel, images: Images, labels: Labels, updates: int) -> nn.Module:
+    """Train, and return the averaged network."""
     training = model.training
     state = TrainingState(initial(model), build_task(model), training)
-    draws, added = generator(training.seed, 0), generator(training.seed, 1)
-
-    def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        small = named["low_resolution"]
-        deviations = noise * torch.rand(len(small), 1, 1, 1, generator=added)
-        return given, named | {"low_resolution": noisy(small, deviations, added)}
-
-    if noise:
-        state.network.register_forward_pre_hook(hook, with_kwargs=True)
+    draws = generator(training.seed, 0)
     for _ in range(updates):
         rows = torch.randint(len(images), (training.batch_size,), generator=draws).numpy()
         train_step(state, training, to_unit_range(images[rows], 1), torch.from_numpy(labels[rows]))
@@ -120,7 +110,8 @@ def measure(options: argparse.Namespace) -> None:
             network = trained(base, small, labels, of_base)
             made = sampled(GuidedSampling.model_validate(run | {"steps": options.steps[0]}), base, network)
             for noise in missing:
-                network = trained(upsampler, images, labels, of_upsampler, noise)
+                noisily = upsampler.model_copy(update={"noise_augmentation": noise})
+                network = trained(noisily, images, labels, of_upsampler)
                 found = []
                 for added in NOISES[noise]:
                     levels = torch.from_numpy(made.images[..., :1]) / 127.5 - 1

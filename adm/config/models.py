@@ -162,10 +162,14 @@ class DiffusionModel(_Denoiser):
 
 
 class UpsamplerModel(_Denoiser):
-    """A diffusion model that upsamples."""
+    """A diffusion model that upsamples.
+
+    In training its small images have noise of a standard deviation from 0 to `noise_augmentation`, of [-1, 1].
+    """
 
     kind: Literal["upsampler"]
     network: UpsamplerParams
+    noise_augmentation: Annotated[float, Field(ge=0)] = 0.0
 
 
 class ClassifierModel(_Model):

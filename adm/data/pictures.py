@@ -30,8 +30,7 @@ def pixels_of(given: Pictures, name: str = "images") -> Pixels:
         name: What messages call the images.
 
     Returns:
-        Of what holds tensors or PIL images (N, H, W, 3) uint8. Arrays are returned as they are, to be checked by who
-        uses them.
+        Of what holds tensors or PIL images (N, H, W, 3) uint8. Arrays are returned unchecked.
 
     Raises:
         UserError: A tensor is none of images, PIL images differ in size, or there are none.

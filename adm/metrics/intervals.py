@@ -1,8 +1,7 @@
 """95 % intervals of one number, and of the least or greatest of several, from draws.
 
 An array of type `Draws` is (1 + B, ...): the point estimate, then B draws around it. Arithmetic on it applies to both.
-A claim whose parts must all be true needs `interval_of_least`; a claim that one true part makes true needs
-`interval_of_greatest`.
+A claim of which all parts must be true needs `interval_of_least`; one of which any, `interval_of_greatest`.
 
 A block of paired values holds what goes together: the parts of the samples of runs with the same seeds, or the seeds of
 training of groups of the same models. Blocks are independent of each other.

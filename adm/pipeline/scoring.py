@@ -1,7 +1,6 @@
 """Kinds of jobs that score, and that study models.
 
-Scores take features of samples and of real images, and reference batches. Studies are interpolations, neighbours, and
-likelihoods.
+Scores take features of samples and of real images, and references. Studies: interpolations, neighbours, likelihoods.
 """
 
 from collections.abc import Iterable, Iterator

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adm.config.models import AnyModel, ClassifierModel, UpsamplerModel
-from adm.diffusion.losses import Objective, training_loss
+from adm.config.models import AnyModel, ClassifierModel, DiffusionModel, UpsamplerModel
+from adm.diffusion.losses import training_loss
 from adm.diffusion.process import Diffusion
 from adm.nets.forward import Forward
 
@@ -18,17 +18,14 @@ class DenoisingTask:
 
     Attributes:
         diffusion: The process that adds the noise.
-        objective: The loss.
-        min_snr: Of `training_loss`.
-        low_resolution: The side of the smaller image, which is made from x_0; None for no upsampler.
+        model: What it says of the loss and, if it is an upsampler, of the smaller image, which is made from x_0.
 
-    Source: equation 12, L_hybrid; section 4.4 of the paper and Table 13 for upsamplers.
+    Source: equation 12, L_hybrid; section 4.4 of the paper and Table 13 for upsamplers; Ho et al. (2022), "Cascaded
+    Diffusion Models", Section 4.2, for noise on what they see.
     """
 
     diffusion: Diffusion
-    objective: Objective
-    min_snr: float | None = None
-    low_resolution: int | None = None
+    model: DiffusionModel | UpsamplerModel
 
     def losses(self, network: Forward, x_0: Tensor, y: Tensor, t: Tensor, eps: Tensor) -> dict[str, Tensor]:
         """Compute the loss to minimise, the mse and the term of L_vlb of each image, (B,) each.
@@ -41,10 +38,15 @@ class DenoisingTask:
             eps: (B, C, H, W) float32, the noise of each image.
         """
         seen = {}
-        if self.low_resolution is not None:
-            seen["low_resolution"] = F.interpolate(x_0, (self.low_resolution, self.low_resolution), mode="area")
+        if isinstance(self.model, UpsamplerModel):
+            side, most = self.model.network.low_resolution, self.model.noise_augmentation
+            small = F.interpolate(x_0, (side, side), mode="area")
+            if most:  # drawn from the global generator, which is seeded for dropout
+                deviation = most * torch.rand(len(small), 1, 1, 1, device=small.device)
+                small = (small + deviation * torch.randn_like(small)).clamp(-1, 1)
+            seen["low_resolution"] = small
         denoiser = network.conditioned(y, **seen)
-        return training_loss(self.diffusion, denoiser, x_0, t, eps, self.objective, self.min_snr)
+        return training_loss(self.diffusion, denoiser, x_0, t, eps, self.model.objective, self.model.min_snr)
 
 
 @dataclass(frozen=True)
@@ -70,5 +72,4 @@ def build_task(model: AnyModel, device: torch.device | str = "cpu") -> Task:
     """Build the task of a model, computed on a device."""
     if isinstance(model, ClassifierModel):
         return ClassifyingTask(Diffusion.from_schedule(model.noise.schedule, model.noise.timesteps).to(device))
-    low_resolution = model.network.low_resolution if isinstance(model, UpsamplerModel) else None
-    return DenoisingTask(Diffusion.of(model.noise).to(device), model.objective, model.min_snr, low_resolution)
+    return DenoisingTask(Diffusion.of(model.noise).to(device), model)

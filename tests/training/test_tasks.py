@@ -73,6 +73,25 @@ def test_an_upsampler_sees_the_mean_of_each_block_of_pixels(tiny_model, batch):
     torch.testing.assert_close(spy.conditions["low_resolution"], means)
 
 
+def test_noise_of_a_smaller_image_has_any_deviation_up_to_the_given_one_and_the_loss_is_of_the_same_image(tiny_model):
+    x_0, y, t = torch.zeros(400, 3, 8, 8), torch.zeros(400).long(), torch.zeros(400).long()
+    upsampler, seen, losses = tiny_model("upsampler"), [], []
+    for most in (0.0, 0.3, 0.3, 9.0):
+        torch.manual_seed(0)
+        spy = Spy(6, 2)
+        task = build_task(upsampler.model_copy(update={"noise_augmentation": most}))
+        losses.append(task.losses(Forward(spy), x_0, y, t, torch.ones_like(x_0))["loss"])
+        seen.append(spy.conditions["low_resolution"])
+    none, some, again, much = seen
+    assert not none.any()
+    assert torch.equal(some, again)
+    deviations = some.flatten(1).std(dim=1)
+    assert torch.quantile(deviations, torch.tensor([0.1, 0.5, 0.9])) == pytest.approx([0.03, 0.15, 0.27], abs=0.04)
+    assert some.mean() == pytest.approx(0, abs=0.01)
+    assert much.abs().max() == 1
+    assert all(torch.equal(loss, losses[0]) for loss in losses)
+
+
 def test_a_classifier_sees_the_noised_image_and_its_loss_is_the_cross_entropy(tiny_model, batch):
     x_0, y, t, eps = batch
     logits = torch.randn(6, 2, generator=torch.Generator().manual_seed(1))
