@@ -272,16 +272,19 @@ def parts_of(batch: int, accumulation: int, processes: int) -> int:
     return parts
 
 
-def check_shared(batch: int, accumulation: int, dropout: float, processes: int) -> None:
+def check_shared(model: AnyModel, processes: int) -> None:
     """Refuse a number of processes that cannot share a model's batches, or whose losses would not follow those of one.
 
     Raises:
         ValueError: Names what does not fit.
     """
-    parts_of(batch, accumulation, processes)
-    # The masks of a micro-batch are drawn as a whole: smaller ones have others.
-    if dropout and accumulation % processes:
+    accumulation = model.training.accumulation
+    parts_of(model.training.batch_size, accumulation, processes)
+    # What is drawn for a micro-batch as a whole is another for smaller ones.
+    drawn = {"dropout": model.network.dropout, "noise_augmentation": getattr(model, "noise_augmentation", 0.0)}
+    whole = " and ".join(f"{name} {value}" for name, value in drawn.items() if value)
+    if whole and accumulation % processes:
         raise ValueError(
-            f"accumulation {accumulation} is no multiple of {processes} processes, though dropout {dropout} draws its "
-            f"masks for whole micro-batches; raise accumulation to a multiple of {processes}"
+            f"accumulation {accumulation} is no multiple of {processes} processes, though {whole} draws for whole "
+            f"micro-batches; raise accumulation to a multiple of {processes}"
         )

@@ -245,8 +245,7 @@ def attend(qkv: Tensor, heads: int, order: Order) -> Tensor:
     Returns:
         (B, N, C).
 
-    Source: Section 3. q and k are each scaled by (C/heads)^-1/4: if only their product were scaled, float16 could
-    overflow.
+    Source: Section 3. q and k are each scaled by (C/heads)^-1/4: scaled after it, their product could overflow.
     """
     B, N, width = qkv.shape
     head_channels = width // (3 * heads)

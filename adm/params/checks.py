@@ -131,7 +131,7 @@ def _check_features(params: Params) -> None:
 def _check_training(params: Params, place: str, model: ModelParams, dataset: DatasetParams) -> None:
     training, network, taken = model.training, model.network, params.resources.train
     try:
-        check_shared(training.batch_size, training.accumulation, network.dropout, taken.world_size)
+        check_shared(model, taken.world_size)
     except ValueError as error:
         many = f"{taken.processes} on {taken.nodes} nodes" if taken.nodes > 1 else str(taken.processes)
         raise ValueError(f"resources.train.processes: {many} does not fit {place}.training: {error}") from error

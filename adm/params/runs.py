@@ -100,8 +100,7 @@ class NeighboursParams(Section):
 class LikelihoodParams(Section, BitsPerDimension):
     """Bits per dimension of a checkpoint on images of a dataset.
 
-    The seed chooses `num_images` different images, from the `part` of the dataset for training or from the part that is
-    held out.
+    The seed chooses `num_images` different images of a `part` of the dataset, that for training or the one held out.
     """
 
     checkpoint: Checkpoint

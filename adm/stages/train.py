@@ -62,7 +62,7 @@ def run(
         name_last_good(rolling, previous),
     ):
         with about():  # as many as run, which may be others than the params file says
-            check_shared(training.batch_size, training.accumulation, network.dropout, group.size)
+            check_shared(model, group.size)
         images = ImageShards(data, dataset.side, group.rank_slice, threads=training.threads)
         read_manifest(previous, checked=group.rank_slice)
         group.barrier()

@@ -268,35 +268,47 @@ def test_processes_share_the_same_micro_batches(tiny_model, processes):
 
 @pytest.mark.parametrize(("batch_size", "accumulation", "processes"), [(24, 6, 4), (24, 1, 5), (8, 2, 16)])
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size, accumulation, processes):
-    training = tiny_model(batch_size=batch_size, accumulation=accumulation).training
+    model = tiny_model(batch_size=batch_size, accumulation=accumulation)
     message = f"batch_size {batch_size} in {accumulation} micro-batches .* by {processes} processes"
     with pytest.raises(ValueError, match=message):
-        Share.of(training, Group(0, processes))
+        Share.of(model.training, Group(0, processes))
     with pytest.raises(ValueError, match=message):
-        check_shared(batch_size, accumulation, 0.0, processes)
+        check_shared(model, processes)
 
 
 @pytest.mark.parametrize(
     ("accumulation", "processes", "fits"), [(1, 1, True), (4, 2, True), (4, 4, True), (2, 4, False)]
 )
-def test_with_dropout_micro_batches_stay_those_of_one_process_or_are_refused(tiny_model, accumulation, processes, fits):
+@pytest.mark.parametrize("name", ["dropout", "noise_augmentation"])
+def test_what_is_drawn_for_micro_batches_is_that_of_one_process_or_refused(
+    tiny_model, accumulation, processes, fits, name
+):
     """Of the same size they have the same numbers, and so the same masks."""
-    model = tiny_model(batch_size=8, accumulation=accumulation, dropout=0.1)
+    plain = tiny_model("upsampler", batch_size=8, accumulation=accumulation)
+    drawn = {"network": plain.network.model_copy(update={name: 0.1})} if name == "dropout" else {name: 0.1}
+    model = plain.model_copy(update=drawn)
     alone, share = (Share.of(model.training, Group(size - 1, size)) for size in (1, processes))
     assert (share.size == alone.size) == fits
     if fits:
-        check_shared(8, accumulation, 0.1, processes)
+        check_shared(model, processes)
         assert {number for number, _ in share.micro_batches()} <= {number for number, _ in alone.micro_batches()}
     else:
-        with pytest.raises(ValueError, match=r"^accumulation 2 .* dropout 0.1 .* accumulation to a multiple of 4$"):
-            check_shared(8, accumulation, 0.1, processes)
-    check_shared(8, accumulation, 0.0, processes)
+        with pytest.raises(ValueError, match=rf"^accumulation 2 .* {name} 0.1 .* accumulation to a multiple of 4$"):
+            check_shared(model, processes)
+    check_shared(plain, processes)
 
 
-@pytest.mark.parametrize(("accumulation", "dropout"), [(1, 0.0), (2, 0.3), (4, 0.3)])
-def test_gradients_of_two_shares_add_up_to_those_of_the_whole(new_run, tiny_model, randomised, accumulation, dropout):
+@pytest.mark.parametrize(
+    ("kind", "accumulation", "drawn"),
+    [("diffusion", 1, 0.0), ("diffusion", 2, 0.3), ("upsampler", 2, 0.3), ("upsampler", 4, 0.3)],
+)
+def test_gradients_of_two_shares_add_up_to_those_of_the_whole(
+    new_run, tiny_model, randomised, kind, accumulation, drawn
+):
     """What two processes exchange is played here one after the other."""
-    model = tiny_model(batch_size=8, accumulation=accumulation, dropout=dropout)
+    model = tiny_model(kind, batch_size=8, accumulation=accumulation, dropout=drawn)
+    if kind == "upsampler":
+        model = model.model_copy(update={"noise_augmentation": drawn})
     run = new_run(model, randomised(model))
     x_0, y = run.batches.at(0)
 
