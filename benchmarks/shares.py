@@ -1,9 +1,9 @@
 """Where the time of a training step and of guided sampling goes: shares of kinds of operations, on one thread.
 
 Run as `python -m benchmarks.shares`. Operations are those of torch's profiler, by the time that is their own; in guided
-sampling both networks have the case's precision. Compiled, it is shown where there is a C++ compiler; a kernel with
-part of a normalisation counts as one, whatever pointwise operations are fused with it. The last column is what
-convolutions reach, beside a product of two square matrices in float32, which is printed first.
+sampling both networks have the case's precision. Compiled, it is shown where there is a C++ compiler; a kernel that
+holds a part of a normalisation is one of normalisations, whatever is fused with it, and other fused ones are pointwise.
+The last column is what convolutions reach, beside a product of two square matrices in float32, which is printed first.
 """
 
 import argparse
@@ -34,7 +34,17 @@ KINDS = {
     "convolutions": ("convolution",),
     "normalisations": ("group_norm",),
     "attention": ("scaled_dot_product", "softmax", "bmm"),
-    "linear, copies": ("aten::mm", "addmm", "copy_", "aten::cat", "upsample", "avg_pool", "aten::fill_", "aten::zero_"),
+    "linear, copies": (
+        "aten::mm",
+        "cpu_mm_out",
+        "addmm",
+        "copy_",
+        "aten::cat",
+        "upsample",
+        "avg_pool",
+        "aten::fill_",
+        "aten::zero_",
+    ),
     "pointwise": ("silu", "aten::mul", "aten::add", "aten::sub", "aten::div", "aten::sum", "aten::mean"),
 }
 """What names of operations hold; the first that fits counts. All others are "the rest", the optimiser's among them."""

@@ -10,7 +10,7 @@ the same samples of one base model. FID is to held-out garments.
 A call that was stopped goes on with what is missing. `python -m benchmarks.stack --show FILE.csv` prints FID of each,
 one of a seed, and its ratio to that without noise, with a 95 % interval over seeds.
 
-Source: Ho et al. (2022), "Cascaded Diffusion Models", Section 4.2, for conditioning that is blurred by noise.
+Source: Ho et al. (2022), "Cascaded Diffusion Models", Section 4; their network is told how much noise there is.
 """
 
 import argparse

@@ -52,7 +52,7 @@ class TrainingSeeds(Config):
     """The three seeds of a training.
 
     `weights` draws the initial weights, `data` the order of the images with their crops and flips, and `noise` all that
-    the loss draws anew: timesteps, epsilon, dropout and dropped labels.
+    the loss draws anew: timesteps, epsilon, dropout, dropped labels and noise on small images.
     """
 
     weights: Seed
@@ -164,7 +164,8 @@ class DiffusionModel(_Denoiser):
 class UpsamplerModel(_Denoiser):
     """A diffusion model that upsamples.
 
-    In training its small images have noise of a standard deviation from 0 to `noise_augmentation`, of [-1, 1].
+    In training each small image has noise, of a standard deviation drawn uniformly from 0 to `noise_augmentation`, in
+    units of [-1, 1]. What leaves that range is cut off, and the network is not told how much it is (Ho et al. 2022).
     """
 
     kind: Literal["upsampler"]

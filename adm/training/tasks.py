@@ -20,8 +20,7 @@ class DenoisingTask:
         diffusion: The process that adds the noise.
         model: What it says of the loss and, if it is an upsampler, of the smaller image, which is made from x_0.
 
-    Source: equation 12, L_hybrid; section 4.4 of the paper and Table 13 for upsamplers; Ho et al. (2022), "Cascaded
-    Diffusion Models", Section 4.2, for noise on what they see.
+    Source: equation 12, L_hybrid; section 4.4 of the paper and Table 13 for upsamplers; Ho et al. 2022 for their noise.
     """
 
     diffusion: Diffusion

@@ -283,7 +283,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tiny_model, batch_size,
 def test_what_is_drawn_for_micro_batches_is_that_of_one_process_or_refused(
     tiny_model, accumulation, processes, fits, name
 ):
-    """Of the same size they have the same numbers, and so the same masks."""
+    """Of the same size they have the same numbers, and so the same draws."""
     plain = tiny_model("upsampler", batch_size=8, accumulation=accumulation)
     drawn = {"network": plain.network.model_copy(update={name: 0.1})} if name == "dropout" else {name: 0.1}
     model = plain.model_copy(update=drawn)
