@@ -28,6 +28,7 @@ from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.intervals import Block, Interval, block_of, t_interval
 from adm.metrics.jackknife import jackknife, parts_of, sets_left_out
 from adm.metrics.statistics import feature_statistics
+from benchmarks.quality import existing
 from benchmarks.short_training import features_of, judge_of, read
 
 BATCH = 50
@@ -134,7 +135,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32, help="the side of a folder's images")
     parser.add_argument("--precision", default="bfloat16")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
-    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the front of a file")
+    parser.add_argument("--show", type=existing, metavar="FILE.csv", help="print the front of a file")
     parser.add_argument("--ways", nargs="+", default=[*ways()], metavar="WAY", help=", ".join(ways()))
     parser.add_argument("--guidances", nargs="+", default=["none"], metavar="G", help="as in the table")
     parser.add_argument("--samples", type=int, default=500)

@@ -22,7 +22,7 @@ import csv
 import math
 import time
 from abc import ABC, abstractmethod
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -732,6 +732,13 @@ def show(path: Path, base: str) -> None:
         print(f"| {row.contender} | {row.weights} | {row.sampler} | {scores} |")
 
 
+def existing(name: str) -> Path:
+    """Take what `--show` names, or refuse it in a line."""
+    if not (path := Path(name)).is_file():
+        raise ArgumentTypeError(f"{name}: no such file")
+    return path
+
+
 def parser_of(
     names: Iterable[str], seeds: Sequence[int], budgets: Sequence[float], base: str, **about: Any
 ) -> ArgumentParser:
@@ -740,7 +747,7 @@ def parser_of(
     parser.add_argument("source", nargs="?", help="fashion, or a folder")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {'; '.join(names)} (default: all)")
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
-    parser.add_argument("--show", type=Path, nargs="+", metavar="FILE.csv", help="print the tables of files")
+    parser.add_argument("--show", type=existing, nargs="+", metavar="FILE.csv", help="print the tables of files")
     help_of_base = "what others of --show are divided by (default: %(default)s)"
     parser.add_argument("--base", default=base, choices=names, metavar="NAME", help=help_of_base)
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds)

@@ -36,7 +36,7 @@ from adm.sampling.guided import block_sampler, block_trajectories
 from adm.training.loop import train_step
 from adm.training.state import TrainingState
 from adm.training.tasks import build_task
-from benchmarks.quality import ratio_of
+from benchmarks.quality import existing, ratio_of
 from benchmarks.short_training import Images, Labels, features_of, judge_of, read
 
 PARAMS = Path(__file__).parent.parent / "scales/fashion/params.yaml"
@@ -141,7 +141,7 @@ def main() -> None:
     """Measure, or print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stack", description=__doc__)
     parser.add_argument("--out", type=Path, help="the file of results, which is gone on with")
-    parser.add_argument("--show", type=Path, metavar="FILE.csv", help="print the table of a file")
+    parser.add_argument("--show", type=existing, metavar="FILE.csv", help="print the table of a file")
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
     parser.add_argument("--noises", type=float, nargs="+", default=[*NOISES], choices=NOISES)
     parser.add_argument("--share", type=float, default=0.5, help="of the scale's updates")
