@@ -286,6 +286,6 @@ def check_shared(model: AnyModel, processes: int) -> None:
     whole = " and ".join(f"{name} {value}" for name, value in drawn.items() if value)
     if whole and accumulation % processes:
         raise ValueError(
-            f"accumulation {accumulation} is no multiple of {processes} processes, though {whole} draws for whole "
-            f"micro-batches; raise accumulation to a multiple of {processes}"
+            f"accumulation {accumulation} is no multiple of {processes} processes, though whole micro-batches draw for "
+            f"{whole}; raise accumulation to a multiple of {processes}"
         )

@@ -8,6 +8,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 
 MAX_BETA = 0.999
 """Cap of the cosine schedule's betas, which would reach 1 at the last step."""
@@ -61,12 +62,7 @@ Source: Karras et al. (2022), table 1, sigma_max.
 """
 
 
-def root_of(sigma: float) -> float:
-    """Compute sigma^(1/RHO)."""
-    return float(sigma ** (1 / RHO))
-
-
-WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": root_of}
+WARPS: dict[str, Callable[[float], float]] = {"logsnr": math.log, "rho": partial(pow, exp=1 / RHO)}
 """The function of sigma that is spaced evenly, by the name of the spacing; lambda = log SNR / 2 is -log sigma."""
 
 

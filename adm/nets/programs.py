@@ -9,7 +9,9 @@ from typing import Any, cast
 import torch
 from platformdirs import user_cache_path
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.stateless import _reparametrize_module
+from torch.overrides import TorchFunctionMode
 
 from adm.artifacts.writing import new_file
 from adm.errors import UserError, brief
@@ -41,7 +43,7 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
     def program(*given: Tensor, **named: Tensor) -> Tensor:
         def flat(*tensors: Tensor) -> Tensor:
             values, rest = tensors[: len(weights)], tensors[len(weights) :]
-            with _reparametrize_module(network, dict(zip(weights, values, strict=True))):
+            with _reparametrize_module(network, dict(zip(weights, values, strict=True))), _Normalising():
                 return function(*rest[: len(given)], **dict(zip(named, rest[len(given) :], strict=True)))
 
         tensors = (*weights.values(), *given, *named.values())
@@ -51,6 +53,29 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
         return programs[kind](*tensors)
 
     return program
+
+
+class _Normalising(TorchFunctionMode):
+    """Normalise groups of channels on CPUs by `_normalised`."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return (_normalised if func is F.group_norm and args[0].is_cpu else func)(*args, **(kwargs or {}))
+
+
+def _normalised(input: Tensor, num_groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Compute `F.group_norm` by scales and shifts of channels, which concatenating makes tensors of their own.
+
+    Torch's compiler computes them again at each position, and divides to find its group, which no vectors do.
+    """
+    axes, per_group = tuple(range(2, input.ndim)), input.shape[1] // num_groups
+    averaging = torch.kron(torch.eye(num_groups), torch.full((per_group, per_group), 1 / per_group))
+    wide = input.float()
+    own = torch.cat([wide.mean(axes, keepdim=True)])
+    spread, own = (wide - own).square().mean(axes), own.flatten(1)
+    mean = own @ averaging
+    scale = weight.float() * torch.rsqrt((spread + (own - mean).square()) @ averaging + eps)
+    scale, shift = torch.cat([scale, bias.float() - mean * scale]).view(2, *own.shape, *[1] * len(axes))
+    return torch.addcmul(shift, wide, scale).to(input.dtype)
 
 
 def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Callable[..., Tensor]:

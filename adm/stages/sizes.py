@@ -5,8 +5,7 @@ from pathlib import Path
 from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.nets.cost import network_cost
-from adm.nets.gan_cost import gan_training_flops
+from adm.nets.cost import gan_training_flops, network_cost
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams, ModelParams
 

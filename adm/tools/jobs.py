@@ -5,12 +5,11 @@ What is stale `adm.pipeline.carrying` decides. `jobs` reads no large file; `veri
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from adm.artifacts.code import ACCEPTED, code_of_record, read_accepted
 from adm.artifacts.manifest import damage, read_record
@@ -24,8 +23,7 @@ from adm.pipeline.carrying import CODE, identity_if_any, stale, tells
 from adm.progress import progress
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Whether a job is done.
 
     Attributes:
@@ -34,7 +32,7 @@ class State:
     """
 
     word: Literal["there", "stale", "missing"]
-    why: list[str] = field(default_factory=list)
+    why: Sequence[str] = ()
 
     def __str__(self) -> str:
         return f"{self.word} ({some(self.why, separator='; ')})" if self.why else self.word

@@ -9,8 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adm.artifacts.reading import read_json
 from adm.config.models import Gan
-from adm.nets.cost import network_cost
-from adm.nets.gan_cost import gan_training_flops
+from adm.nets.cost import gan_training_flops, network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import build
 from adm.params.data import DatasetParams

@@ -63,6 +63,59 @@ def test_shapes_layouts_and_named_arguments_have_programs_of_their_own(programs)
     assert len(programs() - before) in (2, 3)  # the first one may be of the test before
 
 
+class Norms(nn.Module):
+    """Normalisations of one input each, and of their slopes: of images and tokens, in few and many groups."""
+
+    CASES = (
+        (4, (2, 8, 5, 5), torch.float32, 0.0),
+        (1, (2, 8, 5, 5), torch.float32, 0.0),
+        (8, (2, 8, 3, 7), torch.float32, 0.0),
+        (2, (3, 6, 11), torch.float32, 0.0),
+        (2, (2, 8, 5, 5), torch.float32, 1000.0),  # squares less the square of the mean would be wrong by a tenth
+        (4, (2, 8, 6, 6), torch.bfloat16, 1.0),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(groups, shape[1]) for groups, shape, *_ in self.CASES)
+        draws = torch.Generator().manual_seed(0)
+        for parameter in self.parameters():
+            parameter.data.normal_(generator=draws)
+        self.requires_grad_(False)
+
+    def forward(self, *inputs):
+        return torch.cat([part for norm, x in zip(self.norms, inputs, strict=True) for part in slopes(norm, x)])
+
+    def defined(self, norm, x):
+        grouped = x.unflatten(1, (norm.num_groups, -1)).flatten(2)
+        centred = grouped - grouped.mean(2, keepdim=True)
+        y = (centred / (centred.square().mean(2, keepdim=True) + norm.eps).sqrt()).view(x.shape)
+        factors = (each.double().view(-1, *[1] * (x.ndim - 2)) for each in (norm.weight, norm.bias))
+        return next(factors) * y + next(factors)
+
+
+def slopes(function, x):
+    """Compute what a function returns, and the slope of the sum of its cubes: of squares it is near zero."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y = function(x)
+        (slope,) = torch.autograd.grad(y.pow(3).sum(), x)
+    return y.detach().flatten().double(), slope.flatten().double()
+
+
+def test_normalisations_and_their_slopes_are_those_of_the_definition(programs):
+    network, draws = Norms(), torch.Generator().manual_seed(1)
+    inputs = [(torch.randn(shape, generator=draws) + offset).to(dtype) for _, shape, dtype, offset in network.CASES]
+    found = compiled(network, network)(*inputs).split([count for x in inputs for count in [x.numel()] * 2])
+    parts = iter(found)
+    for norm, x, (*_, dtype, offset) in zip(network.norms, inputs, network.CASES, strict=True):
+        for wanted in slopes(lambda x, norm=norm: network.defined(norm, x), x.double()):
+            # In float32 1000 has steps of 6e-5.
+            near = 2e-2 if dtype is torch.bfloat16 else 5e-4 if offset else 1e-5
+            scale = wanted.abs().max().item()
+            torch.testing.assert_close(next(parts), wanted, rtol=0, atol=near * scale)
+
+
 @pytest.mark.parametrize(
     ("place", "fact", "other"),
     [
