@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adm.artifacts.code import code_of_record
 from adm.artifacts.seal import check_seal, read_sealed_json, write_sealed_json
-from adm.artifacts.writing import new_files
 from adm.config.base import plain
 from adm.errors import UserError
 from adm.machine import cpp_compiler, vector_instructions
@@ -181,22 +180,6 @@ def sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_shown(stem: Path, contents: Mapping[str, str | bytes], made_by: MadeBy, **told: Any) -> None:
-    """Write files that differ only in their endings, and their record `<stem>.json`.
-
-    Args:
-        stem: The path without its ending.
-        contents: By their endings.
-        made_by: Of `provenance`; the record adds the hashes of the files to it.
-        told: What the record tells beside it.
-    """
-    with new_files(*map(stem.with_suffix, [*contents, ".json"])) as (*paths, record):
-        for path, content in zip(paths, contents.values(), strict=True):
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        files = {path.name: sha256(path) for path in paths}
-        write_sealed_json(record, {**told, "made_by": {**made_by, "files": files}})
 
 
 def _installed(distribution: str) -> str:

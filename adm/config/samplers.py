@@ -7,11 +7,6 @@ from typing import Annotated
 from adm.config.registry import OneOf, Registry
 
 
-def one_evaluation_a_step(steps: int) -> int:
-    """Count one evaluation a step."""
-    return steps
-
-
 def heun_evaluations(steps: int) -> int:
     """Count the evaluations of Heun's method: two a step, and one at the last."""
     return 2 * steps - 1
@@ -27,14 +22,14 @@ class Sampler:
             `noise_temperature`, `epsilon_temperature` and `clipping`; it is called like those of
             `adm.diffusion.samplers`.
         fields: The fields of a run that not all samplers take.
-        evaluations: How often it evaluates the denoiser, and the classifier if there is one, in so many steps.
+        evaluations: How often it evaluates the denoiser, and a classifier, in so many steps; `int`: once in each.
         inpaints: Whether a step goes on from the x_t that it is given, of which pixels may have been replaced.
     """
 
     label: str
     made_by: str
     fields: tuple[str, ...] = ()
-    evaluations: Callable[[int], int] = one_evaluation_a_step
+    evaluations: Callable[[int], int] = int
     inpaints: bool = True
 
 

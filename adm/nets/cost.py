@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from adm.config.models import AnyModel, Gan
+from adm.config.models import AnyModel
 from adm.config.networks import ClassifierParams, UNetParams, UpsamplerParams
-from adm.nets.gan import Discriminator, Generator
 from adm.nets.layers import GroupNorm
 from adm.nets.weights import NetworkParams, network_of, output_channels
 
@@ -53,7 +52,7 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
         seen["t"] = torch.empty(1)
         if isinstance(network, UNetParams) and network.num_classes is not None:
             seen["y"] = torch.empty(1, dtype=torch.int64)
-    cost = _counted(module, **seen)
+    cost = counted(module, **seen)
     if isinstance(network, ClassifierParams):
         # Only the logits of the mean token are used. The paper's networks project all tokens to logits and drop the
         # rest; ours project only this token. The paper counts its own networks.
@@ -62,20 +61,7 @@ def _cost(section: type[NetworkParams], description: str, out_channels: int) -> 
     return cost
 
 
-def gan_training_flops(gan: Gan, image_size: int, num_classes: int, image_channels: int) -> int:
-    """Count the operations of all updates of a GAN's players, as `adm.training.gan.train_gan` makes them."""
-    with torch.device("meta"):
-        players = [player(gan, image_size, num_classes, image_channels) for player in (Generator, Discriminator)]
-        z, y = torch.empty(1, gan.latent), torch.empty(1, dtype=torch.int64)
-        x = torch.empty(1, image_channels, image_size, image_size)
-    making, judging = _counted(players[0], z=z, y=y).flops, _counted(players[1], x=x, y=y).flops
-    # A backward pass costs two forward passes, and one through a discriminator whose weights need no gradient.
-    of_discriminator = making + 2 * 3 * judging
-    of_generator = 3 * making + 2 * judging
-    return gan.iterations * gan.batch_size * (gan.discriminator_steps * of_discriminator + of_generator)
-
-
-def _counted(module: nn.Module, **seen: Tensor) -> Cost:
+def counted(module: nn.Module, **seen: Tensor) -> Cost:
     """Count a module's forward pass of what it is given, an image of each."""
     parameters = sum(parameter.numel() for parameter in module.parameters())
     biases: list[int] = []

@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from adm.artifacts.manifest import MadeBy, write_shown
+from adm.artifacts.manifest import MadeBy
 from adm.config.metrics import METRICS
+from adm.report.shown import write_shown
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#999933")
 """Colours of curves that colour-blind readers can tell apart: Okabe and Ito's without yellow, and two of Tol's."""

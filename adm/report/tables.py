@@ -14,11 +14,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from adm.artifacts.manifest import MadeBy, write_shown
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.reading import readable
 from adm.errors import UserError
 from adm.report.metrics import OverSeeds
 from adm.report.page.content import FOLDER
+from adm.report.shown import write_shown
 
 DECIMALS = 2
 """Decimals of a number in print, as in the paper."""

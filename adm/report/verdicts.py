@@ -12,10 +12,11 @@ from markupsafe import Markup
 from pydantic import TypeAdapter
 from scipy import stats
 
-from adm.artifacts.manifest import MadeBy, write_shown
+from adm.artifacts.manifest import MadeBy
 from adm.artifacts.reading import read_json
 from adm.errors import UserError, brief
 from adm.metrics.intervals import TAIL, Interval
+from adm.report.shown import write_shown
 from adm.report.tables import csv_of, html_table, latex, markdown, rendered
 
 CAPTION = (

@@ -18,14 +18,7 @@ def run(
 ) -> None:
     """Write a figure with its caption as `<out>.png`, `.pdf` and `.svg`, and its record as `.json`.
 
-    Args:
-        key: The figure's key.
-        figure: Its section.
-        read: The sections that it rests on.
-        artifacts: Those that `adm.params.needs.needs_of` names.
-        out: The path without its ending.
-        made_by: What the record tells.
-        names: What the caption says of the paper's names.
+    Arguments are those of `adm.stages.table.run`.
 
     Raises:
         UserError: An artifact that the figure needs is missing or does not fit.

@@ -3,9 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from adm.artifacts.manifest import MadeBy, write_shown
+from adm.artifacts.manifest import MadeBy
 from adm.report.page.content import Content
 from adm.report.page.document import document
+from adm.report.shown import write_shown
 
 
 def run(content: Content, out: Path, made_by: MadeBy) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 from adm.artifacts.manifest import MadeBy
 from adm.artifacts.seal import write_sealed_json
 from adm.artifacts.writing import new_file
-from adm.nets.cost import gan_training_flops, network_cost
+from adm.nets.cost import network_cost
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams, ModelParams
+from adm.training.gan import training_flops
 
 
 def run(
@@ -24,7 +25,7 @@ def run(
     }
     images = {key: datasets[gan.dataset] for key, gan in gans.items()}
     trained = {
-        key: {"training_flops": gan_training_flops(gans[key], of.side, of.num_classes, of.channels)}
+        key: {"training_flops": training_flops(gans[key], of.side, of.num_classes, of.channels)}
         for key, of in images.items()
     }
     with new_file(out) as path:

@@ -1,4 +1,4 @@
-"""Training of a GAN: alternating updates of discriminator and generator with the hinge loss."""
+"""Training of a GAN: alternating updates of discriminator and generator with the hinge loss; and its cost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from adm.config.models import Gan
 from adm.data.batches import Batches
 from adm.determinism import generator
+from adm.nets.cost import counted
 from adm.nets.gan import Discriminator, Generator
 from adm.training.updates import descend, warmed_up
 
@@ -93,3 +94,15 @@ def train_gan(gan: Gan, networks: Networks, num_classes: int, batches: Batches) 
                 list(networks.averaged.parameters()), list(networks.generator.parameters()), 1 - ema_rate
             )
         yield {"discriminator_loss": float(judged.detach()), "generator_loss": float(fooled.detach())}
+
+
+def training_flops(gan: Gan, image_size: int, num_classes: int, image_channels: int) -> int:
+    """Count the operations of all updates, without weights."""
+    with torch.device("meta"):
+        players = [player(gan, image_size, num_classes, image_channels) for player in (Generator, Discriminator)]
+        z, y = torch.empty(1, gan.latent), torch.empty(1, dtype=torch.int64)
+        x = torch.empty(1, image_channels, image_size, image_size)
+    making, judging = counted(players[0], z=z, y=y).flops, counted(players[1], x=x, y=y).flops
+    # A backward pass costs two forward passes, and one through a discriminator whose weights need no gradient.
+    of_generator = 3 * making + 2 * judging
+    return gan.iterations * gan.batch_size * (gan.discriminator_steps * (making + 2 * 3 * judging) + of_generator)

@@ -9,13 +9,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adm.artifacts.reading import read_json
 from adm.config.models import Gan
-from adm.nets.cost import gan_training_flops, network_cost
+from adm.nets.cost import network_cost
 from adm.nets.presets import PRESETS, preset_model
 from adm.nets.weights import build
 from adm.params.data import DatasetParams
 from adm.params.models import GanParams
 from adm.stages import sizes
-from adm.training.gan import initial_networks, train_gan
+from adm.training.gan import initial_networks, train_gan, training_flops
 
 GFLOPS = {
     "imagenet64": 219.356,
@@ -118,7 +118,7 @@ def test_a_gans_training_costs_what_its_updates_compute(steps):
     with FlopCounterMode(display=False) as counter:
         list(train_gan(gan, networks, 3, SimpleNamespace(at=lambda step: (x, y))))
     # Of what a first layer is given nothing flows back; the count takes a backward pass for two forward ones.
-    assert 0.9 <= counter.get_total_flops() / gan_training_flops(gan, 8, 3, 3) <= 1
+    assert 0.9 <= counter.get_total_flops() / training_flops(gan, 8, 3, 3) <= 1
 
 
 def test_the_stage_writes_every_model_and_gan(tiny_model, tmp_path):
@@ -127,7 +127,7 @@ def test_the_stage_writes_every_model_and_gan(tiny_model, tmp_path):
     models = {"adm": tiny_model(), "classifier": tiny_model("classifier")}
     make(sizes, models, {"gan": gan}, {"d": dataset}, tmp_path / "sizes.json")
     written = read_json(tmp_path / "sizes.json")["gans"]
-    assert written == {"gan": {"training_flops": gan_training_flops(gan, 8, 10, 1)}}
+    assert written == {"gan": {"training_flops": training_flops(gan, 8, 10, 1)}}
     for name, kind in (("adm", "diffusion"), ("classifier", "classifier")):
         cost = network_cost(tiny_model(kind))
         written = read_json(tmp_path / "sizes.json")["models"][name]

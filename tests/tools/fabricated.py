@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from adm.artifacts.manifest import fingerprint, write_manifest, write_shown
+from adm.artifacts.manifest import fingerprint, write_manifest
 from adm.artifacts.seal import write_sealed_csv, write_sealed_json
 from adm.params import load
 from adm.params.load import write
 from adm.pipeline import Pipeline
 from adm.pipeline.carrying import made_by
+from adm.report.shown import write_shown
 from adm.stages import resolve
 
 PARAMS = """\

@@ -6,7 +6,7 @@ import numpy as np
 from beside.kinds import SheetParams
 from PIL import Image
 
-from adm.artifacts.manifest import write_shown
+from adm.report.shown import write_shown
 from adm.sampling.batch import read_batch
 
 
