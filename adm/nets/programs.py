@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, cast
 
@@ -56,26 +56,27 @@ def compiled(function: Callable[..., Tensor], network: nn.Module) -> Callable[..
 
 
 class _Normalising(TorchFunctionMode):
-    """Normalise groups of channels on CPUs by `_normalised`."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return (_normalised if func is F.group_norm and args[0].is_cpu else func)(*args, **(kwargs or {}))
-
-
-def _normalised(input: Tensor, num_groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """Compute `F.group_norm` by scales and shifts of channels, which concatenating makes tensors of their own.
+    """Compute `F.group_norm` on CPUs by scales and shifts of channels, which concatenating makes tensors of their own.
 
     Torch's compiler computes them again at each position, and divides to find its group, which no vectors do.
     """
-    axes, per_group = tuple(range(2, input.ndim)), input.shape[1] // num_groups
-    averaging = torch.kron(torch.eye(num_groups), torch.full((per_group, per_group), 1 / per_group))
-    wide = input.float()
-    own = torch.cat([wide.mean(axes, keepdim=True)])
-    spread, own = (wide - own).square().mean(axes), own.flatten(1)
-    mean = own @ averaging
-    scale = weight.float() * torch.rsqrt((spread + (own - mean).square()) @ averaging + eps)
-    scale, shift = torch.cat([scale, bias.float() - mean * scale]).view(2, *own.shape, *[1] * len(axes))
-    return torch.addcmul(shift, wide, scale).to(input.dtype)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # (C, C), a product with which averages each of g groups; a graph has one for all its normalisations.
+        self.averaging = cache(lambda c, g: torch.kron(torch.eye(g), torch.full([c // g] * 2, g / c)))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return (self._normalise if func is F.group_norm and args[0].is_cpu else func)(*args, **(kwargs or {}))
+
+    def _normalise(self, input: Tensor, num_groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        averaging, axes, wide = self.averaging(input.shape[1], num_groups), tuple(range(2, input.ndim)), input.float()
+        own = torch.cat([wide.mean(axes, keepdim=True)])
+        spread, own = (wide - own).square().mean(axes), own.flatten(1)
+        mean = own @ averaging
+        scale = weight.float() * torch.rsqrt((spread + (own - mean).square()) @ averaging + eps)
+        scale, shift = torch.cat([scale, bias.float() - mean * scale]).view(2, *own.shape, *[1] * len(axes))
+        return torch.addcmul(shift, wide, scale).to(input.dtype)
 
 
 def _kept(function: Callable[..., Tensor], example: tuple[Tensor, ...]) -> Callable[..., Tensor]:

@@ -73,8 +73,7 @@ def write_table(stem: Path, table: pd.DataFrame, name: str, caption: str, made_b
 
     Args:
         stem: The path without its ending.
-        table: The table, with printed headings; cells are texts, floats or `OverSeeds`. Its attribute INTERVALS, if it
-            has one, holds intervals by column.
+        table: With printed headings; cells are texts, floats or `OverSeeds`. attrs[INTERVALS] may hold some by column.
         name: The table's name, such as "Table 8". LaTeX does not show it, because LaTeX numbers tables itself.
         caption: The caption.
         made_by: What its record tells.
