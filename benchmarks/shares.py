@@ -1,9 +1,9 @@
 """Where the time of a training step and of guided sampling goes: shares of kinds of operations, on one thread.
 
 Run as `python -m benchmarks.shares`. Operations are those of torch's profiler, by the time that is their own; in guided
-sampling both networks have the case's precision. Compiled, it is shown where there is a C++ compiler; a kernel that
-holds a part of a normalisation is one of normalisations, whatever is fused with it, and other fused ones are pointwise.
-The last column is what convolutions reach, beside a product of two square matrices in float32, which is printed first.
+sampling both networks have the case's precision. Compiled, it is shown where there is a C++ compiler; its
+normalisations are parts of fused kernels, which count as pointwise. The last column is what convolutions reach, beside
+a product of two square matrices in float32, which is printed first.
 """
 
 import argparse
@@ -93,8 +93,7 @@ class Convolved(TorchDispatchMode):
 def kind_of(name: str, shapes: list[list[int]], batch: int) -> str:
     """Tell the kind of an operation; a product of as many matrices as images is a linear layer on tokens."""
     if FUSED in name:
-        parts = "softmax" in name, "group_norm" in name
-        return "attention" if parts[0] else "normalisations" if parts[1] else "pointwise"
+        return "attention" if "softmax" in name else "pointwise"
     if "bmm" in name and shapes and shapes[0][0] == batch:
         return "linear, copies"
     return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), REST)
