@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -42,17 +43,17 @@ def slope_of(classifier: Callable[[Tensor, Tensor], Tensor]) -> Slope:
 
     Source: Algorithms 1 and 2; Appendix H for weights of classes.
     """
+    return partial(_slope, classifier)
 
-    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
-        with torch.enable_grad():
-            x = x.detach().requires_grad_(True)
-            log_p = classifier(x, timesteps).log_softmax(dim=-1)
-            weights = y if y.is_floating_point() else one_hot(y, log_p.shape[1]).to(log_p)
-            factor = _factor(log_p.detach(), weights)
-            (gradient,) = torch.autograd.grad((factor * weights * log_p).sum(), x)
-        return gradient / factor.view(-1, *[1] * (x.ndim - 1))
 
-    return slope
+def _slope(classifier: Callable[[Tensor, Tensor], Tensor], x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        log_p = classifier(x, timesteps).log_softmax(dim=-1)
+        weights = y if y.is_floating_point() else one_hot(y, log_p.shape[1]).to(log_p)
+        factor = _factor(log_p.detach(), weights)
+        (gradient,) = torch.autograd.grad((factor * weights * log_p).sum(), x)
+    return gradient / factor.view(-1, *[1] * (x.ndim - 1))
 
 
 def _factor(log_p: Tensor, weights: Tensor) -> Tensor:

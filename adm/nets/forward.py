@@ -48,8 +48,16 @@ class Forward:
         self.function: Callable[..., Tensor] = partial(network, torso=self.torso)
 
     @classmethod
-    def frozen(cls, network: nn.Module, precision: Precision = "float32", compiled: bool = False) -> "Forward":
+    def frozen(
+        cls,
+        network: nn.Module,
+        precision: Precision = "float32",
+        compiled: bool = False,
+        of: Callable[[Callable[..., Tensor]], Callable[..., Tensor]] = lambda function: function,
+    ) -> "Forward":
         """Wrap a network that is not trained any more: its torso is rounded once, in place.
+
+        With `of`, such as `adm.diffusion.samplers.slope_of`, what it makes of the network is computed.
 
         Raises:
             UserError: It is to be compiled, and there is no C++ compiler.
@@ -59,37 +67,29 @@ class Forward:
             for module in getattr(network, part, nn.Module()).modules():
                 if isinstance(module, Convolution | TokenLinear):
                     module.to(forward.torso)
+        forward.function = of(forward.function)
         if compiled:
             forward.function = compile_(forward.function, network)
         return forward
 
-    def __call__(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, t: Tensor, *more: Tensor, **conditions: Tensor) -> Tensor:
         """Run the network.
+
+        A GPU then rounds to TensorFloat-32, or not, until the next network's forward pass: a setting of the process.
 
         Args:
             x: (B, C, H, W) float32, noisy images.
             t: (B,), timesteps of the original process.
+            more: Further arguments of what `frozen` makes of the network, such as classes.
             conditions: Keywords of the network's own `forward`.
 
         Returns:
             Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
         """
-        self.allow_tf32()
-        return self.compute(x, t, **conditions)
-
-    def compute(self, x: Tensor, t: Tensor, **conditions: Tensor) -> Tensor:
-        """Run the network, and change no setting."""
-        seen = x.to(self.full, memory_format=self.layout)
-        output: Tensor = self.function(seen, t, **conditions)
-        return output.to(x.dtype)
-
-    def allow_tf32(self) -> None:
-        """Let a GPU round to TensorFloat-32, or not: a setting of the process, until the next network's forward pass.
-
-        A backward pass comes before that one.
-        """
         if self.device.type == "cuda":
             allow_tf32(self.tf32)
+        output: Tensor = self.function(x.to(self.full, memory_format=self.layout), t, *more, **conditions)
+        return output.to(x.dtype)
 
     def conditioned(self, y: Tensor | None, **conditions: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """Return the network as a function of x and t alone.

@@ -62,11 +62,7 @@ FOLDERS = {"checkpoints": "checkpoints", "samples": "samples", "references": "re
 """By the parts of the section `published`, the folders of the artifacts that its files become."""
 
 RESOLVE = Kind("resolve", {"jobs": "jobs/", "params": "params.yaml"}, jobs=_resolved)
-FETCH = Kind(
-    name="fetch",
-    outputs={"out": "downloads/{key}/"},
-    jobs=_fetched,
-)
+FETCH = Kind("fetch", {"out": "downloads/{key}/"}, jobs=_fetched)
 PREPARE = Kind(
     name="prepare",
     help="Turn a source of images into shards.",

@@ -10,16 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adm.config.models import ClassifierModel, DiffusionModel, Precision, UpsamplerModel
+from adm.config.models import ClassifierModel, DiffusionModel, UpsamplerModel
 from adm.config.samplers import SAMPLERS
 from adm.config.sampling import GuidedSampling, Sampling
 from adm.data.batches import to_uint8, to_unit_range
 from adm.determinism import generator
 from adm.diffusion.guidance import extrapolated, in_one_batch, in_turn, within
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import Gradient, Noise, Sampler, Slope, classifier_gradient, last, sample, slope_of
+from adm.diffusion.samplers import Gradient, Noise, Sampler, classifier_gradient, last, sample, slope_of
 from adm.nets.forward import Forward
-from adm.nets.programs import compiled
 from adm.nets.unet import NO_CLASS
 from adm.parallel import CPU
 from adm.sampling.batch import Labels, Samples
@@ -141,7 +140,7 @@ def guidance(
     guided_at, scale = run.guided_at(timesteps), run.denoiser_scale
     slope = weak = None
     if classifier is not None and run.gradient_scale:
-        slope = classifier_slope(classifier, run.classifier_precision, run.compiled)
+        slope = Forward.frozen(classifier, run.classifier_precision, run.compiled, slope_of)
     if guide is not None and scale is not None:
         weak = Forward.frozen(guide, run.precision, run.compiled)
 
@@ -158,19 +157,6 @@ def guidance(
         return within(guided_at, extrapolated(pair, scale), denoiser), gradient
 
     return guided
-
-
-def classifier_slope(classifier: nn.Module, precision: Precision, is_compiled: bool = False) -> Slope:
-    """Build the slope of a classifier's log p, in a precision, compiled if asked for."""
-    forward = Forward.frozen(classifier, precision)
-    plain = slope_of(forward.compute)
-    program = compiled(plain, classifier) if is_compiled else plain
-
-    def slope(x: Tensor, timesteps: Tensor, y: Tensor) -> Tensor:
-        forward.allow_tf32()  # not of the program: it changes a setting of the process
-        return program(x, timesteps, y)
-
-    return slope
 
 
 def _sampler(run: Sampling, diffusion: Diffusion, denoiser: Denoiser, gradient: Gradient | None) -> Sampler:

@@ -14,10 +14,9 @@ from adm.config.models import DiffusionModel
 from adm.config.sampling import Interpolation
 from adm.diffusion.losses import mean_over_pixels
 from adm.diffusion.process import Denoiser, Diffusion
-from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, last, sample
+from adm.diffusion.samplers import DDIM, Gradient, classifier_gradient, encode, last, sample, slope_of
 from adm.nets.forward import Forward
 from adm.progress import progress
-from adm.sampling.guided import classifier_slope
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class LatentSpace:
         diffusion.to(forward.device)
         gradient = None
         if classifier is not None and params.gradient_scale:
-            slope = classifier_slope(classifier, params.classifier_precision)
+            slope = Forward.frozen(classifier, params.classifier_precision, of=slope_of)
             gradient = partial(classifier_gradient, slope, scale=params.gradient_scale)
         return cls(diffusion, forward.conditioned, gradient)
 

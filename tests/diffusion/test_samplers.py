@@ -4,6 +4,8 @@ Then x_0 | x_t is Gaussian too, and the best denoiser, the noisy classifier of a
 the guided distribution all have closed forms. m and s are small enough for no prediction to reach the clip at +-1.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -220,6 +222,10 @@ def test_a_sampler_that_needs_noise_says_so_when_it_has_no_source():
         list(sample(DDPM(process("linear", "6"), wavy), torch.zeros(1, 3, 2, 2)))
 
 
+def logits_of(layer, x, timesteps):
+    return layer(torch.tanh(x.flatten(1))) + timesteps[:, None] / 100
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("compiler")  # on one worker, which tries once what the compiler can
 @pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler")
@@ -229,9 +235,7 @@ def test_the_compiled_slope_is_that_of_the_classifier():
     draws = Draws((2, 3, 4, 4), seed=4)
     layer, x, timesteps = torch.nn.Linear(48, 5).requires_grad_(False), draws(), torch.tensor([30, 30])
 
-    def logits(x, timesteps):
-        return layer(torch.tanh(x.flatten(1))) + timesteps[:, None] / 100
-
+    logits = partial(logits_of, layer)
     y = torch.tensor([1, 4])
     for sure in (0.0, 40.0):
         layer.bias[1] = sure

@@ -1,27 +1,38 @@
 """Compiled programs: that they compute what they are compiled from, and who shares them."""
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
+from making import tiny_model
 from torch import nn
 from torch.nn import functional as F
 
+from adm.diffusion.samplers import slope_of
 from adm.errors import UserError
 from adm.machine import cpp_compiler
 from adm.nets import programs as module
+from adm.nets.forward import Forward
 from adm.nets.programs import compiled
+from adm.nets.weights import initial
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("compiler"),  # on one worker, which tries once what the compiler can
     pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler"),
 ]
+
+
+IMPORTED = os.pathsep.join(map(str, Path(__file__).parents[:2]))
+"""Where a process of a test finds this module and those that it imports."""
 
 
 class Small(nn.Module):
@@ -136,7 +147,8 @@ def test_a_program_of_another_processor_compiler_torch_or_number_of_threads_is_n
         "torch._inductor.aoti_compile_and_package",
         lambda graph, package_path: Path(package_path).write_text(str(next(numbers))),
     )
-    monkeypatch.setattr("torch._inductor.aoti_load_package", lambda path: lambda *_: Path(path).read_text())
+    loaded = mock.Mock(side_effect=lambda path, *_: mock.Mock(boxed_run=lambda _: [Path(path).read_text()]))
+    monkeypatch.setattr("torch._C._aoti.AOTIModelPackageLoader", loaded)
     network = Small(0)
     assert [compiled(network, network)(*arguments()) for _ in range(2)] == ["0", "0"]
     with monkeypatch.context() as elsewhere:
@@ -145,10 +157,37 @@ def test_a_program_of_another_processor_compiler_torch_or_number_of_threads_is_n
     assert compiled(network, network)(*arguments()) == "0"
 
 
+def plus(network, other, x, t):
+    return network(x, t) + other
+
+
 def test_a_function_of_tensors_that_are_neither_arguments_nor_weights_is_refused(programs):
     network, other = Small(0), torch.ones(8, 1, 1)
     with pytest.raises(AssertionError, match="FakeTensor"):
-        compiled(lambda x, t: network(x, t) + other, network)(*arguments())
+        compiled(partial(plus, network, other), network)(*arguments())
+
+
+def name_of_program(seed=0, **changes):
+    """Tell what names the program of a classifier's slope; nothing is compiled."""
+    fields = {"attention_resolutions": [8], "seed": seed} | changes
+    network = initial(tiny_model("classifier", **fields)).requires_grad_(False)
+    seen = []
+    with mock.patch.object(module, "_kept", lambda function, example, what: seen.append(what) or function):
+        slope = Forward.frozen(network, compiled=True, of=slope_of)
+        slope(torch.zeros(2, 3, 8, 8), torch.zeros(2), torch.tensor([0, 1]))
+    return hashlib.sha256(*seen).hexdigest()
+
+
+def test_another_process_finds_a_program_and_a_network_that_computes_otherwise_by_weights_of_the_same_shapes_does_not():
+    code = "from test_programs import *; print(name_of_program())"
+    environments = [os.environ | {"PYTHONPATH": IMPORTED, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    names = {subprocess.check_output([sys.executable, "-c", code], env=env, text=True) for env in environments}
+    assert names == {f"{name_of_program()}\n"}
+    assert len({name_of_program(), name_of_program(heads=2), name_of_program(residual_rescaling=True)}) == 3
+
+
+def test_networks_of_other_weights_have_the_name_of_a_program():
+    assert name_of_program() == name_of_program(seed=1)
 
 
 def test_a_damaged_program_is_named_in_one_line(programs):
@@ -182,7 +221,7 @@ def test_a_process_that_is_killed_while_it_compiles_leaves_no_program(programs, 
     kills.write_text('#!/bin/sh\ncase "$*" in *.wrapper.cpp*) kill -9 $PPID;; *) exec g++ "$@";; esac\n')
     kills.chmod(0o755)
     code = "from test_programs import *; n = Small(0); compiled(n, n)(*arguments(4))"
-    environment = os.environ | {"CXX": str(kills), "PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"CXX": str(kills), "PYTHONPATH": IMPORTED}
     before = programs()
     ended = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
