@@ -84,7 +84,7 @@ class Forward:
             conditions: Keywords of the network's own `forward`.
 
         Returns:
-            Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier.
+            Float32: (B, C or 2C, H, W) of a denoiser, (B, num_classes) logits of a classifier, or what is made of it.
         """
         if self.device.type == "cuda":
             allow_tf32(self.tf32)

@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.skipif(cpp_compiler() is None, reason="torch's compiler needs a C++ compiler"),
 ]
 
-
 IMPORTED = os.pathsep.join(map(str, Path(__file__).parents[:2]))
 """Where a process of a test finds this module and those that it imports."""
 
@@ -133,11 +132,12 @@ def test_normalisations_and_their_slopes_are_those_of_the_definition(programs):
         (module, "vector_instructions", lambda: "others"),
         (module, "processor_name", lambda: "another"),
         (module, "cpp_compiler", lambda: "another"),
+        (module, "code_digest", lambda verb: "another"),
         (torch, "get_num_threads", lambda: 3),
         (torch, "__version__", "another"),
     ],
 )
-def test_a_program_of_another_processor_compiler_torch_or_number_of_threads_is_not_taken(
+def test_a_program_of_another_processor_compiler_code_torch_or_number_of_threads_is_not_taken(
     monkeypatch, tmp_path, place, fact, other
 ):
     """Nothing is compiled: a program is a file with a number."""
