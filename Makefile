@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Many short processes import the same modules; where this is set, each of them would compile them for a second.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check docs bench gpu lock clean
+.PHONY: all fast repro sync unlock generate networks cluster rivals image test test-fast test-cluster test-gpu fuzz check check-code check-scales docs bench gpu lock clean
 
 # The whole appendix.
 all: $(READY)
@@ -95,7 +95,9 @@ fuzz: $(READY)
 	@echo "make fuzz CASES=$(CASES) SEED=$(SEED) repeats this"
 	ADM_FUZZ_CASES=$(CASES) pytest tests/faults/test_fuzz_*.py --numprocesses 2 --hypothesis-seed=$(SEED)
 
-check: $(READY)
+check: check-code check-scales docs
+
+check-code: $(READY)
 	ruff check
 	ruff format --check
 	mypy
@@ -104,9 +106,10 @@ check: $(READY)
 	snakemake --lint
 	adm schema --check
 	adm check --dvc
+
+check-scales: $(READY)
 	for params in $(SCALES); do adm check --params $$params && adm publish --check --params $$params || exit; done
 	python workflow/references.py --check
-	$(MAKE) --no-print-directory docs
 
 # The documentation, as a site in `site`; a link that leads nowhere is an error.
 docs: $(READY)
