@@ -35,7 +35,7 @@ from adm.config.models import (
     check_fits,
     check_guide,
 )
-from adm.config.samplers import FAST, SAMPLERS
+from adm.config.samplers import SAMPLERS, fast
 from adm.config.sampling import (
     BitsPerDimension,
     Editing,
@@ -287,7 +287,7 @@ class Model:
             classes: The class of each image; fewer than `num` take turns. None draws them by the images' seeds.
             num: N, the number of images; by default that of classes or latents, or 1.
             scale: The gradient scale; None is `default_scale` with a classifier.
-            steps: The schedule: "250", "25,25" or "ddim25". "fast" is `adm.config.samplers.FAST`, sampler and steps.
+            steps: The schedule: "250", "25,25" or "ddim25". "fast" is `adm.config.samplers.fast`, sampler and steps.
                 None, without a sampler, is what the model's file recommends, else "250", or all of a shorter process.
                 What the file says of guidance holds with any; a field stands in the place of the file's.
             sampler: A key of `adm.config.samplers.SAMPLERS`; None is "ddim" if `steps` begins so, else "ddpm".
@@ -387,7 +387,7 @@ class Model:
         """
         channels, side, _ = self.image_shape
         x_0 = to_unit_range(self._checked_images(images, side), channels)
-        weights = self._weights(self._labels_for(classes, len(x_0)))
+        weights = one_hot(torch.from_numpy(self._labels_for(classes, len(x_0))), self.num_classes or 1).float()
         space = self._space(steps, 0.0)
         if len(space.diffusion.timesteps) < 2:
             raise UserError("steps: one encodes nothing, as the last is left out; two or more are accepted")
@@ -419,7 +419,9 @@ class Model:
         Source: Appendix H; Algorithm 2.
         """
         x_T = torch.from_numpy(self._checked_latents(latents))
-        weights = self._weights(self._labels_for(classes, len(x_T)))
+        if scale and classes is None:
+            raise UserError("classes: are missing; the classifier guides to them")
+        weights = one_hot(torch.from_numpy(self._labels_for(classes, len(x_T))), self.num_classes or 1).float()
         space = self._space(steps, 0.0 if scale is None else scale)
         decoded = space.in_batches(space.decode, self.batch_size(batch, len(x_T)), x_T, weights)
         return as_kind(to_uint8(decoded), output, self.image_shape[0])
@@ -461,19 +463,22 @@ class Model:
         given = Labelled(labels, pixels)
         return measure(study, self.params, self.opened.network, given, np.arange(len(pixels))).bits
 
-    def check_recommended(self, sampling: Mapping[str, Any]) -> None:
-        """Check how a file is to recommend that the model be sampled.
+    def check_recommended(self, sampling: Mapping[str, Any], folder: Path = Path()) -> None:
+        """Check how a file in a folder is to recommend that the model be sampled; a classifier lies beside it.
 
         Raises:
-            UserError: A field is none of a run's, its value is not accepted, or `steps` are missing.
+            UserError: A field is none of a run's, its value is not accepted or does not fit, or `steps` are missing.
         """
         checked(Beside, {name: value for name, value in sampling.items() if name in Beside.model_fields})
-        fields = {name: value for name, value in sampling.items() if name not in Beside.model_fields}
-        if "steps" not in fields:
+        if "steps" not in sampling:
             raise UserError("steps: are missing; say them beside other fields")
-        if "seed" in fields:
+        if "seed" in sampling:
             raise UserError("seed: is for who samples to choose; leave it out")
-        self.run_of(1, **fields)
+        card = self.opened.card.model_copy(update={"sampling": dict(sampling)})
+        guiding = self.classifier
+        if guiding is None and (named := sampling.get("classifier")):
+            guiding = open_guiding("classifier", folder.absolute() / named, self.opened, self.device)
+        replace(self, opened=replace(self.opened, card=card), classifier=guiding, how={}).run_of(1)
 
     def default_scale(self, sampler: str = "ddpm") -> float:
         """Look up the gradient scale: the file's own, Table 14's for a released model by its size and sampler, else 1.
@@ -523,7 +528,7 @@ class Model:
         """Prepare what `edit` changes or, with a mask, `inpaint` draws; `how` are their other arguments."""
         channels, side, _ = self.image_shape
         pixels = self._checked_images(images, side)
-        num = max(len(pixels), self._counted(classes, None, None)) if num is None else num
+        num = max(len(pixels), self._counted(classes, None, None)) if num is None else self._counted(None, num, None)
         turns = np.arange(num) % len(pixels)
         given = pixels[turns]
         drawn = None if mask is None else self._checked_mask(np.asarray(mask), len(pixels))[turns, None]
@@ -562,14 +567,13 @@ class Model:
         Raises:
             UserError: A value is not accepted, or does not fit the model.
         """
-        fields = {**self.how, **{name: value for name, value in given.items() if value is not None}}
-        steps, sampler, scale, batch, seed = (
-            fields.pop(name, None) for name in ("steps", "sampler", "scale", "batch", "seed")
-        )
-        for name in (self.how.keys() - {"guide"} | given.keys()) & ELSEWHERE.keys():
-            raise UserError(f"{name}: is {ELSEWHERE[name]}")
+        own = ("steps", "sampler", "scale", "batch", "seed")  # None says nothing of these, and is a value of others
+        fields = {**self.how, **{name: value for name, value in given.items() if value is not None or name not in own}}
+        steps, sampler, scale, batch, seed = (fields.pop(name, None) for name in own)
         fields = {name: [*value] if isinstance(value, tuple) else value for name, value in fields.items()}
         steps, sampler, fields = self._scheduled(steps, sampler, fields)
+        for name in (fields.keys() - {"guide"} | given.keys()) & ELSEWHERE.keys():
+            raise UserError(f"{name}: is {ELSEWHERE[name]}")
         if "sampler" in self.how and self.classifier and sampler in SAMPLERS:
             ordered = "clipping_order" in SAMPLERS[sampler].fields
             fields |= {"clipping_order": "after"} if ordered and "clipping_order" not in fields else {}
@@ -598,7 +602,7 @@ class Model:
         if steps == "fast":
             if sampler is not None:
                 raise UserError(f"sampler {sampler}: is chosen by steps 'fast'; leave one of them out")
-            fields, steps = {**FAST, **fields}, None
+            fields, steps = {**fast(self.params.noise.timesteps), **fields}, None
         if steps is None:
             steps, sampler = fields.pop("steps", self.default_steps), fields.pop("sampler", sampler)
         steps = str(steps)
@@ -702,9 +706,6 @@ class Model:
         images = np.concatenate([sampling.sample(block, stepped) for block in sampling.run.blocks])
         return as_kind(images, output, self.image_shape[0])
 
-    def _weights(self, labels: Labels) -> Tensor:
-        return one_hot(torch.from_numpy(labels), self.num_classes or 1).float()
-
     def _space(self, steps: str | int | None, scale: float) -> LatentSpace:
         if not isinstance(self.params, DiffusionModel):
             raise UserError(f"{self.opened.path}: is an upsampler, which has no latents of images alone")
@@ -748,8 +749,7 @@ def load(
     opened = _opened(checkpoint, place, preset)
     if isinstance(opened.model, ClassifierModel):
         raise UserError(f"{opened.path}: is a classifier, which makes no images by itself; give a diffusion model")
-    named = opened.card.sampling.get("classifier")
-    if classifier is None and named is not None:
+    if classifier is None and (named := opened.card.sampling.get("classifier")):
         classifier = opened.path.parent / named
     guiding = None if classifier is None else open_guiding("classifier", classifier, opened, place)
     return Model(opened, guiding, precision)
@@ -864,11 +864,9 @@ def _precision(given: str | torch.dtype) -> Precision:
 
 
 def _opened(given: Any, device: torch.device, preset: str | None = None) -> LoadedNetwork:
-    """Open the network of a path or a name, or take that of a model that is loaded."""
-    if isinstance(given, Model):
-        given = given.opened
+    """Open the network of a path or a name, or copy that of a model that is loaded, as weights may be rounded."""
+    given = given.opened if isinstance(given, Model) else given
     if isinstance(given, LoadedNetwork):
-        # A copy, whose weights may be rounded.
         return replace(given, network=deepcopy(given.whole().network).to(device))
     if not isinstance(given, str | Path):
         raise UserError(f"{type(given).__name__}: is no network; a file, a folder, a name or a loaded one is accepted")
@@ -885,7 +883,10 @@ def open_guiding(
     Raises:
         UserError: It is none, or does not fit the model.
     """
-    opened = _opened(given, device)
+    try:
+        opened = _opened(given, device)
+    except UserError as error:
+        raise UserError(f"{role} {error}") from error
     place = f"{role} {opened.path}"
     if not isinstance(guided.model, DiffusionModel):
         raise UserError(f"{place}: is not used; {guided.path} is an upsampler, which none guides")

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import adm
-from adm.config.samplers import FAST
+from adm.config.samplers import fast
 from adm.determinism import make_deterministic
 from adm.metrics.frechet import distances_without, factor_of, frechet_distance
 from adm.metrics.intervals import Block, Interval, block_of, t_interval
@@ -111,7 +111,7 @@ def difference(values: str, others: str) -> Interval:
 def show(path: Path) -> None:
     """Print all ways, and the difference of each to `--fast` under the same guidance."""
     rows = pd.read_csv(path).sort_values(["seconds", "fid"])
-    fast = rows[rows.way == next(name for name, how in ways().items() if how == FAST)].set_index("guidance")
+    ours = rows[rows.way == next(name for name, how in ways().items() if how == fast(1000))].set_index("guidance")
     print("| sampler and evaluations | guidance | ms an image | FID (95 %) | less that of `--fast` |")
     print("|:--|:--|--:|--:|--:|")
     best = np.inf
@@ -119,8 +119,8 @@ def show(path: Path) -> None:
         bold, best = "**" * (row.fid < best), min(best, row.fid)
         told = f"{bold}{row.way}{bold} | {row.guidance} | {1e3 * row.seconds:.3g}"
         less = ""
-        of_both = row.values, fast["values"].get(row.guidance)
-        if all(isinstance(text, str) for text in of_both) and row.way != fast.way.loc[row.guidance]:
+        of_both = row.values, ours["values"].get(row.guidance)
+        if all(isinstance(text, str) for text in of_both) and row.way != ours.way.loc[row.guidance]:
             less = "{:+.2f} ({:+.2f} to {:+.2f})".format(*difference(*of_both))
         print(f"| {told} | {row.fid:.2f} ({row.low:.2f}-{row.high:.2f}) | {less} |")
 

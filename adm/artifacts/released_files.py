@@ -73,8 +73,14 @@ def placed(path: Path) -> Path:
         return path / WEIGHTS
     if str(path) in PACKAGED and not (path / MANIFEST).exists():
         return PACKAGED[str(path)]
-    is_name = not path.suffix or any(file.filename == path.name for file in RELEASED.values())
-    return fetch_released(path.name) if is_name and path.name == str(path) and not path.exists() else path
+    is_released = any(path.name in (name, file.filename) for name, file in RELEASED.items())
+    is_missing = not (holds_network(path) if is_released else path.exists() or path.suffix)
+    return fetch_released(path.name) if path.name == str(path) and is_missing else path
+
+
+def holds_network(path: Path) -> bool:
+    """Tell whether a path is a file, a checkpoint or a folder for a model hub: not any folder of a network's name."""
+    return path.is_file() or any((path / name).is_file() for name in (MANIFEST, WEIGHTS))
 
 
 def listing(to: Path | None = None) -> list[str]:

@@ -50,7 +50,7 @@ def content(dataset: ImageSource) -> dict[str, Any]:
         with suppress(OSError, UserError), new_file(kept) as path:  # a home that cannot be written to costs time
             path.write_text(json.dumps(hashed), encoding="utf-8")
     lines = "".join(f"{name}\0{of_bytes}\n" for name, (*_, of_bytes) in hashed.items())
-    return {"count": len(hashed), "sha256": hashlib.sha256(lines.encode()).hexdigest()[:16]}
+    return {"count": len(hashed), "sha256": hashlib.sha256(os.fsencode(lines)).hexdigest()[:16]}
 
 
 def _listed(dataset: ImageSource) -> Iterator[tuple[str, int, int]]:

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from adm.config.samplers import FAST
+from adm.config.samplers import FAST_STEPS
 from adm.errors import UserError
 from adm.nets.cost import network_cost
 from adm.nets.opening import LoadedNetwork
@@ -63,9 +63,6 @@ CONTENTION = 1.6
 OBJECTIVE = {"objective": "simple", "min_snr": 5}
 NOISE = {"predicts": "x_0", "variance": "beta"}
 """What a network learns from scratch (docs/recipes.md, "What a network predicts")."""
-
-STEPS = int(str(FAST["steps"]).removeprefix("logsnr"))
-"""Steps of sampling by SDE-DPM-Solver++; FID in 25 is not told apart (docs/speed.md, "Soon and good")."""
 
 FEWEST_UPDATES = 80
 """Minimum number of updates."""
@@ -204,7 +201,7 @@ def choose(wanted: Request) -> Recipe:
     of_step = passes * flops * image_seconds * slower
     # In round numbers, the 2015 graph takes 11.5e9 operations an image.
     of_features = 11.5e9 * runs * image_seconds * slower if wanted.scored_by_inception else 0.0
-    steps = min(STEPS, wanted.source.model.noise.timesteps) if wanted.source else STEPS
+    steps = min(FAST_STEPS, wanted.source.model.noise.timesteps) if wanted.source else FAST_STEPS
     of_sample = (steps * of_step + of_features) / wanted.at_a_time
     enough = min(max(wanted.num_images, 2 * FEWEST_SAMPLES), 2000 if wanted.device == "cpu" else 10_000)
     samples = min(enough, max(int(SAMPLING * left / of_sample) // 10 * 10, FEWEST_SAMPLES))

@@ -1,6 +1,7 @@
 """Sampling of a run's images from its section, a diffusion model and a classifier."""
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -140,7 +141,8 @@ def guidance(
     guided_at, scale = run.guided_at(timesteps), run.denoiser_scale
     slope = weak = None
     if classifier is not None and run.gradient_scale:
-        slope = Forward.frozen(classifier, run.classifier_precision, run.compiled, slope_of)
+        # A copy is rounded: the next run of the same classifier may have another precision.
+        slope = Forward.frozen(deepcopy(classifier), run.classifier_precision, run.compiled, slope_of)
     if guide is not None and scale is not None:
         weak = Forward.frozen(guide, run.precision, run.compiled)
 

@@ -40,9 +40,7 @@ def run(
             if sampling and isinstance(opened.model, ClassifierModel):
                 raise UserError(f"--set {next(iter(sampling))}: is not used; {source} is a classifier")
             if sampling:
-                Model(opened, None, "float32").check_recommended(sampling)
-                if "classifier" in sampling and not (out.parent / str(sampling["classifier"])).exists():
-                    raise UserError(f"--set classifier: {sampling['classifier']} does not lie beside {out}")
+                Model(opened, None, "float32").check_recommended(sampling, out.parent)
             write_network(out, opened, getattr(torch, dtype), sampling or {})
         case "folder" | ".safetensors", ".pt":
             opened = open_network(source, preset)

@@ -17,11 +17,12 @@ from adm.artifacts.class_names import Names
 from adm.artifacts.code import code_digest
 from adm.artifacts.manifest import differing, identity, library_versions
 from adm.artifacts.reading import read_json
+from adm.artifacts.released_files import holds_network
 from adm.artifacts.streaming import write_npz_rows
 from adm.artifacts.writing import new_file, new_files, write_json
 from adm.config.base import PositiveInt, Seed
 from adm.config.models import Precision, UpsamplerModel, check_equal
-from adm.config.samplers import FAST
+from adm.config.samplers import fast
 from adm.config.sampling import GuidedSampling
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey, read_image
@@ -41,9 +42,6 @@ RECORD = "generate.json"
 
 PATHS = ("checkpoint", "classifier", "upsampler", "init_image", "mask")
 """Fields of a call that name files."""
-
-ALIKE = ("steps", "sampler")
-"""Fields of a call that hold for its upsampler, too."""
 
 SHOWN = 100
 """Images in the grid, at most."""
@@ -93,11 +91,12 @@ def call_of(checkpoint: str, options: dict[str, Any]) -> Call:
 
 
 def _seen_from(place: Path, call: Call, start: Path) -> Call:
-    """Rewrite a call's relative paths, which begin at `start`, to begin at `place`; names of released files stay."""
+    """Rewrite a call's relative paths, which begin at `start`, to begin at `place`; names of networks stay."""
     moved = {}
     for name in PATHS:
         path = Path(getattr(call, name) or "/")
-        if not path.is_absolute() and (file := start / path).exists():
+        is_there = Path.exists if name in ("init_image", "mask") else holds_network
+        if not path.is_absolute() and is_there(file := start / path):
             # A link keeps its name, by which released files are known.
             moved[name] = os.path.relpath(file.parent.resolve() / file.name, place.resolve())
     return call.model_copy(update=moved)
@@ -152,11 +151,11 @@ def run(call: Call, out: Path) -> None:
     call = call.model_copy(update={"threads": call.threads or available_cores()})
     earlier = call_of(str(out / RECORD), {}) if (out / RECORD).exists() else None
     model, upsampler = _loaded(call)
-    is_said = call.steps is not None or call.sampler is not None
+    is_said, is_fast = call.steps is not None or call.sampler is not None, call.steps == "fast"
     call, sampling, given = _sampling(call, model, earlier)
     if upsampler is not None and call.upsampling is None:
-        alike = is_said or not upsampler.opened.card.sampling
-        call = call.model_copy(update={"upsampling": {name: getattr(call, name) for name in ALIKE if alike}})
+        alike = {"steps": call.steps, "sampler": call.sampler} if is_said or not upsampler.opened.card.sampling else {}
+        call = call.model_copy(update={"upsampling": fast(upsampler.params.noise.timesteps) if is_fast else alike})
     _begin(out, call, model, upsampler, given, earlier)
     labels = sampling.labels.tolist()
     told = model.class_names
@@ -215,12 +214,10 @@ def _sampling(call: Call, model: Model, earlier: Call | None) -> tuple[Call, Sam
     completed = {"num": num, "sampler": run.sampler, "scale": scale, "device": model.device.type}
     completed |= {"classes": classes, "first": first if first < num else None, "steps": run.steps}
     # What the file recommends, and what "fast" means, may be taken.
-    told = (model.opened.card.sampling.keys() | FAST.keys()) - {*names, "classifier"}
-    taken = {name: getattr(run, name) for name in sorted(told)}
-    changed = {name: value for name, value in taken.items() if value != type(run).model_fields[name].default}
+    told = (model.opened.card.sampling.keys() | {"eta"}) - {*names, "classifier"}
+    usual = type(run).model_fields
+    changed = {name: value for name in sorted(told) if (value := getattr(run, name)) != usual[name].default}
     completed["fields"] = {**call.fields, **changed}
-    if call.classifier is None and model.classifier is not None:
-        completed["classifier"] = str(model.classifier.path)
     return call.model_copy(update=completed), sampling, given
 
 

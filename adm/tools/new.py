@@ -20,7 +20,7 @@ from adm.config.data import Extractor
 from adm.config.files import CHECKPOINTS, INCEPTION
 from adm.config.metrics import FEWEST_FOR_INTERVALS
 from adm.config.models import AnyModel, DiffusionModel
-from adm.config.samplers import FAST
+from adm.config.samplers import fast
 from adm.data.clusters import clusters_of
 from adm.data.sources import SOURCES, Source, cropped, held_out_of
 from adm.data.survey import MOST_DECODED, Survey, survey
@@ -326,11 +326,10 @@ def params_text(
     training = recipe.model["training"]
     file = (opened := wanted.source) and (opened.path / "ema.safetensors" if opened.path.is_dir() else opened.path)
     precision = {name: value for name, value in training.items() if name == "precision"}
-    through = {"checkpoint": "model", **FAST, "steps": f"logsnr{recipe.steps}"}
+    through = {"checkpoint": "model", **fast(recipe.steps)}
     through |= {"class_counts": wanted.class_counts} if wanted.class_counts else {}
     measured = min(held_out, int(HELD_OUT * max(min(wanted.num_images, recipe.num_samples), FEWEST)))
     loss = {"checkpoint": "model", "steps": recipe.steps, **precision, "part": "held_out", "num_images": measured}
-    loss["sweep"] = {"iteration": checkpoints}
     shown = guided[(len(guided) - 1) // 2] if guided else f"through-{value_key(recipe.iterations)}"
     guide = {"guide": {"checkpoint": "model-0"}} if wanted.source else {}
     guiding = {**guide, "sweep": {"guide.scale" if guide else "cfg_scale": list(wanted.scales)}}
@@ -355,7 +354,7 @@ def params_text(
         num_images=wanted.num_images,
         through={**through, **precision, "num_samples": recipe.num_samples, "sweep": {"iteration": swept}},
         scale={"like": "through", **guiding},
-        loss=loss,
+        loss={**loss, "sweep": {"iteration": checkpoints}},
         losses=[f"loss-{value_key(iteration)}" for iteration in checkpoints],
         rows=rows,
         guided=guided,

@@ -12,9 +12,10 @@ from PIL import Image
 import adm as package
 from adm.api import Sampling
 from adm.artifacts.code import code_of
+from adm.artifacts.released_files import holds_network
 from adm.config.files import CHECKPOINTS
 from adm.config.networks import UNetParams
-from adm.config.samplers import FAST
+from adm.config.samplers import fast
 from adm.data.crops import centre_crop
 from adm.data.decoding import as_grey
 from adm.data.images import open_images
@@ -236,7 +237,7 @@ def test_an_upsampler_is_sampled_as_it_recommends_unless_steps_are_said(generate
     small, up = tmp_path / "small.safetensors", exported("up", "--set", "steps=ddim2", kind="upsampler")
     assert adm("export", checkpoint(image_size=4), small, "--set", "steps=4")[0] == 0
     upsampler = package.load(up, device="cpu", threads=1)
-    for said, steps in ((None, "ddim2"), ("3", "3")):
+    for said, steps in ((None, "ddim2"), ("3", "3"), ("fast", "fast")):
         asked = ("--upsampler", up, "-n", 2, "--seed", 7, "--threads", 1, *(("--steps", said) if said else ()))
         generate(*asked, source=small, out=steps)
         sampling = package.load(small, device="cpu").sampling(num=2, steps=said, seed=7)
@@ -399,7 +400,8 @@ def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, c
     told = ("--set", "sampler=ddim", "--set", "steps=ddim3", "--set", "cfg_scale=2")
     assert adm("export", checkpoint(label_dropout=0.5), file, *told)[0] == 0
     generate("-n", 2, "--threads", 1, "--fast", source=file, out="fast")
-    said = ("--sampler", FAST["sampler"], "--steps", FAST["steps"], "--set", f"eta={FAST['eta']}", *told[-2:])
+    how = fast(1000)
+    said = ("--sampler", how["sampler"], "--steps", how["steps"], "--set", f"eta={how['eta']}", *told[-2:])
     generate("-n", 2, "--threads", 1, *said, source=file, out="said")
     np.testing.assert_array_equal(pixels(tmp_path / "fast"), pixels(tmp_path / "said"))
     generate(source=tmp_path / "fast" / "generate.json", out="again")
@@ -408,6 +410,40 @@ def test_fast_is_its_sampler_and_keeps_the_guidance_of_the_file(adm, generate, c
     np.testing.assert_array_equal(model.sample(num=2, steps="fast"), pixels(tmp_path / "fast"))
     assert (model.sample(num=2, steps="fast", cfg_scale=1) != pixels(tmp_path / "fast")).any()
     assert "--steps 9" in generate("--fast", "--steps", 9, source=file, out="both", expected=2)
+
+
+def test_a_process_of_fewer_steps_than_fast_takes_all_of_its_own(generate, checkpoint, tmp_path):
+    assert "steps logsnr8" in generate("-n", 1, "--threads", 1, "--fast", source=checkpoint(timesteps=8))
+
+
+def test_a_folder_of_a_networks_name_is_no_network(adm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how = ("generate", "emoji", "--steps", 2, "--threads", 1, "--out", "emoji")
+    for num in (1, 2):  # the second call extends the folder that the first one wrote
+        code, _, err = adm(*how, "-n", num)
+        assert code == 0, err
+    assert json.loads(Path("emoji", "generate.json").read_text())["call"]["checkpoint"] == "emoji"
+    Path("64x64_diffusion").mkdir()
+    assert not holds_network(Path("64x64_diffusion"))
+    assert holds_network(Path("emoji", "generate.json"))
+
+
+def test_what_a_file_recommends_may_be_unsaid_and_repeats_name_no_place_of_an_installation(adm, generate, tmp_path):
+    assert "cfg_scale" in generate("-n", 1, "--steps", 2, "--threads", 1, source="emoji", out="guided")
+    unguided = generate(
+        "-n", 1, "--steps", 2, "--threads", 1, "--set", "cfg_scale=null", source="emoji", out="unguided"
+    )
+    assert "cfg_scale" not in unguided
+    generate("-n", 1, "--steps", 2, "--threads", 1, source="fashion", out="classified")
+    assert json.loads((tmp_path / "classified" / "generate.json").read_text())["call"].get("classifier") is None
+
+
+def test_a_classifier_is_recommended_with_its_interval(adm, exported, generate, tmp_path):
+    exported("guide", kind="classifier")
+    interval = ("--set", "classifier=guide.safetensors", "--set", "guidance_interval=[0.2, 0.8]")
+    file = exported("guided", "--set", "steps=10", *interval)
+    assert "guidance_interval [0.2, 0.8]" in generate("-n", 1, "--threads", 1, source=file)
+    assert adm("export", file, tmp_path / "other.safetensors", "--set", "steps=1", *interval)[0] == 2
 
 
 def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
@@ -419,6 +455,9 @@ def test_what_no_run_has_is_not_recommended(adm, checkpoint, tmp_path):
         "classifier=5",
         "classifier=none.safetensors",
         "cfg_scale=2",
+        "steps=fast",
+        "batch=4",
+        "eta=null",
     ):
         word = setting.partition("=")[0]
         steps = () if word == "steps" else ("--set", "steps=3")

@@ -127,6 +127,19 @@ def test_latents_lead_back_to_their_images_and_are_what_ddim_starts_from(checkpo
     np.testing.assert_array_equal(again, back)
 
 
+def test_a_classifier_that_was_rounded_for_one_call_is_not_in_the_next(model):
+    how = {"classes": [0, 1], "steps": 5, "scale": 50.0}
+    before = model.sample(**how)
+    assert (model.sample(**how, classifier_precision="bfloat16") != before).any()
+    np.testing.assert_array_equal(model.sample(**how), before)
+
+
+def test_a_classifier_guides_latents_to_classes_that_are_said(checkpoint):
+    unconditional = adm.load(checkpoint(num_classes=None), checkpoint("classifier"), device="cpu")
+    with pytest.raises(UserError, match="classes: are missing"):
+        unconditional.decode(np.zeros((1, 3, 8, 8), np.float32), steps="5", scale=1.0)
+
+
 def test_latents_of_other_classes_are_others(model, dataset):
     images = dataset[np.arange(4)]
     zeros, ones = (model.encode(images, label, steps="5") for label in (0, 1))
@@ -209,6 +222,7 @@ REFUSED = {
     "a model that knows no missing class": (lambda m: m.sample([0], steps="3", cfg_scale=2.0), "cfg_scale: 2 "),
     "a batch of none": (lambda m: m.sample([0], batch=np.int64(0)), "batch np.int64(0): is no number of images"),
     "images of a loader of mappings": (lambda m: m.edit([{"image": BLACK}], 0.5), "images: are dict;"),
+    "half an edited image": (lambda m: m.edit(BLACK, 0.5, 0, num=2.0), "num 2.0: is no number of images"),
     "half an image": (lambda m: m.sample(num=2.5), "num 2.5: is no number of images"),
     "no number": (lambda m: m.sample(num=True), "num True: is no number of images"),
     "latents of nothing": (

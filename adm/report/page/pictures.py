@@ -67,23 +67,19 @@ def _of_svg(content: bytes, name: str) -> tuple[Picture, bool]:
         width, height = (round(side * (CSS_INCH / 72)) for side in points)
     caption = root.findtext(".//{http://purl.org/dc/elements/1.1/}description") or ""
     has_pixels = root.find(".//{http://www.w3.org/2000/svg}image") is not None
-    return Picture(_uri("svg+xml", content), width, height, caption), has_pixels
+    return Picture(f"data:image/svg+xml;base64,{b64encode(content).decode()}", width, height, caption), has_pixels
 
 
 def _of_png(content: bytes, name: str) -> Picture:
     with readable(name, "is no readable png"), Image.open(BytesIO(content)) as image:
         width, height = (round(side * CSS_INCH / DPI) for side in image.size)
-    return Picture(_uri("png", content), width, height)
+    return Picture(f"data:image/png;base64,{b64encode(content).decode()}", width, height)
 
 
 def pixels_of(figure: Figure) -> Picture:
     """Show a figure of images as an image of a page."""
     figure.savefig(written := BytesIO(), format="png", metadata={"Software": None})
     return _of_png(written.getvalue(), "the drawing")
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
 def training_curves(log: pd.DataFrame) -> Picture:
