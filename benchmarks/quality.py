@@ -43,6 +43,7 @@ from torch import Tensor, nn
 
 from adm.config.models import DiffusionModel, TargetName, TrainingParams, VarianceKind
 from adm.config.networks import UNetParams
+from adm.config.samplers import FAST_STEPS
 from adm.config.sampling import GuidedSampling
 from adm.config.schedules import respaced_timesteps
 from adm.data.batches import to_uint8, to_unit_range
@@ -58,7 +59,7 @@ from adm.metrics.kernel import kernel_distance
 from adm.metrics.statistics import feature_statistics
 from adm.nets.forward import Forward
 from adm.nets.weights import build
-from adm.planning.recipe import EMA_RATES, LABEL_DROPOUT, STEPS
+from adm.planning.recipe import EMA_RATES, LABEL_DROPOUT
 from adm.report.figures import COLORS, LINES, MARKERS, STYLE, axis_label
 from adm.sampling.guided import guidance
 from adm.tools.new import CLUSTERS
@@ -168,7 +169,7 @@ class Contender(ABC):
         """The denoiser of a batch with its classes."""
         return weights.given(y)
 
-    def fast_samples(self, weights: Weights, steps: int = STEPS, eta: float = 1.0, **how: Any) -> Tensor:
+    def fast_samples(self, weights: Weights, steps: int = FAST_STEPS, eta: float = 1.0, **how: Any) -> Tensor:
         """Sample a batch by our fast sampler, or by one with other steps and other noise."""
         x_T, y, draw = self.drawn()
         process, denoiser = weights.respaced(f"logsnr{steps}"), self.denoiser(weights, y)
@@ -241,7 +242,7 @@ class AdmNew(Contender):
 
     def denoiser(self, weights: Weights, y: Tensor) -> Denoiser:
         """The denoiser of runs of `adm new`, in its precision, guided or not."""
-        how = {"sampler": "dpm_solver_pp", "steps": f"logsnr{STEPS}", "num_samples": BATCH, "micro_batch": BATCH}
+        how = {"sampler": "dpm_solver_pp", "steps": f"logsnr{FAST_STEPS}", "num_samples": BATCH, "micro_batch": BATCH}
         how |= {"precision": self.model.training.precision} | ({"cfg_scale": self.scale} if self.scale else {})
         run, network = GuidedSampling.model_validate(how), cast("Any", weights.predict)
         return guidance(run, Forward.frozen(network, run.precision), None, None, self.model.noise.timesteps)(y)[0]
