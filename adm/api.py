@@ -34,6 +34,7 @@ from adm.config.models import (
     UpsamplerModel,
     check_fits,
     check_guide,
+    check_shared,
 )
 from adm.config.samplers import SAMPLERS, fast
 from adm.config.sampling import (
@@ -791,8 +792,8 @@ def train(
     if not isinstance(images, np.ndarray | Tensor | list | tuple):
         raise UserError(f"images: are {type(images).__name__}; an array, a tensor or a list of PIL images is accepted")
     data, place = images_of(pixels_of(images), "images"), resolve_device(device)
-    numbers = np.zeros(data.count, np.int64) if labels is None else np.asarray(labels)
-    if numbers.shape != (data.count,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
+    numbers = np.array([0] * data.count if labels is None else labels, dtype=object)
+    if numbers.shape != (data.count,) or not all(_is_whole(each, 0) for each in numbers):
         raise UserError(f"labels: are no {data.count} whole numbers from 0 on, one an image")
     if labels is None and isinstance(model, Mapping) and model.get("kind") == "classifier":
         raise UserError("labels: are missing; a classifier learns them")
@@ -803,6 +804,8 @@ def train(
         side, (height, width) = network.image_size, data.size
         raise UserError(f"images: have {width}x{height} pixels, and the network {side}x{side}; crop or scale them")
     _check_training(training, iterations)
+    with about("training"):
+        check_shared(section, processes=1)
     if (labels is None) != (network.num_classes is None) or numbers.max() >= (network.num_classes or 1):
         held = "are missing" if labels is None else f"hold {numbers.max()}"
         raise UserError(f"labels: {held}, and the network has {network.num_classes or 'no'} classes")
@@ -890,14 +893,11 @@ def open_guiding(
     place = f"{role} {opened.path}"
     if not isinstance(guided.model, DiffusionModel):
         raise UserError(f"{place}: is not used; {guided.path} is an upsampler, which none guides")
+    kind, check = ("classifier", check_fits) if role == "classifier" else ("diffusion", check_guide)
+    if opened.model.kind != kind:
+        raise UserError(f"{place}: is of kind {opened.model.kind!r}, not {kind!r}")
     with about():
-        if role == "classifier" and isinstance(opened.model, ClassifierModel):
-            check_fits(place, opened.model, str(guided.path), guided.model)
-        elif role == "guide" and isinstance(opened.model, DiffusionModel):
-            check_guide(place, opened.model, str(guided.path), guided.model)
-        else:
-            wanted = "classifier" if role == "classifier" else "diffusion"
-            raise UserError(f"{place}: is of kind {opened.model.kind!r}, not {wanted!r}")
+        check(place, cast("Any", opened.model), str(guided.path), guided.model)
     return opened
 
 

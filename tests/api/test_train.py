@@ -49,6 +49,8 @@ def test_tensors_of_one_channel_without_labels_train_a_grey_network_without_clas
         (MODEL, IMAGES.astype(float), LABELS, "images: is float64"),
         (MODEL, IMAGES, LABELS[:3], "labels: .*24"),
         (MODEL, IMAGES, LABELS - 1, "labels: .*from 0"),
+        (MODEL, IMAGES, [[label] * (label + 1) for label in LABELS], "labels: .*24"),
+        (MODEL | {"training": {"batch_size": 4, "accumulation": 3}}, IMAGES, LABELS, "training: .*accumulation"),
     ],
 )
 def test_what_does_not_fit_is_a_line(model, images, labels, named):
